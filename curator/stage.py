@@ -1,0 +1,215 @@
+"""What a piece of work is: settings that travel, a model that stays, one method to write.
+
+A stage is a frozen dataclass; its fields are its settings and, with `name` and `version`, its
+identity. `load` runs once a worker and returns whatever is heavy; `process` is pure. Stages see
+only rows that are still alive and only the columns they declare in `reads`; the engine puts the
+results back in place, so a sidecar always has the rows of its corpus in the same order.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curator.errors import PluginError
+from curator.identity import fingerprint, settings_of
+from curator.schema import conform
+from curator.shards import Shard, read_shard
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What one worker of a stage needs: numbers, never read from the machine at hand."""
+
+    cpus: float = 1.0
+    gpus: float = 0.0
+    memory_bytes: int = 2 << 30
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where work happens: the device and threads a worker may use, and what was fitted for it."""
+
+    device: str = "cpu"
+    threads: int = 1
+    fitted: Path | None = None  # the folder a FittedScorer's `fit` wrote
+
+
+def circumstance(default: Any) -> Any:
+    """Mark a stage's field as saying how to run, not what to compute: it bears no identity."""
+    return dataclasses.field(default=default, metadata={"circumstance": True})
+
+
+class Stage(ABC):
+    """Maps a shard to a shard. Subclasses are frozen dataclasses; their fields are settings."""
+
+    name: ClassVar[str]
+    version: ClassVar[int] = 1  # raise it when the same settings start giving other numbers
+    reads: ClassVar[tuple[str, ...]] = ("text",)  # nothing else leaves the disk
+    libraries: ClassVar[tuple[str, ...]] = ()  # distributions whose version changes the numbers
+    resources: ClassVar[Resources] = Resources()
+
+    @property
+    @abstractmethod
+    def writes(self) -> pa.Schema:
+        """The columns that `process` returns. A class variable does as well as a property."""
+
+    def load(self, site: Site) -> Any:
+        """Return the model that `process` needs; called once a worker, where the work is done."""
+        return None
+
+    @abstractmethod
+    def process(self, model: Any, table: pa.Table) -> pa.Table:
+        """Return one row per row of `table`, in order, with the columns of `writes`."""
+
+    def identity(self) -> dict[str, Any]:
+        """Return what names this work: name, version, settings, versions of its libraries."""
+        return {
+            "name": self.name,
+            "version": self.version,
+            "settings": settings_of(self),
+            "libraries": library_versions(self.libraries),
+        }
+
+
+class Scorer(Stage):
+    """A stage that judges documents: exactly one row a document, in order.
+
+    A scorer never drops a row. A score that cannot be given is null, and a null is never taken.
+    """
+
+    @abstractmethod
+    def score(self, model: Any, table: pa.Table) -> pa.Table:
+        """Return the columns of `writes`, one row per document of `table`, in order."""
+
+    def process(self, model: Any, table: pa.Table) -> pa.Table:
+        """Return `score` held to its contract: rows, columns, types, no NaN.
+
+        Raises:
+            PluginError: the scorer broke it; the message says how.
+        """
+        scored = self.score(model, table)
+        if scored.num_rows != table.num_rows:
+            raise PluginError(
+                f"returned {scored.num_rows} rows for {table.num_rows} documents; "
+                "return one row a document, null where there is no score",
+                where=f"scorer {self.name}",
+            )
+        checked = conform(scored, self.writes, where=f"scorer {self.name}")
+        for field in checked.schema:
+            if pa.types.is_floating(field.type):
+                nans = pc.sum(pc.is_nan(checked[field.name])).as_py() or 0
+                if nans:
+                    raise PluginError(
+                        f"column {field.name!r} has {nans} NaN; return null where there is no score",
+                        where=f"scorer {self.name}",
+                    )
+        return checked
+
+
+class FittedScorer(Scorer):
+    """A scorer that first learns from named corpora; what it learned is an artifact of its own."""
+
+    learns_from: ClassVar[tuple[str, ...]]  # roles a recipe must fill: ("target",), ("good", "bad")
+
+    @abstractmethod
+    def fit(self, corpora: Mapping[str, Corpus], out: Path, site: Site) -> None:
+        """Write what was learned into the folder `out`; `load` finds it as `site.fitted`."""
+
+
+class WideStage(ABC):
+    """Compares documents across shards through a disk shuffle of narrow rows.
+
+    `emit` maps each shard to narrow rows with a uint64 column `key`; rows are partitioned by the
+    range of that column; `reduce` sees one partition at a time, sorted by all columns. What
+    `reduce` returns must not depend on where the partition borders lie.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int] = 1
+    reads: ClassVar[tuple[str, ...]] = ("text",)
+    libraries: ClassVar[tuple[str, ...]] = ()
+    key: ClassVar[str] = "key"  # the uint64 column that rows are brought together by
+    resources: ClassVar[Resources] = Resources()
+
+    def load(self, site: Site) -> Any:
+        """Return the model that `emit` needs; called once a worker."""
+        return None
+
+    @abstractmethod
+    def emit(self, model: Any, table: pa.Table) -> pa.Table:
+        """Return narrow rows for one shard. Besides `reads`, `table` has the column `row`:
+        uint64, shard number << 40 | row in the shard, which names a row of the artifact."""
+
+    @abstractmethod
+    def reduce(self, partition: pa.Table) -> pa.Table:
+        """Return what one key range says; rows with equal keys are always together."""
+
+    def identity(self) -> dict[str, Any]:
+        """Return what names this work: name, version, settings, versions of its libraries."""
+        return {
+            "name": self.name,
+            "version": self.version,
+            "settings": settings_of(self),
+            "libraries": library_versions(self.libraries),
+        }
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Documents to learn from: shards, optionally with the rows that count among them.
+
+    `tables` yields what is asked for shard by shard, so memory is bounded by a shard. Rows come
+    in the order of the shards; a fit that depends on order sorts by doc_id first.
+    """
+
+    shards: tuple[Shard, ...]
+    alive: tuple[Shard | None, ...] = ()  # decisions beside `shards`; empty: every row counts
+    sources: tuple[str, ...] | None = None  # None: all sources
+
+    @property
+    def digest(self) -> str:
+        """What names this corpus in a fingerprint: the digests of all it reads."""
+        return fingerprint(
+            {
+                "shards": [shard.digest for shard in self.shards],
+                "alive": [decision and decision.digest for decision in self.alive],
+                "sources": self.sources,
+            }
+        )
+
+    @property
+    def rows(self) -> int:
+        """How many documents `tables` will yield."""
+        return sum(table.num_rows for table in self.tables(("doc_id",)))
+
+    def tables(self, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Yield the counted rows' `columns`, one table a shard."""
+        for shard, decision in zip(self.shards, self.alive or [None] * len(self.shards), strict=True):
+            wanted = list(columns) if self.sources is None else [*columns, "source"]
+            table = read_shard(shard, list(dict.fromkeys(wanted)))
+            if decision is not None:
+                table = table.filter(pc.fill_null(read_shard(decision, ("keep",))["keep"], False))
+            if self.sources is not None:
+                table = table.filter(pc.is_in(table["source"], pa.array(self.sources)))
+            yield table.select(list(columns))
+
+
+def library_versions(distributions: Sequence[str]) -> dict[str, str]:
+    """Return the installed version of each named distribution, "absent" if there is none."""
+    from importlib import metadata
+
+    found = {}
+    for name in distributions:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "absent"
+    return found
