@@ -1,0 +1,74 @@
+"""The one door to numba: how every kernel of this package is compiled and where that is kept.
+
+Numba's own disk cache looks only at the file a kernel stands in: a kernel that calls another
+file's kernel would go on running the old code after that file changed. So the compiled code lies
+in a folder named by a digest of all sources of this package; any edit gives a fresh folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import numba
+from numba.core import config as _config
+
+config: Any = _config  # its settings are made at run time
+Kernel = TypeVar("Kernel", bound=Callable[..., Any])
+
+
+def compiled(kernel: Kernel) -> Kernel:
+    """The function compiled on first call: no GIL, kept on disk, exact float arithmetic."""
+    folder = cache_folder()
+    before = config.CACHE_DIR
+    config.CACHE_DIR = str(folder or "")  # read when the kernel is declared
+    try:
+        return cast("Kernel", numba.njit(nogil=True, cache=folder is not None)(kernel))
+    finally:
+        config.CACHE_DIR = before
+
+
+def inlined(kernel: Kernel) -> Kernel:
+    """The function compiled as part of the kernels that call it (never called from Python)."""
+    return cast("Kernel", numba.njit(nogil=True, inline="never")(kernel))
+
+
+@cache
+def cache_folder() -> Path | None:
+    """The folder of compiled kernels, made if needed; None where nothing can be written.
+
+    `CURATOR_KERNELS` names another root than `$XDG_CACHE_HOME/curator/kernels`.
+    """
+    digest = _sources_digest()
+    for root in _roots():
+        folder = root / digest
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                return folder
+        except OSError:
+            continue
+    return None
+
+
+def _roots() -> list[Path]:
+    given = os.environ.get("CURATOR_KERNELS")
+    if given:
+        return [Path(given)]
+    home = os.environ.get("XDG_CACHE_HOME")
+    first = Path(home) if home else Path("~/.cache").expanduser()
+    # The temporary folder is shared: a name with the user's number keeps others' files out.
+    owner = f"curator-{os.getuid()}" if hasattr(os, "getuid") else "curator"
+    return [first / "curator" / "kernels", Path(tempfile.gettempdir()) / owner / "kernels"]
+
+
+def _sources_digest() -> str:
+    digest = hashlib.blake2b(numba.__version__.encode(), digest_size=8)
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
