@@ -16,7 +16,8 @@ from __future__ import annotations
 class CuratorError(Exception):
     """Base of all errors made on purpose. The CLI prints the message only and exits with 1."""
 
-    def __init__(self, message: str, *, where: str = "") -> None:
+    def __init__(self, message: str, where: str = "") -> None:
+        # Both go into `args`, so that an error survives the trip back from a worker.
         super().__init__(message, where)
         self.message = message
         self.where = where

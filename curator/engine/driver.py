@@ -1,0 +1,163 @@
+"""The driver: turns stages into jobs with keys, hands them to an engine, collects records.
+
+A job's key is the fingerprint of the stage's identity and of the digests of all it reads. Work
+whose record is in the store is not handed out at all.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from curator.engine import shuffle, tasks
+from curator.engine.progress import StepProgress
+from curator.engine.run import Engine
+from curator.identity import fingerprint
+from curator.ledger import Artifact, Store, TaskRecord, folder_digest
+from curator.stage import Corpus, FittedScorer, Site, Stage, WideStage
+
+Task = TypeVar("Task", tasks.MapTask, shuffle.EmitTask, shuffle.ReduceTask)
+
+
+@dataclass
+class Step:
+    """How one step of a run went: what the summary prints a line of."""
+
+    artifact: Artifact
+    seconds: float
+    cached: bool  # nothing had to be computed
+
+
+@dataclass
+class Driver:
+    """Runs steps on an engine, in a store, and remembers how they went."""
+
+    store: Store
+    engine: Engine
+    quiet: bool = False
+    steps: list[Step] = field(default_factory=list)
+
+    def map_stage(
+        self,
+        stage: Stage,
+        corpus: Artifact,
+        *,
+        step: str,
+        sidecars: Sequence[Artifact] = (),
+        alive: Artifact | None = None,
+        site: Site | None = None,
+        rename: Mapping[str, str] | None = None,
+    ) -> Artifact:
+        """Return the sidecar that `stage` makes of `corpus`: same shards, same rows, same order."""
+        place = site or Site()
+        names = tuple(sorted((rename or {}).items()))
+        fitted = folder_digest(place.fitted) if place.fitted else None
+        identity = {**stage.identity(), "rename": names, "fitted": fitted}
+        jobs = [
+            tasks.MapTask(
+                stage, fingerprint([step, identity, sight.digests()]), step, sight, place,
+                self.store, names,
+            )
+            for sight in sights(corpus, sidecars, alive)
+        ]  # fmt: skip
+        return self.publish(step, identity, (corpus, *sidecars, alive), self._all(tasks.run_map, jobs))
+
+    def shuffle_stage(
+        self,
+        stage: WideStage,
+        corpus: Artifact,
+        *,
+        step: str,
+        sidecars: Sequence[Artifact] = (),
+        alive: Artifact | None = None,
+    ) -> Artifact:
+        """Return what `stage` reduces `corpus` to: shards by key range, not aligned to anything."""
+        identity = stage.identity()
+        emit = [
+            shuffle.EmitTask(
+                stage, fingerprint([step, "emit", identity, sight.digests()]), f"{step}.emit",
+                sight, Site(), self.store,
+            )
+            for sight in sights(corpus, sidecars, alive)
+        ]  # fmt: skip
+        begun = time.monotonic()
+        emitted, computed = self._all(shuffle.run_emit, emit)[:2]
+        reduce = []
+        for group in shuffle.group_ranges(emitted):
+            slices = shuffle.slices_of(emitted, group)
+            key = fingerprint([step, "reduce", identity, [e.shards[0].digest for e in emitted], group])
+            name = f"{group[0]:03d}-{group[1] - 1:03d}"
+            reduce.append(shuffle.ReduceTask(stage, key, f"{step}.reduce", slices, name, self.store))
+        records, more, _ = self._all(shuffle.run_reduce, reduce)
+        made = (records, computed + more, time.monotonic() - begun)
+        return self.publish(f"{step}.reduce", identity, (corpus, *sidecars, alive), made, listed=False)
+
+    def fit(self, stage: FittedScorer, corpora: Mapping[str, Corpus], *, step: str, site: Site) -> Path:
+        """Return the folder of what a scorer learned, learning it in a worker if need be."""
+        identity = {
+            **stage.identity(),
+            "corpora": {role: corpus.digest for role, corpus in sorted(corpora.items())},
+        }
+        return self.folder(
+            f"fit.{step}",
+            identity,
+            lambda out: self.run(tasks.run_fit, [tasks.FitTask(stage, dict(corpora), out, site)]),
+        )
+
+    def folder(self, name: str, identity: Mapping[str, Any], make: Callable[[Path], Any]) -> Path:
+        """Return a folder artifact, made once for its identity."""
+        return self.store.folder(name, identity, make)
+
+    def run(self, work: Callable[[Any], Any], jobs: Sequence[Any]) -> list[Any]:
+        """Return the results of `work` over `jobs`, in the order of the jobs."""
+        results: dict[int, Any] = dict(self.engine.map(work, jobs))
+        return [results[number] for number in range(len(jobs))]
+
+    def publish(
+        self,
+        step: str,
+        identity: Mapping[str, Any],
+        parents: Sequence[Artifact | None],
+        made: tuple[list[TaskRecord], int, float],
+        *,
+        listed: bool = True,
+    ) -> Artifact:
+        """Write the record of a step's artifact, remember how the step went, return the artifact."""
+        records, computed, seconds = made
+        artifact = Artifact(step, identity, tuple(records), tuple(p.id for p in parents if p))
+        self.store.publish(artifact)
+        if listed:
+            self.steps.append(Step(artifact, seconds, cached=computed == 0))
+        return artifact
+
+    def _all(
+        self, work: Callable[[Task], TaskRecord], jobs: Sequence[Task]
+    ) -> tuple[list[TaskRecord], int, float]:
+        """Return (records in order, how many were computed now, seconds)."""
+        begun = time.monotonic()
+        records = {n: self.store.task(job.step, job.key) for n, job in enumerate(jobs)}
+        todo = [n for n, record in records.items() if record is None]
+        step = jobs[0].step if jobs else ""
+        with StepProgress(step, len(todo), quiet=self.quiet) as progress:
+            for number, record in self.engine.map(work, [jobs[n] for n in todo]):
+                records[todo[number]] = record
+                read = getattr(jobs[todo[number]], "sight", None)
+                size = read.files[0].size_bytes if read else 0
+                progress.advance(record.rows_in, size, record.dropped)
+        done = [record for _, record in sorted(records.items()) if record is not None]
+        return done, len(todo), time.monotonic() - begun
+
+
+def sights(
+    corpus: Artifact, sidecars: Sequence[Artifact], alive: Artifact | None
+) -> list[tasks.Sight]:
+    """Return what may be read of each shard of a corpus."""
+    beside = [sidecar.shards for sidecar in sidecars]
+    decisions = alive.shards if alive else (None,) * len(corpus.shards)
+    return [
+        tasks.Sight(shard.name, (shard, *(files[n] for files in beside)), decisions[n])
+        for n, shard in enumerate(corpus.shards)
+    ]

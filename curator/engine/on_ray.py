@@ -1,0 +1,77 @@
+"""The Ray engine: the same jobs, run by Ray tasks on this machine or on a cluster.
+
+Rows stay on disk; only file names travel. Ray retries a task whose worker or node died; an
+exception of the work itself is raised here as it was there.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import ray
+import ray.exceptions
+
+from curator.engine.run import _ONE_THREAD, RETRIES, Job, Result
+from curator.errors import RecipeError, ShardError
+
+_IN_FLIGHT_PER_WORKER = 2  # keeps every worker busy without flooding the scheduler
+
+
+class OnRay:
+    """A Ray cluster: that at `address`, or a local one of `workers` processes."""
+
+    def __init__(self, workers: int | None = None, address: str | None = None) -> None:
+        options: dict[str, Any] = {"runtime_env": {"env_vars": _ONE_THREAD}}
+        if address is None:
+            options |= {"num_cpus": workers or len(os.sched_getaffinity(0))}
+            options |= {"include_dashboard": False, "address": "local"}
+        else:
+            options |= {"address": address}
+        self._owner = not ray.is_initialized()
+        if self._owner:
+            try:
+                ray.init(log_to_driver=False, logging_level="warning", **options)
+            except (ConnectionError, ValueError) as error:
+                raise RecipeError(f"no Ray cluster at {address!r} ({error}); start one") from error
+        self.workers = workers or int(ray.cluster_resources().get("CPU", 1))
+
+    def map(
+        self, work: Callable[[Job], Result], jobs: Sequence[Job]
+    ) -> Iterator[tuple[int, Result]]:
+        """Yield (number of the job, its result) in the order in which jobs end."""
+        remote = ray.remote(num_cpus=1, max_retries=RETRIES)(work)
+        todo = list(range(len(jobs)))[::-1]
+        running: dict[Any, int] = {}
+        try:
+            while todo or running:
+                while todo and len(running) < _IN_FLIGHT_PER_WORKER * self.workers:
+                    number = todo.pop()
+                    running[remote.remote(jobs[number])] = number
+                done, _ = ray.wait(list(running), num_returns=1)
+                number = running.pop(done[0])
+                yield number, _result(done[0], jobs[number], number)
+        except BaseException:
+            for reference in running:
+                ray.cancel(reference, force=True)
+            raise
+
+    def close(self) -> None:
+        """Leave the cluster, and end it if it was started here."""
+        if self._owner and ray.is_initialized():
+            ray.shutdown()
+
+
+def _result(reference: Any, job: Any, number: int) -> Any:
+    """Return what a task returned, or raise what it raised."""
+    try:
+        return ray.get(reference)
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause from None
+    except (ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError) as error:
+        raise ShardError(
+            f"its worker died {RETRIES + 1} times ({type(error).__name__}); use fewer --workers or "
+            "smaller shards, then rerun: finished shards are kept",
+            where=str(getattr(job, "name", f"job {number}")),
+        ) from error

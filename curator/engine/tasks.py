@@ -1,0 +1,190 @@
+"""One shard's work, done where the worker is: read, call the stage, put back in place, commit.
+
+Each function here takes one picklable job and writes its record itself, last. A driver that is
+killed loses nothing that a worker finished.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curator.errors import CuratorError, PluginError, ShardError
+from curator.identity import fingerprint
+from curator.ledger import Store, TaskRecord
+from curator.schema import conform
+from curator.shards import Shard, read_shard, write_shard
+from curator.stage import Corpus, FittedScorer, Site, Stage, WideStage
+
+_MODELS: dict[str, Any] = {}
+_MODELS_KEPT = 2  # a worker meets stages one after the other; more would only hold memory
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What a task may read of one shard: row-aligned files, and which rows are alive."""
+
+    name: str
+    files: tuple[Shard, ...]  # the corpus shard first, then sidecars; earlier ones win a name
+    alive: Shard | None  # a decision; None: every row
+
+    def digests(self) -> list[Any]:
+        """Return what names these bytes in a task's key."""
+        return [[shard.digest for shard in self.files], self.alive and self.alive.digest]
+
+    def mask(self) -> pa.ChunkedArray | None:
+        """Return which rows are alive, None where all are."""
+        if self.alive is None:
+            return None
+        return pc.fill_null(read_shard(self.alive, ("keep",))["keep"], False)
+
+    def columns(self, names: tuple[str, ...]) -> pa.Table:
+        """Return the named columns of all rows, each from the first file that has it."""
+        found: dict[str, pa.ChunkedArray] = {}
+        missing = list(dict.fromkeys(names))
+        for shard in self.files:
+            table = read_shard(shard)
+            here = [name for name in missing if name in table.column_names]
+            found |= {name: table[name] for name in here}
+            missing = [name for name in missing if name not in here]
+        if missing:
+            raise PluginError(f"columns {missing} are in none of its inputs", where=self.name)
+        if not names:
+            return pa.table({"_": pa.nulls(self.files[0].rows)})
+        return pa.table({name: found[name] for name in names})
+
+
+@dataclass(frozen=True)
+class MapTask:
+    """Apply a stage to one shard."""
+
+    stage: Stage
+    key: str
+    step: str  # the artifact's name: "clean", "score.sim"
+    sight: Sight
+    site: Site
+    store: Store
+    rename: tuple[tuple[str, str], ...] = ()  # a recipe's `as:` names a scorer's columns
+
+    @property
+    def name(self) -> str:
+        """What errors call it."""
+        return f"{self.step} of {self.sight.name}"
+
+
+@dataclass(frozen=True)
+class FitTask:
+    """Let a scorer learn, in a worker, into a folder."""
+
+    stage: FittedScorer
+    corpora: dict[str, Corpus]
+    out: Path
+    site: Site
+
+    @property
+    def name(self) -> str:
+        """What errors call it."""
+        return f"fit of {self.stage.name}"
+
+
+def run_map(task: MapTask) -> TaskRecord:
+    """Make one shard of a sidecar and return its record."""
+    done = task.store.task(task.step, task.key)
+    if done is not None:
+        return done
+
+    def make() -> TaskRecord:
+        table = task.sight.columns(task.stage.reads)
+        mask = task.sight.mask()
+        living = table if mask is None else table.filter(mask)
+        made = conform(
+            task.stage.process(model_of(task.stage, task.site), living),
+            task.stage.writes,
+            where=task.name,
+        )
+        if made.num_rows != living.num_rows:
+            raise PluginError(
+                f"returned {made.num_rows} rows for {living.num_rows}; return one a document",
+                where=task.name,
+            )
+        made = made.rename_columns([dict(task.rename).get(c, c) for c in made.column_names])
+        path = task.store.task_path(task.step, task.key)
+        shard = write_shard(scatter(made, mask), path, name=task.sight.name)
+        return accounts(task.key, (shard,), made)
+
+    return committed(task.store, task.step, task.name, make)
+
+
+def run_fit(task: FitTask) -> None:
+    """Fill the task's folder with what the scorer learned."""
+    try:
+        task.stage.fit(task.corpora, task.out, task.site)
+    except CuratorError:
+        raise
+    except Exception as error:
+        raise PluginError(f"{type(error).__name__}: {error}", where=task.name) from error
+
+
+def model_of(stage: Stage | WideStage, site: Site) -> Any:
+    """Return what `stage.load` returns, loaded once a worker."""
+    key = fingerprint([stage.identity(), site.device, str(site.fitted)])
+    if key not in _MODELS:
+        while len(_MODELS) >= _MODELS_KEPT:
+            del _MODELS[next(iter(_MODELS))]
+        _MODELS[key] = stage.load(site)
+    return _MODELS[key]
+
+
+def scatter(made: pa.Table, mask: pa.ChunkedArray | None) -> pa.Table:
+    """Return `made` with a row for every row of the shard: null where a row was not alive."""
+    if mask is None:
+        return made
+    alive = mask.to_numpy()
+    places = np.cumsum(alive) - 1
+    rows = pa.array(places, mask=~alive)
+    spread = made.take(rows)
+    fields = [field.with_nullable(True) for field in made.schema]
+    return spread.cast(pa.schema(fields, metadata=made.schema.metadata))
+
+
+def accounts(key: str, shards: tuple[Shard, ...], made: pa.Table) -> TaskRecord:
+    """Return the record of a stage's output: a stage that decides drops, any other keeps all."""
+    dropped: dict[str, int] = {}
+    if "keep" in made.column_names:
+        reasons = made.filter(pc.invert(made["keep"]))["reason"]
+        if reasons.null_count:
+            raise PluginError(f"{reasons.null_count} dropped rows have no reason", where=key)
+        dropped = {v["values"]: v["counts"] for v in reasons.value_counts().to_pylist()}
+    rows_out = made.num_rows - sum(dropped.values())
+    return TaskRecord(key, shards, made.num_rows, rows_out, dict(sorted(dropped.items())))
+
+
+def committed(
+    store: Store, step: str, name: str, make: Callable[[], TaskRecord]
+) -> TaskRecord:
+    """Return the record that `make` returns, checked and written; name the shard in any error."""
+    try:
+        record = make()
+        if record.missing():
+            raise ShardError(
+                f"{record.missing()} of {record.rows_in} records are unaccounted for "
+                f"(out {record.rows_out}, dropped {dict(record.dropped)}, quarantined "
+                f"{dict(record.quarantined)}); this is a fault of the stage, nothing was committed"
+            )
+        store.commit(step, record)
+    except CuratorError as error:
+        error.where = error.where or name
+        raise
+    except OSError as error:
+        advice = "free some space, then rerun" if error.errno == errno.ENOSPC else "then rerun"
+        raise ShardError(f"{error}; {advice}: finished shards are kept", where=name) from error
+    except Exception as error:
+        raise ShardError(f"{type(error).__name__}: {error}", where=name) from error
+    return record

@@ -1,0 +1,299 @@
+"""What was made, from what, how: task records, artifacts and folders in one store.
+
+A record is written last, so it *is* the completion marker; there is no other state. Shards are
+stored under the fingerprint of all that determines them, so changed settings can never be served
+an old result and unchanged shards are never computed twice. An artifact is a list of such shards;
+its id is the hash of their keys, its digest the hash of their contents.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from curator.errors import LedgerError
+from curator.identity import file_digest, fingerprint
+from curator.shards import Shard, write_atomically
+
+_FORMAT = 1
+RECORD = "record.json"
+
+
+@dataclass(frozen=True)
+class TaskRecord:
+    """What one task made, with its accounts: rows in = rows out + dropped + quarantined."""
+
+    key: str
+    shards: tuple[Shard, ...]
+    rows_in: int
+    rows_out: int
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    quarantined: Mapping[str, int] = field(default_factory=dict)
+    quarantine: Shard | None = None
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+    def missing(self) -> int:
+        """Return how many records are unaccounted for; anything but 0 is a fault."""
+        return self.rows_in - self.rows_out - _total(self.dropped) - _total(self.quarantined)
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """The shards that one step made of one corpus, and the step's accounts."""
+
+    name: str  # the step: "clean", "score.sim"
+    identity: Mapping[str, Any]  # stage name, version, settings, library versions
+    tasks: tuple[TaskRecord, ...]
+    parents: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """Name of the artifact: the hash of the keys of its tasks."""
+        return fingerprint([self.name, [task.key for task in self.tasks]])
+
+    @property
+    def digest(self) -> str:
+        """Name of its content: the hash of the digests of its shards, in order."""
+        return fingerprint([shard.digest for shard in self.shards])
+
+    @property
+    def shards(self) -> tuple[Shard, ...]:
+        """All shards, in order."""
+        return tuple(shard for task in self.tasks for shard in task.shards)
+
+    @property
+    def rows_in(self) -> int:
+        """Documents (at ingest: records) that came in."""
+        return sum(task.rows_in for task in self.tasks)
+
+    @property
+    def rows_out(self) -> int:
+        """Documents still alive after this step."""
+        return sum(task.rows_out for task in self.tasks)
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """Documents dropped, by reason."""
+        return _added(task.dropped for task in self.tasks)
+
+    @property
+    def quarantined(self) -> dict[str, int]:
+        """Records that could not be read, by reason."""
+        return _added(task.quarantined for task in self.tasks)
+
+
+@dataclass(frozen=True)
+class Store:
+    """A folder of artifacts that any number of runs share."""
+
+    root: Path
+
+    def task_path(self, stage: str, key: str) -> Path:
+        """Return where a task's first shard lies; further parts and the record lie beside it."""
+        return self.root / "shards" / stage / key[:2] / f"{key}.arrow"
+
+    def task(self, stage: str, key: str) -> TaskRecord | None:
+        """Return the record of finished work, None where it is still to be done."""
+        path = self.task_path(stage, key).with_suffix(".json")
+        try:
+            record = task_from_json(_read_json(path), self.root)
+        except FileNotFoundError:
+            return None
+        shards = [*record.shards, *([record.quarantine] if record.quarantine else [])]
+        # A record whose files were removed by hand is work to be done again, not an error.
+        return record if all(Path(shard.path).exists() for shard in shards) else None
+
+    def commit(self, stage: str, record: TaskRecord) -> None:
+        """Declare a task done. Everything it names must be on disk already."""
+        path = self.task_path(stage, record.key).with_suffix(".json")
+        write_atomically(path, _dump({"format": _FORMAT, **_task_to_json(record, self.root)}))
+
+    def publish(self, artifact: Artifact) -> Path:
+        """Write an artifact's record and return its path."""
+        path = self.root / "artifacts" / f"{artifact.name}-{artifact.id[:12]}.json"
+        content = {
+            "format": _FORMAT,
+            "name": artifact.name,
+            "id": artifact.id,
+            "digest": artifact.digest,
+            "identity": artifact.identity,
+            "parents": list(artifact.parents),
+            "tasks": [_task_to_json(task, self.root) for task in artifact.tasks],
+        }
+        write_atomically(path, _dump(content))
+        return path
+
+    def artifact(self, name_or_path: str | Path) -> Artifact:
+        """Return an artifact by the path of its record or by the beginning of its file name.
+
+        Raises:
+            LedgerError: there is none, or more than one.
+        """
+        path = Path(name_or_path)
+        if not path.is_file():
+            found = sorted((self.root / "artifacts").glob(f"{path.name}*.json"))
+            if len(found) != 1:
+                names = ", ".join(p.stem for p in found[:8]) or "none"
+                raise LedgerError(f"{str(name_or_path)!r} names {len(found)} artifacts ({names}); wanted one")
+            path = found[0]
+        return read_artifact(path)
+
+    def artifacts(self) -> Iterator[tuple[Path, Artifact]]:
+        """Yield every artifact with the path of its record, by name."""
+        for path in sorted((self.root / "artifacts").glob("*.json")):
+            yield path, read_artifact(path)
+
+    def folder(self, name: str, identity: Mapping[str, Any], make: Callable[[Path], None]) -> Path:
+        """Return the folder that `make` fills, made once for an identity.
+
+        The folder is filled under a temporary name and renamed, its record with the digest of
+        every file inside; a folder without a record can not be seen.
+        """
+        key = fingerprint([name, identity])
+        path = self.root / "folders" / f"{name}-{key[:16]}"
+        if (path / RECORD).exists():
+            return path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=".tmp-"))
+        try:
+            make(temporary)
+            write_folder_record(temporary, {"name": name, "key": key, "identity": dict(identity)})
+            shutil.rmtree(path, ignore_errors=True)
+            temporary.rename(path)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+        return path
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the store against a second writer; the lock dies with the process.
+
+        Raises:
+            LedgerError: another run is writing here.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        with (self.root / "lock").open("a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                file.seek(0)
+                raise LedgerError(
+                    f"store {self.root} is being written by process {file.read().strip() or '?'}; "
+                    "wait for it, or give this run a --store of its own"
+                ) from None
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+            self._sweep()
+            yield
+
+    def _sweep(self) -> None:
+        """Remove what killed runs left under temporary names; nobody else is writing."""
+        for path in self.root.rglob(".tmp-*"):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+
+
+def write_folder_record(folder: Path, about: Mapping[str, Any]) -> None:
+    """Write a folder's record: what it is and the digest of every file in it."""
+    files = {
+        str(path.relative_to(folder)): file_digest(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != RECORD
+    }
+    write_atomically(folder / RECORD, _dump({"format": _FORMAT, **about, "files": files}))
+
+
+def folder_digest(folder: Path) -> str:
+    """Return the name of a folder artifact's content.
+
+    Raises:
+        LedgerError: the folder has no record.
+    """
+    try:
+        return fingerprint(_read_json(folder / RECORD)["files"])
+    except FileNotFoundError:
+        raise LedgerError(f"{folder} has no {RECORD}; it was not made by curator, or not finished") from None
+
+
+def damage(artifact: Artifact) -> list[str]:
+    """Return one line for each shard whose bytes are not as recorded; empty: all is well."""
+    faults = []
+    for shard in artifact.shards:
+        if not Path(shard.path).exists():
+            faults.append(f"{shard.path} is missing")
+        elif (found := file_digest(shard.path)) != shard.digest:
+            faults.append(f"{shard.path} has digest {found}; recorded {shard.digest}")
+    return faults
+
+
+def read_artifact(path: Path) -> Artifact:
+    """Return the artifact whose record lies at STORE/artifacts/NAME-ID.json."""
+    content = _read_json(path)
+    root = path.parent.parent
+    tasks = tuple(task_from_json(task, root) for task in content["tasks"])
+    return Artifact(content["name"], content["identity"], tasks, tuple(content["parents"]))
+
+
+def task_from_json(content: Mapping[str, Any], root: Path) -> TaskRecord:
+    """Return the task that a record describes; paths in records are relative to the store."""
+
+    def shard(fields: Mapping[str, Any]) -> Shard:
+        return Shard(**{**fields, "path": str(root / fields["path"])})
+
+    quarantine = content.get("quarantine")
+    return TaskRecord(
+        key=content["key"],
+        shards=tuple(shard(fields) for fields in content["shards"]),
+        rows_in=content["rows_in"],
+        rows_out=content["rows_out"],
+        dropped=content["dropped"],
+        quarantined=content["quarantined"],
+        quarantine=shard(quarantine) if quarantine else None,
+        notes=content["notes"],
+    )
+
+
+def _task_to_json(record: TaskRecord, root: Path) -> dict[str, Any]:
+    content = dataclasses.asdict(record)
+    for shard in [*content["shards"], *([content["quarantine"]] if content["quarantine"] else [])]:
+        shard["path"] = os.path.relpath(shard["path"], root)
+    return content
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_bytes())
+    except json.JSONDecodeError as error:
+        raise LedgerError(f"{path} is not a record ({error}); delete it and rerun") from error
+    if not isinstance(content, dict) or content.get("format") != _FORMAT:
+        raise LedgerError(f"{path} has format {content.get('format')!r}; wanted {_FORMAT}")
+    return content
+
+
+def _dump(content: Mapping[str, Any]) -> bytes:
+    return (json.dumps(content, indent=1, sort_keys=True) + "\n").encode()
+
+
+def _total(counts: Mapping[str, int]) -> int:
+    return sum(counts.values())
+
+
+def _added(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for one in counts:
+        for reason, n in one.items():
+            total[reason] = total.get(reason, 0) + n
+    return dict(sorted(total.items()))
