@@ -22,6 +22,12 @@ class CuratorError(Exception):
         self.message = message
         self.where = where
 
+    def located(self, where: str) -> CuratorError:
+        """Return this error saying where it arose, unless it says so already."""
+        self.where = self.where or where
+        self.args = (self.message, self.where)
+        return self
+
     def __str__(self) -> str:
         return f"{self.where}: {self.message}" if self.where else self.message
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from curator.engine.tasks import Sight, committed, model_of
 from curator.ledger import Store, TaskRecord
-from curator.shards import Shard, write_shard
+from curator.shards import Shard, read_shard, write_shard
 from curator.stage import Site, WideStage
 
 RANGES = 256

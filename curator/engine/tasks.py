@@ -180,8 +180,7 @@ def committed(
             )
         store.commit(step, record)
     except CuratorError as error:
-        error.where = error.where or name
-        raise
+        raise error.located(name) from error.__cause__
     except OSError as error:
         advice = "free some space, then rerun" if error.errno == errno.ENOSPC else "then rerun"
         raise ShardError(f"{error}; {advice}: finished shards are kept", where=name) from error

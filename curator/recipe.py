@@ -1,0 +1,277 @@
+"""A run as data: what a recipe may say, every mistake in it at once, and the text it came from.
+
+The shape is checked here by pydantic; what only the installed plug-ins and the files on disk can
+tell (readers, rules, scorers, selectors) is checked by `pipelines.check`, which merges both lists.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+
+from curator.errors import RecipeError
+from curator.identity import fingerprint
+
+Share = Field(gt=0, lt=1)
+_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"  # names become parts of file names
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class CleanSpec(_Section):
+    """Which documents are text worth keeping: language and published rule sets, in order."""
+
+    language: str | None = "en"
+    min_language_probability: float = Field(0.65, ge=0, le=1)
+    rules: list[Any] = []
+
+
+class MinhashSpec(_Section):
+    """Near duplicates: bands x rows of MinHash propose, exact Jaccard and containment dispose."""
+
+    threshold: float = Field(0.8, gt=0, le=1)
+    ngram: PositiveInt = 5
+    bands: PositiveInt = 14
+    rows: PositiveInt = 8
+    containment: float = Field(0.95, ge=0, le=1)
+    verify: bool = True
+
+
+class DedupSpec(_Section):
+    """Which copies go. Survivors: source priority, then length, then doc_id."""
+
+    exact: bool = True
+    minhash: MinhashSpec | None = None
+    source_priority: list[str] = []
+    max_source_loss: float | None = Field(0.9, gt=0, le=1)
+
+
+class BenchmarkSpec(_Section):
+    """A benchmark: files of items, or documents of a source that leave the pool for it."""
+
+    train: str | None = None
+    test: str | None = None
+    text: list[str] | str | None = None
+    id: str | None = None
+    source: str | None = None
+    test_share: float = Field(0.5, gt=0, lt=1)
+
+
+class DecontaminateSpec(_Section):
+    """Drop documents that share an n-gram of words with a benchmark's items."""
+
+    against: list[str]
+    ngram: int = Field(13, ge=5)
+
+
+class HeldoutSpec(_Section):
+    """The share of a source's documents that is never trained on."""
+
+    share: float = Share
+
+
+class TokenizerSpec(_Section):
+    """A byte-level BPE of so many entries trained on the pool, or a tokenizer.json."""
+
+    bpe: PositiveInt | None = Field(None, ge=300, le=1_000_000)
+    path: str | None = None
+
+
+class CorpusSpec(_Section):
+    """One pool, one tokenizer, one held-out split: what any number of recipes can share."""
+
+    ingest: list[dict[str, Any]] = [{"reader": "installed"}]
+    max_bad_records: float = Field(0.001, ge=0, le=1)
+    shard_bytes: PositiveInt = 64 << 20
+    clean: CleanSpec | None = None
+    dedup: DedupSpec | None = None
+    benchmarks: dict[str, BenchmarkSpec] = {}
+    decontaminate: DecontaminateSpec | None = None
+    heldout: dict[str, HeldoutSpec] = {}
+    tokenizer: TokenizerSpec = TokenizerSpec(bpe=4096)
+
+
+class TrainModelSpec(_Section):
+    """A reference proxy: trained on pool documents that then leave the pool."""
+
+    proxy: str
+    tokens: PositiveInt
+    seed: int = 1
+
+
+class ModelSpec(_Section):
+    """A causal LM to score with: trained here, or on disk."""
+
+    train: TrainModelSpec | None = None
+    path: str | None = None
+    gguf: str | None = None
+
+
+class ArmSpec(_Section):
+    """One way to choose and mix."""
+
+    select: dict[str, Any]
+    mix: list[dict[str, Any]] | dict[str, Any] | None = None
+
+
+class TrainSpec(_Section):
+    """The proxies trained on every arm: one for each seed."""
+
+    proxy: str
+    tokens: PositiveInt
+    seeds: list[int] = Field([1, 2, 3], min_length=1)
+
+
+class EvaluateSpec(_Section):
+    """What proxies are measured on, in bits per byte."""
+
+    heldout: list[str] = []
+    benchmarks: list[str] = []
+    final_target: str | None = None
+
+
+class Recipe(_Section):
+    """A method applied to a corpus."""
+
+    name: str = Field(pattern=_NAME)
+    seed: int = 17
+    corpus: CorpusSpec = CorpusSpec()
+    models: dict[str, ModelSpec] = {}
+    score: list[dict[str, Any]] = []
+    arms: dict[str, ArmSpec] = {}
+    baseline: str | None = None
+    train: TrainSpec | None = None
+    evaluate: EvaluateSpec | None = None
+
+    @property
+    def digest(self) -> str:
+        """What names the recipe: its content with defaults filled in, not its file."""
+        return fingerprint(self.model_dump(mode="json"))
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Return a YAML 1.2 file's mapping (`no` is a word, 1e-3 a number).
+
+    Raises:
+        RecipeError: unreadable, not YAML, a key twice, or not a mapping; with line and column.
+    """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError
+
+    try:
+        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RecipeError(f"there is no file {str(path)!r}; {_nearby(path)}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path} can not be read: {error}") from error
+    except MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise RecipeError(f"not YAML: {error.problem}", where=f"{path}{place}") from None
+    if not isinstance(content, dict):
+        raise RecipeError(f"holds {type(content).__name__}; wanted a mapping", where=str(path))
+    return content
+
+
+def arrange(content: Mapping[str, Any], folder: Path, corpus: Path | None = None) -> dict[str, Any]:
+    """Return a recipe's mapping with its corpus in place and a single arm under `arms`.
+
+    `corpus: FILE` (relative to the recipe) or `corpus` (a path given beside it) stand for the
+    content of that file.
+    """
+    arranged = dict(content)
+    beside = corpus or arranged.get("corpus")
+    if isinstance(beside, str):
+        beside = folder / beside if (folder / beside).exists() else Path(beside)
+    if isinstance(beside, Path):
+        arranged["corpus"] = read_yaml(beside)
+    alone = {key: arranged.pop(key) for key in ("select", "mix") if key in arranged}
+    if alone and "arms" not in arranged:
+        arranged["arms"] = {"main": alone}
+    elif alone:
+        arranged["arms"] = {**arranged["arms"], "main": alone}
+    return arranged
+
+
+def override(content: dict[str, Any], assignments: Iterable[str]) -> dict[str, Any]:
+    """Return a mapping with `a.b.c=VALUE` assignments made; values are YAML.
+
+    Raises:
+        RecipeError: an assignment has no `=`, or goes through something that is no mapping.
+    """
+    from ruamel.yaml import YAML
+
+    for assignment in assignments:
+        path, found, text = assignment.partition("=")
+        if not found:
+            raise RecipeError(f"--set {assignment!r} has no '='; write --set train.tokens=100000")
+        *parents, last = path.split(".")
+        place: Any = content
+        for parent in parents:
+            place = place.setdefault(parent, {}) if isinstance(place, dict) else None
+        if not isinstance(place, dict):
+            raise RecipeError(f"--set {assignment!r}: {path!r} does not lead through mappings")
+        place[last] = YAML(typ="safe", pure=True).load(text)
+    return content
+
+
+def shape_problems(content: Mapping[str, Any]) -> tuple[Recipe | None, list[str]]:
+    """Return the recipe, or None with a line for every mistake in its shape."""
+    for reserved in ("refine", "rephrase"):
+        if reserved in content:
+            return None, [f"{reserved}: rewriting is not part of this version; leave it out"]
+    try:
+        return Recipe.model_validate(dict(content)), []
+    except ValidationError as error:
+        return None, [_explained(fault) for fault in error.errors()]
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """Return "; did you mean 'x'?" or the list of what is known."""
+    names = sorted(known)
+    close = difflib.get_close_matches(str(word), names, n=1, cutoff=0.6)
+    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(names) or 'none'}"
+
+
+def _explained(fault: Any) -> str:
+    """Return one of pydantic's faults as place, what was found, what was wanted, suggestion."""
+    place = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] == "extra_forbidden":
+        known = _fields_at(fault["loc"][:-1])
+        return f"{place}: unknown key{suggestion(str(fault['loc'][-1]), known)}"
+    if fault["type"] == "missing":
+        return f"{place}: missing; a value is required"
+    message = fault["msg"][:1].lower() + fault["msg"][1:]
+    return f"{place}: found {fault.get('input')!r}; {message}"
+
+
+def _fields_at(path: Sequence[Any]) -> list[str]:
+    """Return the keys that may stand at a place of a recipe."""
+    model: Any = Recipe
+    for part in path:
+        fields = getattr(model, "model_fields", None)
+        if fields is None or (part not in fields):
+            continue  # the name of an arm, a benchmark, a source; or an index
+        model = _section_in(fields[part].annotation)
+    return list(getattr(model, "model_fields", {}))
+
+
+def _section_in(annotation: Any) -> Any:
+    """Return the section class inside an annotation such as `dict[str, ArmSpec] | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    inner = [_section_in(part) for part in getattr(annotation, "__args__", ())]
+    return next((part for part in inner if part is not None), None)
+
+
+def _nearby(path: Path) -> str:
+    recipes = sorted(str(p) for p in Path("configs/recipes").glob("*.yaml"))
+    return suggestion(str(path), recipes).lstrip("; ")
+
+

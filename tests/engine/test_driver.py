@@ -1,0 +1,138 @@
+"""The same bytes on any engine with any number of workers; accounts that add up."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+
+from curator.engine.driver import Driver
+from curator.engine.run import Inline
+from curator.errors import PluginError, ShardError
+from curator.ledger import Store
+from curator.shards import read_shard
+from tests.support.corpus import corpus_of, made_up_texts
+from tests.support.stages import (
+    DropShort,
+    Length,
+    LosesARow,
+    Raises,
+    SameFirstLetter,
+    Suicidal,
+)
+
+
+@pytest.fixture(params=["inline-1", "inline-2", pytest.param("ray-2", marks=pytest.mark.ray)])
+def driver(request, tmp_path):
+    kind, workers = request.param.split("-")
+    if kind == "ray":
+        from curator.engine.on_ray import OnRay
+
+        request.getfixturevalue("ray_session")
+        engine = OnRay(int(workers))
+    else:
+        engine = Inline(int(workers))
+    yield Driver(Store(tmp_path), engine, quiet=True)
+    engine.close()
+
+
+def test_a_sidecar_has_the_rows_of_its_corpus_and_nulls_for_the_dropped(driver):
+    corpus = corpus_of(driver.store, made_up_texts(50), 3)
+
+    kept = driver.map_stage(DropShort(40), corpus, step="drop")
+    scored = driver.map_stage(Length(), corpus, step="score.length", alive=kept)
+
+    for document, decision, score in zip(corpus.shards, kept.shards, scored.shards, strict=True):
+        texts = read_shard(document)["text"].to_pylist()
+        keep = read_shard(decision)["keep"].to_pylist()
+        lengths = read_shard(score)["length"].to_pylist()
+        assert keep == [len(text) >= 40 for text in texts]
+        assert lengths == [len(t) if k else None for t, k in zip(texts, keep, strict=True)]
+    assert kept.rows_in == kept.rows_out + sum(kept.dropped.values())
+    assert scored.rows_in == kept.rows_out
+
+
+def test_all_engines_write_the_same_bytes(driver, tmp_path):
+    corpus = corpus_of(driver.store, made_up_texts(50), 3)
+    alone = Driver(Store(tmp_path / "alone"), Inline(1), quiet=True)
+    other = corpus_of(alone.store, made_up_texts(50), 3)
+
+    for one, its in ((driver, corpus), (alone, other)):
+        kept = one.map_stage(DropShort(40), its, step="drop")
+        one.map_stage(Length(), its, step="score.length", alive=kept)
+        one.shuffle_stage(SameFirstLetter(), its, step="letters", alive=kept)
+
+    mine = {a.name: (a.id, a.digest) for _, a in driver.store.artifacts()}
+    assert mine == {a.name: (a.id, a.digest) for _, a in alone.store.artifacts()}
+
+
+def test_a_second_run_computes_nothing(driver):
+    corpus = corpus_of(driver.store, made_up_texts(20), 2)
+    first = driver.map_stage(Length(), corpus, step="score.length")
+
+    second = driver.map_stage(Length(), corpus, step="score.length")
+
+    assert second == first
+    assert [step.cached for step in driver.steps] == [False, True]
+
+
+def test_an_added_shard_is_the_only_one_computed(tmp_path):
+    driver = Driver(Store(tmp_path), Inline(1), quiet=True)
+    small = corpus_of(driver.store, made_up_texts(20), 2)
+    driver.map_stage(Length(), small, step="score.length")
+    more = corpus_of(driver.store, made_up_texts(8), 1, "more")
+    both = type(small)("ingest", {}, small.tasks + more.tasks)
+
+    made = driver.map_stage(Length(), both, step="score.length")
+
+    records = list((tmp_path / "shards" / "score.length").rglob("*.json"))
+    assert len(made.shards) == len(records) == 3
+
+
+def test_a_shuffle_does_not_depend_on_how_rows_are_cut(tmp_path):
+    tables = []
+    for shards in (1, 4):
+        driver = Driver(Store(tmp_path / str(shards)), Inline(1), quiet=True)
+        corpus = corpus_of(driver.store, made_up_texts(50), shards)
+        reduced = driver.shuffle_stage(SameFirstLetter(), corpus, step="letters")
+        table = pa.concat_tables(read_shard(shard) for shard in reduced.shards)
+        tables.append(dict(zip(table["letter"].to_pylist(), table["count"].to_pylist(), strict=True)))
+
+    assert tables[0] == tables[1]
+    assert sum(tables[0].values()) == 50
+
+
+def test_a_worker_that_dies_once_is_tried_again(tmp_path):
+    deaths = tmp_path / "deaths"
+    deaths.mkdir()
+    driver = Driver(Store(tmp_path / "store"), Inline(2), quiet=True)
+    corpus = corpus_of(driver.store, made_up_texts(40), 4)
+
+    made = driver.map_stage(Suicidal(str(deaths), 2), corpus, step="score.s")
+
+    assert len(list(deaths.iterdir())) >= 2
+    assert made.rows_out == 40
+    driver.engine.close()
+
+
+def test_a_worker_that_always_dies_fails_the_run_and_names_the_shard(tmp_path):
+    deaths = tmp_path / "deaths"
+    deaths.mkdir()
+    driver = Driver(Store(tmp_path / "store"), Inline(2), quiet=True)
+    corpus = corpus_of(driver.store, made_up_texts(40), 1)
+
+    with pytest.raises(ShardError, match=r"score\.s of toy-000.*died 3 times"):
+        driver.map_stage(Suicidal(str(deaths), 99), corpus, step="score.s")
+
+
+def test_a_scorer_that_loses_a_row_is_named(driver):
+    corpus = corpus_of(driver.store, made_up_texts(20), 2)
+
+    with pytest.raises(PluginError, match=r"returned 9 rows for 10 documents"):
+        driver.map_stage(LosesARow(), corpus, step="score.l")
+
+
+def test_careless_errors_come_back_with_the_name_of_the_shard(driver):
+    corpus = corpus_of(driver.store, made_up_texts(20), 1)
+
+    with pytest.raises(ShardError, match=r"score\.r of toy-000: KeyError: 'poison'"):
+        driver.map_stage(Raises(), corpus, step="score.r")
