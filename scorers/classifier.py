@@ -1,0 +1,174 @@
+"""A fastText classifier learned from examples of good and bad text (DCLM's recipe).
+
+The positive set is the method: what the good examples share, length and format included, is what
+is learned. Held-out AUC is written beside the model, and a model that cannot tell its own classes
+apart is refused. Scores at about 15 MB/s a core.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from curator.errors import RecipeError
+from curator.identity import id_matrix, uniform
+from curator.schema import score_field
+from curator.score import classifier
+from curator.stage import Corpus, FittedScorer, Site
+
+# Fewer held-out examples of a class than this say too little to refuse a model by.
+_ENOUGH_HELD_OUT = 50
+
+
+@dataclass(frozen=True)
+class Classifier(FittedScorer):
+    """P(good) by fastText, in [0, 1]; null for a text without words.
+
+    Attributes:
+        learning_rate: fastText's `lr`.
+        dimensions: fastText's `dim`.
+        epochs: fastText's `epoch`.
+        word_ngrams: fastText's `wordNgrams`.
+        buckets: hash buckets for word n-grams; the model's file is 4 * dimensions * buckets bytes.
+        examples: documents of each class at most; DCLM took 200,000.
+        heldout: share of the examples kept from training to measure AUC on.
+        least_auc: a model below this on at least 50 held-out examples of each class is refused.
+        seed: of the class balance, the held-out split and fastText.
+    """
+
+    learning_rate: float = 0.1
+    dimensions: int = 100
+    epochs: int = 5
+    word_ngrams: int = 2
+    buckets: int = 100_000
+    examples: int = 200_000
+    heldout: float = 0.1
+    least_auc: float = 0.55
+    seed: int = 0
+
+    name: ClassVar[str] = "classifier"
+    learns_from: ClassVar[tuple[str, ...]] = ("good", "bad")
+    libraries: ClassVar[tuple[str, ...]] = ("fasttext-community",)
+    writes: ClassVar[pa.Schema] = pa.schema(
+        [score_field("good_probability", unit="probability", about="fastText's P(good)")]
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse settings that fastText would accept and not honor."""
+        if not 0.0 <= self.heldout <= 0.5:
+            raise RecipeError(f"heldout={self.heldout!r}; wanted a share from 0 to 0.5")
+        if min(self.dimensions, self.epochs, self.word_ngrams, self.buckets, self.examples) < 1:
+            raise RecipeError(
+                "dimensions, epochs, word_ngrams, buckets and examples are counts: wanted 1 or more"
+            )
+
+    def fit(self, corpora: Mapping[str, Corpus], out: Path, site: Site) -> None:
+        """Write `model.bin` and `report.json` (documents by class, held-out AUC) into `out`."""
+        good, bad = (self._examples(corpora[role], role) for role in self.learns_from)
+        count = min(good.num_rows, bad.num_rows, self.examples)
+        good, bad = (self._subsample(examples, count) for examples in (good, bad))
+        (good, good_out), (bad, bad_out) = (self._split(examples) for examples in (good, bad))
+        ids = np.concatenate([id_matrix(good["doc_id"]), id_matrix(bad["doc_id"])])
+        model = classifier.train(
+            good["text"].combine_chunks(),
+            bad["text"].combine_chunks(),
+            self._settings(),
+            np.lexsort(ids.T[::-1]),  # by doc_id: as good as shuffled, and the same every time
+        )
+        report = {
+            "documents": {"good": good.num_rows, "bad": bad.num_rows},
+            "heldout": {"good": good_out.num_rows, "bad": bad_out.num_rows},
+            "auc": _heldout_auc(model, good_out, bad_out),
+        }
+        self._refuse_noise(report)
+        model.save_model(str(out / "model.bin"))
+        (out / "report.json").write_text(json.dumps(report, indent=2, sort_keys=True) + "\n")
+
+    def load(self, site: Site) -> Any:
+        """Return the fastText model that `fit` wrote."""
+        if site.fitted is None:
+            raise RecipeError(f"{self.name} has not been fitted; give it examples by `learns_from`")
+        return classifier.load(site.fitted / "model.bin")
+
+    def score(self, model: Any, table: pa.Table) -> pa.Table:
+        """Return `good_probability`, one row a document."""
+        return pa.table({"good_probability": classifier.good_probability(model, table["text"])})
+
+    def _settings(self) -> classifier.Settings:
+        return classifier.Settings(
+            learning_rate=self.learning_rate,
+            dimensions=self.dimensions,
+            epochs=self.epochs,
+            word_ngrams=self.word_ngrams,
+            buckets=self.buckets,
+            seed=self.seed,
+        )
+
+    def _examples(self, corpus: Corpus, role: str) -> pa.Table:
+        """Return at most `examples` documents of one class, each distinct id once.
+
+        Each shard gives up all but its own `examples` rows of lowest chance before the next is
+        read, so no more than twice that many texts are held.
+        """
+        kept: pa.Table | None = None
+        for table in corpus.tables(("doc_id", "text")):
+            joined = table if kept is None else pa.concat_tables([kept, table])
+            kept = self._subsample(_distinct(joined), self.examples)
+        if kept is None or kept.num_rows < 2:
+            found = 0 if kept is None else kept.num_rows
+            raise RecipeError(
+                f"{self.name}: role {role!r} has {found} documents; wanted at least 2 of each class"
+            )
+        return kept
+
+    def _subsample(self, table: pa.Table, count: int) -> pa.Table:
+        """Return the `count` rows whose ids drew lowest: a choice that no order can change."""
+        chance = uniform(id_matrix(table["doc_id"]), "classifier.examples", self.seed)
+        if table.num_rows <= count:
+            return table
+        return table.take(pa.array(np.sort(np.argpartition(chance, count - 1)[:count])))
+
+    def _split(self, table: pa.Table) -> tuple[pa.Table, pa.Table]:
+        chance = uniform(id_matrix(table["doc_id"]), "classifier.heldout", self.seed)
+        held_out = chance < self.heldout
+        if held_out.all():  # a handful of documents: training comes first
+            held_out[:] = False
+        return table.filter(pa.array(~held_out)), table.filter(pa.array(held_out))
+
+    def _refuse_noise(self, report: Mapping[str, Any]) -> None:
+        if report["auc"] is None or min(report["heldout"].values()) < _ENOUGH_HELD_OUT:
+            return
+        if report["auc"] < self.least_auc:
+            raise RecipeError(
+                f"{self.name} cannot tell good from bad: AUC {report['auc']:.3f} on held-out "
+                f"examples, wanted {self.least_auc} or more; give other examples, more of them, "
+                "or lower least_auc"
+            )
+
+
+def _distinct(table: pa.Table) -> pa.Table:
+    """Return the first row of each doc_id: a text given twice is not evidence twice."""
+    rows = pa.table({"doc_id": table["doc_id"], "row": pa.array(np.arange(table.num_rows))})
+    first = rows.group_by("doc_id").aggregate([("row", "min")])["row_min"]
+    return table.take(first.take(pc.sort_indices(first)))
+
+
+def _heldout_auc(model: Any, good: pa.Table, bad: pa.Table) -> float | None:
+    """Return AUC to four digits; None if a class has no held-out text with words."""
+    good_share, bad_share = (_scores(model, table) for table in (good, bad))
+    if not len(good_share) or not len(bad_share):
+        return None
+    return round(classifier.auc(good_share, bad_share), 4)
+
+
+def _scores(model: Any, table: pa.Table) -> NDArray[np.float32]:
+    scores = classifier.good_probability(model, table["text"]).drop_null()
+    return np.asarray(scores.to_numpy(zero_copy_only=False))

@@ -1,0 +1,171 @@
+"""Importance of a document for a target by hashed n-grams (DSIR), and how even its weights are.
+
+Xie et al. 2023, "Data Selection for Language Models via Importance Resampling"
+(arXiv:2302.03169). The sum over n-grams grows with length until it drowns the noise that
+resampling adds, so the default is the mean per n-gram; `normalize: sum` is the paper's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from curator.errors import RecipeError
+from curator.identity import id_matrix, uniform
+from curator.schema import score_field
+from curator.stage import Corpus, FittedScorer, Site
+from curator.text.buckets import bucket_counts
+
+_REPORTED = 20_000  # documents of the raw text that the effective sample size is measured on
+
+
+@dataclass(frozen=True)
+class Ngrams(FittedScorer):
+    """Log of P(document | target) over P(document | raw), per n-gram; null without n-grams.
+
+    Attributes:
+        buckets: hash buckets; the paper's 10,000.
+        max_n: n-grams of 1 to `max_n` words; the paper's 2.
+        normalize: "per_ngram" (nats per n-gram) or "sum" (nats, the paper's log weight).
+        smoothing: prior strength in n-grams. The target's shares are pulled towards those of the
+            raw text as if that many n-grams of it had been seen (Dirichlet prior, Zhai & Lafferty
+            2004), so a bucket that a small target never fills says little. The paper's code has a
+            floor of 1e-8 instead, by which one such bucket weighs -18 nats.
+        min_tokens: documents with fewer n-grams than this many words could give are null; the
+            paper's code drops those under 100 tokens.
+    """
+
+    buckets: int = 10_000
+    max_n: int = 2
+    normalize: Literal["per_ngram", "sum"] = "per_ngram"
+    smoothing: float = 10_000.0
+    min_tokens: int = 0
+
+    name: ClassVar[str] = "ngrams"
+    learns_from: ClassVar[tuple[str, ...]] = ("target", "raw")
+
+    def __post_init__(self) -> None:
+        """Refuse settings by which a weight would be infinite."""
+        if self.buckets < 2 or self.max_n < 1:
+            raise RecipeError(
+                f"buckets={self.buckets!r}, max_n={self.max_n!r}; wanted at least 2 and 1"
+            )
+        if not self.smoothing > 0:
+            raise RecipeError(
+                f"smoothing={self.smoothing!r}; wanted more than 0: without it a bucket that the "
+                "target never fills weighs minus infinity"
+            )
+
+    @property
+    def writes(self) -> pa.Schema:
+        """One column, `log_ratio`, in nats per n-gram or in nats."""
+        unit = "nats per n-gram" if self.normalize == "per_ngram" else "nats"
+        about = "log likelihood ratio of the target over the raw text"
+        return pa.schema([score_field("log_ratio", unit=unit, about=about)])
+
+    def fit(self, corpora: Mapping[str, Corpus], out: Path, site: Site) -> None:
+        """Write `log_ratio.npy` (one float64 a bucket) and `report.json` into `out`."""
+        target = self._totals(corpora["target"])
+        raw = self._totals(corpora["raw"])
+        for role, totals in (("target", target), ("raw", raw)):
+            if not totals.sum():
+                raise RecipeError(f"{self.name}: role {role!r} has no n-grams; wanted some text")
+        ratios = log_ratios(target, raw, self.smoothing)
+        report = {
+            "target_ngrams": int(target.sum()),
+            "raw_ngrams": int(raw.sum()),
+            **self._effective_sample_size(corpora["raw"], ratios),
+        }
+        np.save(out / "log_ratio.npy", ratios, allow_pickle=False)
+        (out / "report.json").write_text(json.dumps(report, indent=2, sort_keys=True) + "\n")
+
+    def load(self, site: Site) -> NDArray[np.float64]:
+        """Return the log ratio of every bucket, (buckets,) float64."""
+        if site.fitted is None:
+            raise RecipeError(f"{self.name} has not been fitted; give it a target by `learns_from`")
+        ratios: NDArray[np.float64] = np.load(site.fitted / "log_ratio.npy", allow_pickle=False)
+        return ratios
+
+    def score(self, model: NDArray[np.float64], table: pa.Table) -> pa.Table:
+        """Return `log_ratio`, one row a document."""
+        sums, ngrams = self._sums(model, table["text"])
+        values = sums / np.maximum(ngrams, 1) if self.normalize == "per_ngram" else sums
+        # A text of t words has t + (t - 1) + ... n-grams.
+        least = sum(max(self.min_tokens - n, 0) for n in range(self.max_n))
+        mask = (ngrams == 0) | (ngrams < least)
+        return pa.table({"log_ratio": pa.array(values.astype(np.float32), mask=mask)})
+
+    def _totals(self, corpus: Corpus) -> NDArray[np.float64]:
+        totals = np.zeros(self.buckets)
+        for table in corpus.tables(("text",)):
+            counted = bucket_counts(table["text"], self.buckets, self.max_n)
+            totals += np.bincount(counted.indices, counted.counts, minlength=self.buckets)
+        return totals
+
+    def _sums(
+        self, ratios: NDArray[np.float64], texts: pa.ChunkedArray
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Return each text's summed log ratio and its number of n-grams.
+
+        `bincount` adds in the order of buckets within a text, so a sum depends on its text alone.
+        """
+        indptr, indices, counts = bucket_counts(texts, self.buckets, self.max_n)
+        rows = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
+        sums = np.bincount(rows, counts * ratios[indices], minlength=len(indptr) - 1)
+        ngrams = np.bincount(rows, counts, minlength=len(indptr) - 1)
+        return sums.astype(np.float64), ngrams.astype(np.int64)
+
+    def _effective_sample_size(
+        self, raw: Corpus, ratios: NDArray[np.float64]
+    ) -> dict[str, float | int]:
+        """Return what resampling by exp(score) would rest on, as shares of a sample of `raw`.
+
+        Kish's (sum w)**2 / sum w**2 over n: 1 means that weights are even and resampling is
+        uniform; near 0 that a few documents take all and resampling is top-k.
+        """
+        sums, ngrams = [np.zeros(0)], [np.zeros(0)]
+        share = min(1.0, _REPORTED / max(raw.rows, 1))
+        for table in raw.tables(("doc_id", "text")):
+            chance = uniform(id_matrix(table["doc_id"]), "ngrams.report", 0)
+            part = self._sums(ratios, table.filter(pa.array(chance < share))["text"])
+            sums.append(part[0])
+            ngrams.append(part[1].astype(np.float64))
+        total, length = np.concatenate(sums), np.maximum(np.concatenate(ngrams), 1)
+        order = np.argsort(total, kind="stable")  # the same sum whatever the order of shards
+        total, length = total[order], length[order]
+        return {
+            "documents_measured": len(total),
+            "effective_share_sum": effective_share(total),
+            "effective_share_per_ngram": effective_share(np.sort(total / length)),
+        }
+
+
+def log_ratios(
+    target: NDArray[np.float64], raw: NDArray[np.float64], smoothing: float
+) -> NDArray[np.float64]:
+    """Return log(p_target / p_raw) of every bucket, finite for any counts.
+
+    Args:
+        target: (buckets,) n-grams of the target in each bucket.
+        raw: (buckets,) the same of the raw text; one is added to each (Laplace).
+        smoothing: n-grams' worth of belief that the target is like the raw text.
+    """
+    p_raw = (raw + 1.0) / (raw.sum() + len(raw))
+    p_target = (target + smoothing * p_raw) / (target.sum() + smoothing)
+    ratios: NDArray[np.float64] = np.log(p_target) - np.log(p_raw)
+    return ratios
+
+
+def effective_share(log_weights: NDArray[np.float64]) -> float:
+    """Return Kish's effective sample size over n for weights exp(log_weights), in (0, 1]."""
+    if not len(log_weights):
+        return 1.0
+    weights = np.exp(log_weights - log_weights.max())
+    return float(f"{weights.sum() ** 2 / (weights**2).sum() / len(weights):.4g}")
