@@ -143,7 +143,9 @@ class Store:
             found = sorted((self.root / "artifacts").glob(f"{path.name}*.json"))
             if len(found) != 1:
                 names = ", ".join(p.stem for p in found[:8]) or "none"
-                raise LedgerError(f"{str(name_or_path)!r} names {len(found)} artifacts ({names}); wanted one")
+                raise LedgerError(
+                    f"{str(name_or_path)!r} names {len(found)} artifacts ({names}); wanted one"
+                )
             path = found[0]
         return read_artifact(path)
 
@@ -225,7 +227,9 @@ def folder_digest(folder: Path) -> str:
     try:
         return fingerprint(_read_json(folder / RECORD)["files"])
     except FileNotFoundError:
-        raise LedgerError(f"{folder} has no {RECORD}; it was not made by curator, or not finished") from None
+        raise LedgerError(
+            f"{folder} has no {RECORD}; it was not made by curator, or not finished"
+        ) from None
 
 
 def damage(artifact: Artifact) -> list[str]:

@@ -273,5 +273,3 @@ def _section_in(annotation: Any) -> Any:
 def _nearby(path: Path) -> str:
     recipes = sorted(str(p) for p in Path("configs/recipes").glob("*.yaml"))
     return suggestion(str(path), recipes).lstrip("; ")
-
-

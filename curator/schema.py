@@ -71,7 +71,12 @@ DRAW = pa.schema(
 
 
 def score_field(
-    name: str, *, unit: str, better: str = "higher", about: str = "", kind: pa.DataType | None = None
+    name: str,
+    *,
+    unit: str,
+    better: str = "higher",
+    about: str = "",
+    kind: pa.DataType | None = None,
 ) -> pa.Field:
     """Return the Arrow field of a score column, saying its unit and which way is better.
 

@@ -65,7 +65,9 @@ def read_shard(shard: Shard | str | Path, columns: Sequence[str] | None = None) 
         raise LedgerError(f"{path} is missing; rerun the recipe to make it again") from None
     except ValueError as error:
         if isinstance(error, pa.ArrowInvalid):
-            raise LedgerError(f"{path} is not a whole Arrow file ({error}); delete it and rerun") from error
+            raise LedgerError(
+                f"{path} is not a whole Arrow file ({error}); delete it and rerun"
+            ) from error
         raise LedgerError(f"{path} has columns {names}; wanted {list(columns or [])}") from error
 
 

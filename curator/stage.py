@@ -192,7 +192,9 @@ class Corpus:
 
     def tables(self, columns: Sequence[str]) -> Iterator[pa.Table]:
         """Yield the counted rows' `columns`, one table a shard."""
-        for shard, decision in zip(self.shards, self.alive or [None] * len(self.shards), strict=True):
+        for shard, decision in zip(
+            self.shards, self.alive or [None] * len(self.shards), strict=True
+        ):
             wanted = list(columns) if self.sources is None else [*columns, "source"]
             table = read_shard(shard, list(dict.fromkeys(wanted)))
             if decision is not None:

@@ -89,6 +89,8 @@ def _text_ids(texts: pa.ChunkedArray) -> np.ndarray:
 
 def _decided(roles: pa.Array, reason: str) -> pa.Table:
     away = roles.is_valid()
-    reasons = pa.array(np.where(away.to_numpy(zero_copy_only=False), reason, None).tolist(), pa.string())
+    reasons = pa.array(
+        np.where(away.to_numpy(zero_copy_only=False), reason, None).tolist(), pa.string()
+    )
     keep = pa.array(~away.to_numpy(zero_copy_only=False))
     return pa.table([keep, reasons, roles], schema=pa.schema([*DECISION, ROLE]))

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pyarrow as pa
+
 from curator.engine import shuffle, tasks
 from curator.engine.progress import StepProgress
 from curator.engine.run import Engine
@@ -19,7 +21,7 @@ from curator.identity import fingerprint
 from curator.ledger import Artifact, Store, TaskRecord, folder_digest
 from curator.stage import Corpus, FittedScorer, Site, Stage, WideStage
 
-Task = TypeVar("Task", tasks.MapTask, shuffle.EmitTask, shuffle.ReduceTask)
+Task = TypeVar("Task", tasks.MapTask, shuffle.EmitTask, shuffle.ReduceTask, shuffle.RouteTask)
 
 
 @dataclass
@@ -39,6 +41,7 @@ class Driver:
     engine: Engine
     quiet: bool = False
     steps: list[Step] = field(default_factory=list)
+    _wide_seconds: dict[str, float] = field(default_factory=dict)  # of shuffles not yet routed
 
     def map_stage(
         self,
@@ -63,7 +66,9 @@ class Driver:
             )
             for sight in sights(corpus, sidecars, alive)
         ]  # fmt: skip
-        return self.publish(step, identity, (corpus, *sidecars, alive), self._all(tasks.run_map, jobs))
+        return self.publish(
+            step, identity, (corpus, *sidecars, alive), self._all(tasks.run_map, jobs)
+        )
 
     def shuffle_stage(
         self,
@@ -88,14 +93,49 @@ class Driver:
         reduce = []
         for group in shuffle.group_ranges(emitted):
             slices = shuffle.slices_of(emitted, group)
-            key = fingerprint([step, "reduce", identity, [e.shards[0].digest for e in emitted], group])
+            key = fingerprint(
+                [step, "reduce", identity, [e.shards[0].digest for e in emitted], group]
+            )
             name = f"{group[0]:03d}-{group[1] - 1:03d}"
-            reduce.append(shuffle.ReduceTask(stage, key, f"{step}.reduce", slices, name, self.store))
+            reduce.append(
+                shuffle.ReduceTask(stage, key, f"{step}.reduce", slices, name, self.store)
+            )
         records, more, _ = self._all(shuffle.run_reduce, reduce)
         made = (records, computed + more, time.monotonic() - begun)
-        return self.publish(f"{step}.reduce", identity, (corpus, *sidecars, alive), made, listed=False)
+        artifact = self.publish(
+            f"{step}.reduce", identity, (corpus, *sidecars, alive), made, listed=False
+        )
+        self._wide_seconds[artifact.id] = made[2]
+        return artifact
 
-    def fit(self, stage: FittedScorer, corpora: Mapping[str, Corpus], *, step: str, site: Site) -> Path:
+    def route(
+        self,
+        decide: Callable[[int, pa.Table], pa.Table],
+        reduced: Artifact,
+        corpus: Artifact,
+        *,
+        step: str,
+        alive: Artifact | None = None,
+    ) -> Artifact:
+        """Return the decision sidecar that `decide` makes of the reduced rows of each shard."""
+        begun = len(self.steps)
+        identity = {**reduced.identity, "decide": f"{decide.__module__}.{decide.__qualname__}"}
+        digests = [shard.digest for shard in reduced.shards]
+        jobs = [
+            shuffle.RouteTask(
+                decide, fingerprint([step, identity, digests, number, sight.digests()]), step,
+                reduced.shards, number, sight, self.store,
+            )
+            for number, sight in enumerate(sights(corpus, (), alive))
+        ]  # fmt: skip
+        made = self._all(shuffle.run_route, jobs)
+        artifact = self.publish(step, identity, (corpus, reduced, alive), made)
+        self.steps[begun].seconds += self._wide_seconds.pop(reduced.id, 0.0)
+        return artifact
+
+    def fit(
+        self, stage: FittedScorer, corpora: Mapping[str, Corpus], *, step: str, site: Site
+    ) -> Path:
         """Return the folder of what a scorer learned, learning it in a worker if need be."""
         identity = {
             **stage.identity(),

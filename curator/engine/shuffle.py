@@ -8,12 +8,13 @@ one reducer. `reduce` may not depend on where ranges end, and the output is the 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
-from curator.engine.tasks import Sight, committed, model_of
+from curator.engine.tasks import Sight, accounts, committed, model_of, scatter
 from curator.ledger import Store, TaskRecord
 from curator.shards import Shard, read_shard, write_shard
 from curator.stage import Site, WideStage
@@ -58,6 +59,24 @@ class ReduceTask:
         return f"{self.step}, key ranges {self.ranges}"
 
 
+@dataclass(frozen=True)
+class RouteTask:
+    """Bring reduced rows home: make the decision sidecar of one shard from them."""
+
+    decide: Callable[[int, pa.Table], pa.Table]  # (rows of the shard, its reduced rows)
+    key: str
+    step: str
+    reduced: tuple[Shard, ...]  # sorted by `row`
+    number: int  # of the shard in its artifact
+    sight: Sight
+    store: Store
+
+    @property
+    def name(self) -> str:
+        """What errors call it."""
+        return f"{self.step} of {self.sight.name}"
+
+
 def run_emit(task: EmitTask) -> TaskRecord:
     """Write one shard's narrow rows in the order of key ranges, and return the record."""
     done = task.store.task(task.step, task.key)
@@ -100,6 +119,30 @@ def run_reduce(task: ReduceTask) -> TaskRecord:
     return committed(task.store, task.step, task.name, make)
 
 
+def run_route(task: RouteTask) -> TaskRecord:
+    """Write the decisions on one shard and return the record."""
+    done = task.store.task(task.step, task.key)
+    if done is not None:
+        return done
+
+    def make() -> TaskRecord:
+        low = np.uint64(task.number) << np.uint64(ROW_BITS)
+        high = np.uint64(task.number + 1) << np.uint64(ROW_BITS)
+        pieces = []
+        for shard in task.reduced:
+            table = read_shard(shard)
+            start, stop = np.searchsorted(table[ROW.name].to_numpy(), [low, high])
+            pieces.append(table.slice(start, stop - start))
+        decided = task.decide(task.sight.files[0].rows, pa.concat_tables(pieces))
+        mask = task.sight.mask()
+        living = decided if mask is None else decided.filter(mask)
+        path = task.store.task_path(task.step, task.key)
+        shard = write_shard(scatter(living, mask), path, name=task.sight.name)
+        return accounts(task.key, (shard,), living)
+
+    return committed(task.store, task.step, task.name, make)
+
+
 def group_ranges(records: list[TaskRecord]) -> list[tuple[int, int]]:
     """Return neighboring key ranges grouped to about `REDUCE_BYTES` of emitted rows each."""
     size = np.zeros(RANGES)
@@ -116,7 +159,9 @@ def group_ranges(records: list[TaskRecord]) -> list[tuple[int, int]]:
     return [*groups, (start, RANGES)]
 
 
-def slices_of(records: list[TaskRecord], group: tuple[int, int]) -> tuple[tuple[Shard, int, int], ...]:
+def slices_of(
+    records: list[TaskRecord], group: tuple[int, int]
+) -> tuple[tuple[Shard, int, int], ...]:
     """Return what of each emitted file lies in the key ranges [start, stop) of `group`."""
     start, stop = group
     return tuple(

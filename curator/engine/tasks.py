@@ -166,9 +166,7 @@ def accounts(key: str, shards: tuple[Shard, ...], made: pa.Table) -> TaskRecord:
     return TaskRecord(key, shards, made.num_rows, rows_out, dict(sorted(dropped.items())))
 
 
-def committed(
-    store: Store, step: str, name: str, make: Callable[[], TaskRecord]
-) -> TaskRecord:
+def committed(store: Store, step: str, name: str, make: Callable[[], TaskRecord]) -> TaskRecord:
     """Return the record that `make` returns, checked and written; name the shard in any error."""
     try:
         record = make()

@@ -95,7 +95,9 @@ def test_a_shuffle_does_not_depend_on_how_rows_are_cut(tmp_path):
         corpus = corpus_of(driver.store, made_up_texts(50), shards)
         reduced = driver.shuffle_stage(SameFirstLetter(), corpus, step="letters")
         table = pa.concat_tables(read_shard(shard) for shard in reduced.shards)
-        tables.append(dict(zip(table["letter"].to_pylist(), table["count"].to_pylist(), strict=True)))
+        tables.append(
+            dict(zip(table["letter"].to_pylist(), table["count"].to_pylist(), strict=True))
+        )
 
     assert tables[0] == tables[1]
     assert sum(tables[0].values()) == 50

@@ -1,0 +1,1 @@
+"""Composition and command line: recipes become artifacts here; no algorithm lives here."""

@@ -1,0 +1,73 @@
+"""The corpus of a run as it is narrowed: shards, the latest decision, and the sidecars beside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curator.ledger import Artifact
+from curator.shards import read_shard
+from curator.stage import Corpus
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Documents that are still candidates, and what is known of them. Nothing in it is text."""
+
+    corpus: Artifact
+    decisions: tuple[Artifact, ...] = ()  # in the order in which they were made
+    sidecars: tuple[Artifact, ...] = ()
+
+    @property
+    def alive(self) -> Artifact | None:
+        """The latest decision: its `keep` says which rows are still in the pool."""
+        return self.decisions[-1] if self.decisions else None
+
+    @property
+    def rows(self) -> int:
+        """How many documents are alive."""
+        return self.alive.rows_out if self.alive else self.corpus.rows_out
+
+    def decided(self, decision: Artifact) -> Pool:
+        """Return the pool after one more decision."""
+        return replace(self, decisions=(*self.decisions, decision))
+
+    def beside(self, *sidecars: Artifact) -> Pool:
+        """Return the pool with more known about its documents."""
+        return replace(self, sidecars=(*self.sidecars, *sidecars))
+
+    def learning(self, sources: tuple[str, ...] | None = None) -> Corpus:
+        """Return the living documents (of some sources) as a corpus to learn from."""
+        alive = self.alive.shards if self.alive else ()
+        return Corpus(self.corpus.shards, alive, sources)
+
+
+def with_role(pool: Pool, decision: Artifact, roles: set[str]) -> pa.Table:
+    """Return the documents that a decision gave one of `roles`, with the column `role`.
+
+    They are few by design (held-out text, benchmark items), so they are held in memory.
+    """
+    pieces = []
+    for shard, decided in zip(pool.corpus.shards, decision.shards, strict=True):
+        role = read_shard(decided, ("role",))["role"]
+        mask = pc.fill_null(pc.is_in(role, pa.array(sorted(roles), pa.string())), False)  # noqa: FBT003
+        table = read_shard(shard).filter(mask)
+        pieces.append(table.append_column("role", role.filter(mask)))
+    return pa.concat_tables(pieces)
+
+
+def source_counts(pool: Pool) -> dict[str, int]:
+    """Return how many living documents each source has."""
+    totals: dict[str, int] = {}
+    for table in pool.learning().tables(("source",)):
+        for pair in table["source"].value_counts().to_pylist():
+            totals[pair["values"]] = totals.get(pair["values"], 0) + pair["counts"]
+    return dict(sorted(totals.items()))
+
+
+def folder_table(folder: Path, name: str) -> pa.Table:
+    """Return the Arrow table called `name` in a folder artifact."""
+    return read_shard(folder / f"{name}.arrow")
