@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curator.ledger import Artifact
-from curator.shards import read_shard
+from curator.ledger import RECORD, Artifact
+from curator.shards import Shard, read_shard
 from curator.stage import Corpus
 
 
@@ -68,6 +69,8 @@ def source_counts(pool: Pool) -> dict[str, int]:
     return dict(sorted(totals.items()))
 
 
-def folder_table(folder: Path, name: str) -> pa.Table:
-    """Return the Arrow table called `name` in a folder artifact."""
-    return read_shard(folder / f"{name}.arrow")
+def folder_shard(folder: Path, name: str) -> Shard:
+    """Return the Arrow table called `name` in a folder artifact, as its record describes it."""
+    path = folder / f"{name}.arrow"
+    digest = json.loads((folder / RECORD).read_text())["files"][path.name]
+    return Shard(name, str(path), read_shard(path).num_rows, path.stat().st_size, digest)

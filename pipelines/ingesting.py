@@ -1,0 +1,156 @@
+"""Sources become the corpus: plan the units, read them in parallel, hold the error budget."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from curator.engine.driver import Driver
+from curator.engine.tasks import committed
+from curator.errors import ShardError
+from curator.identity import fingerprint
+from curator.ingest.files import Digests
+from curator.ingest.pack import ingest_unit
+from curator.ingest.reader import Reader, Unit, make_reader
+from curator.ledger import Artifact, Store, TaskRecord
+from curator.recipe import CorpusSpec
+from curator.shards import Shard, read_shard
+from pipelines.pool import Pool
+
+STEP = "ingest"
+_FEW_BAD_RECORDS = 10  # below this a share says nothing
+
+
+@dataclass(frozen=True)
+class IngestTask:
+    """Read one unit of input into shards."""
+
+    reader: Reader
+    unit: Unit
+    key: str
+    store: Store
+    shard_bytes: int
+    step: str = STEP
+
+    @property
+    def name(self) -> str:
+        """What errors call it."""
+        return f"ingest of {self.unit.name}"
+
+
+def run_ingest(task: IngestTask) -> TaskRecord:
+    """Write one unit's shards and its quarantine, and return the record."""
+    done = task.store.task(STEP, task.key)
+    if done is not None:
+        return done
+
+    def make() -> TaskRecord:
+        folder = task.store.task_path(STEP, task.key).parent
+        name = f"{task.reader.source or task.reader.name}-{task.key[:10]}"
+        made = ingest_unit(task.reader, task.unit, folder, name, target_bytes=task.shard_bytes)
+        return TaskRecord(
+            task.key,
+            tuple(made.shards),
+            made.rows_in,
+            made.rows_out,
+            quarantined=made.quarantined,
+            quarantine=made.quarantine,
+            notes={"read": task.unit.size_bytes},
+        )
+
+    return committed(task.store, STEP, task.name, make)
+
+
+def ingest(spec: CorpusSpec, driver: Driver, *, base: str = ".") -> Pool:
+    """Return the corpus of all sources.
+
+    Raises:
+        RecipeError: a pattern matches nothing, a setting is wrong.
+        ShardError: a source has more bad records than `max_bad_records`, or nothing but those.
+    """
+    readers = [
+        make_reader(entry, base=base, where=f"corpus.ingest[{number}]")
+        for number, entry in enumerate(spec.ingest)
+    ]
+    digests = Digests(driver.store.root / "digests.json")
+    jobs = [
+        IngestTask(
+            reader,
+            unit,
+            fingerprint([STEP, reader.identity(), unit.key, spec.shard_bytes]),
+            driver.store,
+            spec.shard_bytes,
+        )
+        for reader in readers
+        for unit in reader.plan(digests)
+    ]
+    digests.save()
+    jobs = list({job.key: job for job in jobs}.values())  # a file named twice is read once
+    identity = {"name": STEP, "readers": [reader.identity() for reader in readers]}
+    artifact = driver.publish(STEP, identity, (), driver.run_tasks(run_ingest, jobs))
+    check_bad_records(artifact, spec.max_bad_records)
+    return Pool(artifact)
+
+
+def check_bad_records(artifact: Artifact, allowed: float) -> None:
+    """Raise where a source has more unreadable records than its budget, or nothing else.
+
+    Args:
+        artifact: what ingest made.
+        allowed: share of a source's records in [0, 1]; at least 10 records are always allowed.
+
+    Raises:
+        ShardError: naming each source, its counts, reasons, and the first places to look.
+    """
+    good = _by_source([shard for shard in artifact.shards])
+    bad_shards = [task.quarantine for task in artifact.tasks if task.quarantine]
+    bad = _by_source(bad_shards)
+    faults = []
+    for source, n in sorted(bad.items()):
+        total = n + good.get(source, 0)
+        if n == total or n > max(_FEW_BAD_RECORDS, allowed * total):
+            faults.append(f"source {source!r}: {n} of {total} records are bad ({n / total:.2%})")
+    if faults:
+        reasons = ", ".join(f"{reason} {n}" for reason, n in artifact.quarantined.items())
+        raise ShardError(
+            f"{'; '.join(faults)}; allowed are {allowed:.2%} (at least {_FEW_BAD_RECORDS}). "
+            f"Reasons: {reasons}. First places: {'; '.join(_first_places(bad_shards))}. "
+            "Repair the files, or raise corpus.max_bad_records; good records are kept in the store",
+            where=STEP,
+        )
+    if not artifact.rows_out:
+        raise ShardError("no document was found in any source; check `files`", where=STEP)
+
+
+def quarantine_of(artifact: Artifact) -> pa.Table:
+    """Return every quarantined record of an ingest artifact."""
+    from curator.schema import QUARANTINE
+
+    shards = [task.quarantine for task in artifact.tasks if task.quarantine]
+    tables = [read_shard(shard) for shard in shards]
+    return pa.concat_tables([QUARANTINE.empty_table(), *tables])
+
+
+def _by_source(shards: Sequence[Shard]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for shard in shards:
+        for pair in read_shard(shard, ("source",))["source"].value_counts().to_pylist():
+            counts[pair["values"]] = counts.get(pair["values"], 0) + pair["counts"]
+    return counts
+
+
+def _first_places(shards: Sequence[Shard]) -> list[str]:
+    places: list[str] = []
+    for shard in shards[:3]:
+        for row in read_shard(shard, ("origin", "reason")).slice(0, 2).to_pylist():
+            places.append(f"{row['origin']} ({row['reason']})")
+    return places
+
+
+def reader_notes(entries: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what a user should know before reading starts, such as files that can not be split."""
+    readers = [make_reader(entry) for entry in entries]
+    return sorted({unit.note for reader in readers for unit in reader.plan() if unit.note})

@@ -1,0 +1,96 @@
+"""Sidecars become selections, selections become mixtures of tokens that a proxy can train on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+
+from curator.engine.driver import Driver
+from curator.engine.tasks import Sight, accounts, committed
+from curator.identity import fingerprint
+from curator.ledger import Artifact, Store, TaskRecord
+from curator.shards import read_shard, write_shard
+from pipelines.pool import Pool
+
+NARROW = ("doc_id", "source", "n_tokens")
+VIEW = "pool"
+
+
+@dataclass(frozen=True)
+class ViewTask:
+    """Join the narrow columns of one shard's living documents."""
+
+    columns: tuple[str, ...]
+    key: str
+    sight: Sight
+    store: Store
+    step: str = VIEW
+
+    @property
+    def name(self) -> str:
+        """What errors call it."""
+        return f"{VIEW} of {self.sight.name}"
+
+
+def run_view(task: ViewTask) -> TaskRecord:
+    """Write one shard of the pool's narrow view: living rows only."""
+    done = task.store.task(VIEW, task.key)
+    if done is not None:
+        return done
+
+    def make() -> TaskRecord:
+        table = task.sight.columns(task.columns)
+        mask = task.sight.mask()
+        living = table if mask is None else table.filter(mask)
+        at = living.column_names.index("n_tokens")
+        living = living.rename_columns(
+            ["tokens" if number == at else name for number, name in enumerate(living.column_names)]
+        )
+        shard = write_shard(living, task.store.task_path(VIEW, task.key), name=task.sight.name)
+        return accounts(task.key, (shard,), living)
+
+    return committed(task.store, VIEW, task.name, make)
+
+
+def view(pool: Pool, driver: Driver) -> Artifact:
+    """Return what selectors see: doc_id, source, tokens and every score of each living document."""
+    from curator.engine.driver import sights
+
+    scores = [name for sidecar in pool.sidecars for name in score_columns(sidecar)]
+    columns = (*NARROW, *scores)
+    jobs = [
+        ViewTask(columns, fingerprint([VIEW, columns, sight.digests()]), sight, driver.store)
+        for sight in sights(pool.corpus, pool.sidecars, pool.alive)
+    ]
+    made = driver.run_tasks(run_view, jobs)
+    parents = (pool.corpus, *pool.sidecars, pool.alive)
+    return driver.publish(VIEW, {"name": VIEW, "columns": columns}, parents, made, listed=False)
+
+
+def score_columns(sidecar: Artifact) -> list[str]:
+    """Return the columns of a score's sidecar; none for any other sidecar."""
+    if not sidecar.name.startswith("score."):
+        return []
+    return list(read_shard(sidecar.shards[0]).column_names)
+
+
+def lazy(viewed: Artifact) -> pl.LazyFrame:
+    """Return the view as a lazy frame over its files."""
+    files = [shard.path for shard in viewed.shards if shard.rows]
+    if not files:
+        return pl.from_arrow(read_shard(viewed.shards[0])).lazy()  # type: ignore[union-attr]
+    return pl.scan_ipc(files)
+
+
+def directions(viewed: Artifact) -> dict[str, str]:
+    """Return which way each score column is better: "higher", "lower" or "neither"."""
+    from curator.schema import field_note
+
+    schema = read_shard(viewed.shards[0]).schema
+    return {field.name: field_note(field, "better", "neither") for field in schema if field.metadata}

@@ -1,0 +1,124 @@
+"""Documents that leave the pool for another use, kept as small tables of their own.
+
+Benchmarks, held-out text and the documents of reference models are written once as folders with
+the columns of a document, so learning, decontamination and evaluation read them all alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curator.clean.setaside import SetAside, SetAsideReference
+from curator.dedup.benchmarks import read_benchmark
+from curator.engine.driver import Driver
+from curator.identity import document_ids, file_digest
+from curator.ledger import Artifact
+from curator.recipe import BenchmarkSpec, HeldoutSpec
+from curator.schema import DOCUMENT, conform
+from curator.shards import Shard, write_shard
+from pipelines.pool import Pool, folder_shard, with_role
+
+SPLITS = ("train", "test")
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """Items of one split as documents: `doc_id`, `source` (the benchmark's name), `text`."""
+
+    name: str
+    split: str
+    items: Shard
+
+
+def benchmarks_of(
+    specs: Mapping[str, BenchmarkSpec], pool: Pool, driver: Driver
+) -> tuple[Pool, dict[str, Benchmark]]:
+    """Return the pool without documents that became benchmark items, and all items by NAME/SPLIT."""
+    found: dict[str, Benchmark] = {}
+    for name, spec in specs.items():
+        for split, path in ((split, getattr(spec, split)) for split in SPLITS):
+            if path is not None:
+                found[f"{name}/{split}"] = _from_file(name, split, path, spec, driver)
+    from_pool = {name: spec for name, spec in specs.items() if spec.source}
+    if from_pool:
+        shares = tuple(
+            (
+                str(spec.source),
+                ((f"{name}/test", spec.test_share), (f"{name}/train", 1 - spec.test_share)),
+            )
+            for name, spec in sorted(from_pool.items())
+        )
+        pool, decision = _set_aside(SetAside("benchmark", shares), "benchmarks", pool, driver)
+        for name in from_pool:
+            for split in SPLITS:
+                items = _roles_folder(f"benchmark.{name}.{split}", {f"{name}/{split}"}, pool, decision, driver)
+                found[f"{name}/{split}"] = Benchmark(name, split, items)
+    return pool, found
+
+
+def hold_out(
+    specs: Mapping[str, HeldoutSpec], pool: Pool, driver: Driver
+) -> tuple[Pool, Shard | None]:
+    """Return the pool without its held-out documents, and those documents."""
+    if not specs:
+        return pool, None
+    shares = tuple((source, (("heldout", spec.share),)) for source, spec in sorted(specs.items()))
+    pool, decision = _set_aside(SetAside("heldout", shares), "heldout", pool, driver)
+    return pool, _roles_folder("heldout", {"heldout"}, pool, decision, driver)
+
+
+def reference_documents(
+    model: str, share: float, pool: Pool, driver: Driver
+) -> tuple[Pool, Artifact]:
+    """Return the pool without the documents that a reference model is trained on, and the decision."""
+    stage = SetAsideReference(model, share)
+    decision = driver.map_stage(stage, pool.corpus, step=f"reference.{model}", alive=pool.alive)
+    return pool.decided(decision), decision
+
+
+def _set_aside(
+    stage: SetAside, step: str, pool: Pool, driver: Driver
+) -> tuple[Pool, Artifact]:
+    decision = driver.map_stage(stage, pool.corpus, step=step, alive=pool.alive)
+    return pool.decided(decision), decision
+
+
+def _roles_folder(
+    name: str, roles: set[str], pool: Pool, decision: Artifact, driver: Driver
+) -> Shard:
+    """Return the documents of some roles, written once, sorted by doc_id, each text once."""
+
+    def make(out: Path) -> None:
+        table = with_role(pool, decision, roles).drop_columns(["role"]).sort_by("doc_id")
+        write_shard(conform(table, DOCUMENT), out / "documents.arrow", name="documents")
+
+    identity = {"decision": decision.digest, "corpus": pool.corpus.digest, "roles": sorted(roles)}
+    return folder_shard(driver.folder(name, identity, make), "documents")
+
+
+def _from_file(
+    name: str, split: str, path: str, spec: BenchmarkSpec, driver: Driver
+) -> Benchmark:
+    """Return one split of a benchmark read from its file."""
+
+    def make(out: Path) -> None:
+        items = read_benchmark(name, path, text=spec.text, id=spec.id)
+        table = pa.table(
+            {
+                "doc_id": document_ids(f"{name}/{split}", items["text"]),
+                "source": pa.repeat(name, items.num_rows),
+                "origin": pc.binary_join_element_wise(f"{Path(path).name}#", items["item_id"], ""),
+                "text": items["text"],
+                "source_id": items["item_id"],
+            }
+        )
+        write_shard(conform(table, DOCUMENT), out / "documents.arrow", name="documents")
+
+    identity = {"file": file_digest(path), "text": spec.text, "id": spec.id}
+    folder = driver.folder(f"benchmark.{name}.{split}", identity, make)
+    return Benchmark(name, split, folder_shard(folder, "documents"))
