@@ -1,0 +1,16 @@
+"""Which documents are copies: of each other, and of what a benchmark will ask.
+
+    exact.py          equal normalized text
+    minhash.py        candidates: documents that share a band of their MinHash signatures
+    clusters.py       what the shared bands join together
+    shingles.py       exact shingle sets, and who is a copy of whom within a cluster
+    verify.py         candidates become removals only where the sets say so
+    near.py           the three steps of near-duplicate removal as one function over tables
+    survivors.py      who stays, what a removal says, decisions, the guard on a source's loss
+    benchmarks.py     benchmark files read into items
+    benchmark_index.py  hashes of every item's runs of words
+    contamination.py  the stage that looks them up in documents
+
+Nobody is removed for resembling a document that is itself removed: every removal names the kept
+document it was compared with, and the two numbers that decided.
+"""

@@ -1,0 +1,154 @@
+"""Benchmark files as items: what a document must not repeat.
+
+Benchmarks are small, so lines are parsed one by one with a place for every fault. A line that
+cannot be read is an error and not a skip: an item left out would silently not be guarded.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, Final, cast
+
+import numpy as np
+import pyarrow as pa
+
+from curator.errors import RecipeError
+from curator.text.buffers import utf8
+from curator.text.unicode import characters
+from curator.text.words import count_words
+
+ITEMS: Final = pa.schema(
+    [
+        pa.field("benchmark", pa.string(), nullable=False),  # such as "gsm8k/test"
+        pa.field("item_id", pa.string(), nullable=False),
+        pa.field("text", pa.large_string(), nullable=False),
+    ],
+    metadata={"curator.schema": "benchmark-items/1"},
+)
+_LARGEST: Final = 4 << 30  # bytes unpacked; no benchmark comes near, a decompression bomb does
+_FAULTS_SHOWN: Final = 5
+
+
+def read_benchmark(
+    name: str, path: str | Path, text: Sequence[str], *, id_field: str = "id"
+) -> pa.Table:
+    """Return `ITEMS` of one JSONL file (plain, .gz or .zst), one item a line.
+
+    Args:
+        name: what reports and reasons call it, such as "gsm8k/test".
+        path: the file.
+        text: the fields to guard, in order; "a.b" reaches into objects. All strings and numbers
+            in a field count, however nested (lists of choices), joined by line breaks.
+        id_field: names the item; where a line lacks it, its line number does.
+
+    Raises:
+        RecipeError: the file cannot be read, or lines are broken, lack a field or have no words:
+            the first five are named with their line.
+    """
+    if not text:
+        raise RecipeError(
+            "names no text fields; wanted the fields to guard, such as `text: [question, answer]`",
+            where=f"benchmark {name}",
+        )
+    ids, texts, places, faults = [], [], [], []
+    for place, line in enumerate(_lines(name, Path(path)), start=1):
+        if not line.strip():
+            continue
+        try:
+            record = _parsed(line)
+            texts.append("\n".join(_strings([_field(record, wanted) for wanted in text])))
+        except (ValueError, RecursionError) as error:
+            faults.append(f"{path}:{place}: {error or 'nested too deeply'}")
+            continue
+        given = record.get(id_field)
+        ids.append(str(place) if given is None else str(given))
+        places.append(place)
+    column = pa.array(texts, pa.large_string())
+    wordless = np.flatnonzero(word_counts(column).to_numpy() == 0)
+    faults += [f"{path}:{places[at]}: fields {list(text)} have no words" for at in wordless]
+    if faults or not texts:
+        raise RecipeError(_complaint(path, faults), where=f"benchmark {name}")
+    return pa.table([pa.repeat(name, len(ids)), pa.array(ids, pa.string()), column], schema=ITEMS)
+
+
+def word_counts(texts: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """Return the number of words of each text, uint32."""
+    column = utf8(texts)
+    return pa.array(count_words(column.offsets, column.data, characters()), pa.uint32())
+
+
+def _complaint(path: str | Path, faults: Sequence[str]) -> str:
+    if not faults:
+        return f"{path} has no items; wanted one JSON object a line"
+    more = len(faults) - _FAULTS_SHOWN
+    shown = "; ".join(faults[:_FAULTS_SHOWN]) + (f"; and {more} more" if more > 0 else "")
+    return f"{shown}. Every line must be guarded: mend the file or name other fields under `text`"
+
+
+def _lines(name: str, path: Path) -> Iterator[bytes]:
+    """Yield lines, unpacked no further than a stated limit."""
+    read = 0
+    try:
+        with _opened(path) as file:
+            while line := file.readline(_LARGEST):
+                read += len(line)
+                if read >= _LARGEST:
+                    raise RecipeError(
+                        f"{path} unpacks to {_LARGEST >> 30} GiB or more; wanted a benchmark file",
+                        where=f"benchmark {name}",
+                    )
+                yield line
+    except (OSError, EOFError) as error:
+        raise RecipeError(
+            f"{path} cannot be read ({error}); give the path of a JSONL file",
+            where=f"benchmark {name}",
+        ) from error
+
+
+def _opened(path: Path) -> BinaryIO:
+    if path.suffix == ".gz":
+        return cast("BinaryIO", gzip.open(path, "rb"))
+    if path.suffix == ".zst":
+        return cast("BinaryIO", io.BufferedReader(pa.CompressedInputStream(str(path), "zstd")))
+    return path.open("rb")
+
+
+def _parsed(line: bytes) -> dict[str, Any]:
+    try:
+        record = json.loads(line)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"not UTF-8 ({error.reason} at byte {error.start})") from error
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON ({error.msg} at column {error.colno})") from error
+    if not isinstance(record, dict):
+        raise ValueError(f"a {type(record).__name__}; wanted a JSON object")
+    return record
+
+
+def _field(record: dict[str, Any], wanted: str) -> Any:
+    if wanted in record:
+        return record[wanted]
+    value: Any = record
+    for part in wanted.split("."):
+        if not isinstance(value, dict) or part not in value:
+            raise ValueError(f"no field {wanted!r}; it has {sorted(record)}")
+        value = value[part]
+    return value
+
+
+def _strings(value: Any) -> Iterator[str]:
+    """Yield the strings and numbers in a JSON value, in order; true, false and null say nothing."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for part in value:
+            yield from _strings(part)
+    elif isinstance(value, dict):
+        for part in value.values():
+            yield from _strings(part)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield str(value)

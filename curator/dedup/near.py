@@ -1,0 +1,90 @@
+"""Near-duplicate removal as one function over tables: bands, clusters, verified removals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+import pyarrow as pa
+
+from curator.dedup.clusters import find_clusters
+from curator.dedup.minhash import MinHashBands, band_recall
+from curator.dedup.verify import VerifyClusters
+from curator.errors import RecipeError
+from curator.shards import Shard
+from curator.stage import WideStage
+
+Wide = Callable[[WideStage], Iterable[pa.Table]]  # runs a wide stage; yields what it reduces to
+Save = Callable[[pa.Table], Shard]  # writes the table of clusters where workers can read it
+_LEAST_RECALL: Final = 0.5  # the bands' curve is steepest about where it passes one half
+
+
+@dataclass(frozen=True)
+class NearDuplicates:
+    """The settings of near-duplicate removal.
+
+    `threshold` is the shingle Jaccard similarity from which a candidate counts as a copy; `bands`
+    and `rows` decide which pairs become candidates at all. The defaults find 92 % of the pairs at
+    0.8 and 99.96 % at 0.9 (`band_recall`), so with a lower threshold take fewer rows.
+
+    Raises:
+        RecipeError: a setting is out of range, or the bands find less than half of the pairs that
+            lie at the threshold. All faults are named at once.
+    """
+
+    threshold: float = 0.8
+    containment: float = 0.95
+    verify: bool = True
+    ngram: int = 5
+    bands: int = 14
+    rows: int = 8
+    seed: int = 0
+    source_priority: tuple[str, ...] = ()
+    max_cluster: int = 20_000
+
+    def __post_init__(self) -> None:
+        """Refuse settings that cannot work."""
+        faults = [
+            f"{name} is {getattr(self, name)!r}; wanted 1 or more"
+            for name in ("ngram", "bands", "rows", "max_cluster")
+            if getattr(self, name) < 1
+        ]
+        if not 0 < self.threshold <= 1:
+            faults.append(f"threshold is {self.threshold!r}; wanted a Jaccard similarity in (0, 1]")
+        if not 0 <= self.containment <= 1:
+            faults.append(f"containment is {self.containment!r}; wanted a share in [0, 1]")
+        if not faults:
+            recall = float(band_recall(self.threshold, bands=self.bands, rows=self.rows))
+            if recall < _LEAST_RECALL:
+                faults.append(
+                    f"{self.bands} bands of {self.rows} rows find {recall:.0%} of the pairs at "
+                    f"threshold {self.threshold!r}; wanted {_LEAST_RECALL:.0%} or more: raise the "
+                    "threshold, or ask for more bands or fewer rows"
+                )
+        if faults:
+            raise RecipeError("; ".join(faults), where="dedup.minhash")
+
+    @property
+    def band_stage(self) -> MinHashBands:
+        """The stage that finds candidates."""
+        return MinHashBands(ngram=self.ngram, bands=self.bands, rows=self.rows, seed=self.seed)
+
+    def verify_stage(self, clusters: Shard) -> VerifyClusters:
+        """Return the stage that decides within the clusters of a written table."""
+        return VerifyClusters(
+            clusters=clusters.digest,
+            clusters_path=clusters.path,
+            source_priority=self.source_priority,
+            verify=self.verify,
+            threshold=self.threshold,
+            containment=self.containment,
+            ngram=self.ngram,
+            max_cluster=self.max_cluster,
+        )
+
+
+def near_duplicates(settings: NearDuplicates, wide: Wide, save: Save) -> Iterable[pa.Table]:
+    """Return tables of `REMOVALS` by running two wide stages with `wide`, clustering in between."""
+    clusters = save(find_clusters(wide(settings.band_stage)))
+    return wide(settings.verify_stage(clusters))

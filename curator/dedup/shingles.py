@@ -1,0 +1,155 @@
+"""Exact shingle sets, and who is a copy of whom: the check that candidates must pass.
+
+Within a cluster documents are taken in the order of their standing. Each is compared with every
+survivor so far that it could be a copy of, found by its rarest shingles (the prefix filter of
+Chaudhuri, Ganti and Kaushik, "A primitive operator for similarity joins in data cleaning", ICDE
+2006): a copy may miss only few of its shingles in the original, so of any few and one more
+shingles one is in the original. The filter loses nothing; templates, whose rare shingles differ,
+cost next to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from curator.text.buffers import Texts
+from curator.text.compile import compiled
+from curator.text.ngrams import ngram_hashes
+from curator.text.normalized import normalized_hash
+
+_SLACK: Final = 1e-9  # 0.95 * 20 may come out just above 19
+
+
+class ShingleSets(NamedTuple):
+    """Sets of 64-bit hashes end to end.
+
+    Attributes:
+        offsets: (n + 1,) int64; set i is `values[offsets[i]:offsets[i + 1]]`.
+        values: uint64, rising and without repeats within a set.
+    """
+
+    offsets: npt.NDArray[np.int64]
+    values: npt.NDArray[np.uint64]
+
+
+class Matches(NamedTuple):
+    """What each document is a copy of.
+
+    Attributes:
+        original: (n,) int64, the place of the survivor, -1 where the document survives.
+        shared: (n,) int64, shingles in common with it, 0 where the document survives.
+    """
+
+    original: npt.NDArray[np.int64]
+    shared: npt.NDArray[np.int64]
+
+
+def shingle_sets(texts: Texts, ngram: int) -> ShingleSets:
+    """Return the set of each text's `ngram`-word shingles.
+
+    A text of fewer words has one shingle, its normalized hash, as it has in `minhash_signatures`.
+    """
+    grams = ngram_hashes(texts, ngram)
+    counts = np.diff(grams.offsets)
+    short = np.flatnonzero(counts == 0)
+    owner = np.concatenate([np.repeat(np.arange(len(counts)), counts), short])
+    values = np.concatenate([grams.hashes, normalized_hash(texts)[short, 0]])
+    order = np.lexsort((values, owner))
+    owner, values = owner[order], values[order]
+    fresh = np.ones(len(values), np.bool_)
+    fresh[1:] = (owner[1:] != owner[:-1]) | (values[1:] != values[:-1])
+    sizes = np.bincount(owner[fresh], minlength=len(counts))
+    return ShingleSets(np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)]), values[fresh])
+
+
+def match_copies(
+    sets: ShingleSets,
+    cluster: npt.NDArray[np.uint64],
+    *,
+    threshold: float,
+    containment: float,
+) -> Matches:
+    """Return which documents are copies of an earlier survivor of their cluster.
+
+    A document is a copy of the first survivor whose set has a Jaccard similarity of at least
+    `threshold` with its own and holds at least the share `containment` of it. Memory: about 40
+    bytes a shingle.
+
+    Args:
+        sets: (n,) sets, none empty.
+        cluster: (n,) uint64, equal for documents to compare, which stand together, the best first.
+        threshold: in (0, 1].
+        containment: in [0, 1].
+    """
+    owner = np.repeat(np.arange(len(cluster)), np.diff(sets.offsets))
+    # Shingles are renamed to dense numbers that differ between clusters, rising within a set.
+    order = np.lexsort((sets.values, cluster[owner]))
+    first = np.ones(len(order), np.bool_)
+    first[1:] = sets.values[order][1:] != sets.values[order][:-1]
+    first[1:] |= cluster[owner[order]][1:] != cluster[owner[order]][:-1]
+    shingle = np.empty(len(order), np.int64)
+    shingle[order] = np.cumsum(first) - 1
+    frequency = np.diff(np.append(np.flatnonzero(first), len(order)))
+    return Matches(*_match(sets.offsets, shingle, frequency, threshold, containment))
+
+
+@compiled
+def _match(
+    offsets: npt.NDArray[np.int64],
+    shingle: npt.NDArray[np.int64],
+    frequency: npt.NDArray[np.int64],
+    threshold: float,
+    containment: float,
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    n = len(offsets) - 1
+    begins = np.cumsum(frequency) - frequency
+    held = np.zeros(len(frequency), np.int64)  # survivors listed for each shingle so far
+    holders = np.empty(len(shingle), np.int64)
+    original = np.full(n, -1, np.int64)
+    shared = np.zeros(n, np.int64)
+    met = np.full(n, -1, np.int64)
+    candidates = np.empty(n, np.int64)
+    for document in range(n):
+        mine = shingle[offsets[document] : offsets[document + 1]]
+        # A copy shares at least this many: Jaccard >= t implies containment >= t.
+        needed = int(np.ceil(max(threshold, containment) * len(mine) - _SLACK))
+        rarest = np.argsort(frequency[mine], kind="mergesort")
+        found = 0
+        for place in rarest[: len(mine) - needed + 1]:
+            rare = mine[place]
+            for at in range(begins[rare], begins[rare] + held[rare]):
+                if met[holders[at]] != document:
+                    met[holders[at]] = document
+                    candidates[found] = holders[at]
+                    found += 1
+        for survivor in np.sort(candidates[:found]):
+            theirs = shingle[offsets[survivor] : offsets[survivor + 1]]
+            # Sizes alone can rule a Jaccard similarity out.
+            if min(len(mine), len(theirs)) < threshold * max(len(mine), len(theirs)) - _SLACK:
+                continue
+            both = _common(mine, theirs)
+            either = len(mine) + len(theirs) - both
+            if both >= threshold * either - _SLACK and both >= containment * len(mine) - _SLACK:
+                original[document], shared[document] = survivor, both
+                break
+        if original[document] < 0:
+            for rare in mine:
+                holders[begins[rare] + held[rare]] = document
+                held[rare] += 1
+    return original, shared
+
+
+@compiled
+def _common(left: npt.NDArray[np.int64], right: npt.NDArray[np.int64]) -> int:
+    here, there, both = 0, 0, 0
+    while here < len(left) and there < len(right):
+        if left[here] == right[there]:
+            here, there, both = here + 1, there + 1, both + 1
+        elif left[here] < right[there]:
+            here += 1
+        else:
+            there += 1
+    return both

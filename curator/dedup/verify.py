@@ -1,0 +1,110 @@
+"""Candidates become removals: each document of a cluster is compared with the survivors in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from curator.dedup.minhash import nodes
+from curator.dedup.shingles import ShingleSets, match_copies, shingle_sets
+from curator.dedup.survivors import removals, segment_heads, segment_starts, standing
+from curator.errors import LedgerError
+from curator.identity import random_bits
+from curator.shards import read_shard
+from curator.stage import Site, WideStage, circumstance
+
+_SHINGLES = pa.large_list(pa.field("item", pa.uint64(), nullable=False))
+
+
+@dataclass(frozen=True)
+class VerifyClusters(WideStage):
+    """Removes a document if it is a copy of a survivor of its cluster, by their exact shingle sets.
+
+    Copy: Jaccard similarity of `threshold` or more, and the share `containment` or more of the
+    document's shingles in the survivor, so that little is lost with it. With `verify` off, all of
+    a cluster but its best document is removed, unverified: candidates as most tools remove them.
+
+    A cluster of more than `max_cluster` documents is cut by the documents' smallest shingle, which
+    two texts of Jaccard similarity J share with probability J: memory stays bounded, and a copy
+    may be missed but nothing is removed wrongly.
+    """
+
+    name: ClassVar[str] = "dedup.minhash.verify"
+    reads: ClassVar[tuple[str, ...]] = ("text", "doc_id", "source")
+    libraries: ClassVar[tuple[str, ...]] = ("numpy",)
+
+    clusters: str  # digest of the table of clusters
+    clusters_path: str = circumstance("")  # where that table lies: an Arrow file of CLUSTERS
+    source_priority: tuple[str, ...] = ()
+    verify: bool = True
+    threshold: float = 0.8
+    containment: float = 0.95
+    ngram: int = 5
+    # At 1,000 shingles a document and 40 bytes a shingle, 0.8 GB.
+    max_cluster: int = 20_000
+
+    def load(self, site: Site) -> pa.Table:
+        """Return the table of clusters, memory-mapped."""
+        if not self.clusters_path:
+            raise LedgerError("VerifyClusters has no clusters_path; wanted the file of clusters")
+        return read_shard(self.clusters_path)
+
+    def emit(self, model: Any, table: pa.Table) -> pa.Table:
+        """Return one row for each document of a cluster: its standing, and its shingles."""
+        known = model["node"].to_numpy()
+        node = nodes(table["doc_id"])
+        place = np.searchsorted(known, node)
+        inside = np.zeros(len(node), np.bool_)
+        if len(known):
+            inside = known[np.minimum(place, len(known) - 1)] == node
+        cluster = model["cluster"].to_numpy()[place[inside]]
+        members = table.filter(pa.array(inside))
+        columns = standing(members, self.source_priority)
+        if not self.verify:
+            return pa.table({"key": pa.array(_keys(cluster, np.zeros_like(cluster))), **columns})
+        sets = shingle_sets(members["text"], self.ngram)
+        pieces = -(-model["size"].to_numpy()[place[inside]] // np.uint32(self.max_cluster))
+        least = sets.values[sets.offsets[:-1]]
+        piece = _keys(least, np.zeros_like(least)) % pieces.astype(np.uint64)
+        shingles = pa.LargeListArray.from_arrays(
+            pa.array(sets.offsets), pa.array(sets.values), type=_SHINGLES
+        )
+        return pa.table({"key": pa.array(_keys(cluster, piece)), **columns, "shingles": shingles})
+
+    def reduce(self, partition: pa.Table) -> pa.Table:
+        """Return `REMOVALS`, each naming a kept document and, if verified, both similarities."""
+        cluster = partition["key"].to_numpy()
+        if not self.verify:
+            first = segment_starts(cluster)
+            dropped = np.flatnonzero(~first)
+            return removals(partition, dropped, segment_heads(first)[dropped], "near_candidate")
+        sets = _sets(partition["shingles"])
+        sizes = np.diff(sets.offsets)
+        found = match_copies(sets, cluster, threshold=self.threshold, containment=self.containment)
+        dropped = np.flatnonzero(found.original >= 0)
+        kept, shared = found.original[dropped], found.shared[dropped]
+        return removals(
+            partition,
+            dropped,
+            kept,
+            "near_duplicate",
+            jaccard=shared / (sizes[dropped] + sizes[kept] - shared),
+            containment=shared / sizes[dropped],
+        )
+
+
+def _keys(cluster: npt.NDArray[np.uint64], piece: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """Return partition keys: clusters are named by their smallest node, so would crowd low keys."""
+    pairs = np.ascontiguousarray(np.stack([cluster, piece], axis=1).astype("<u8"))
+    return random_bits(pairs.view(np.uint8), "dedup.cluster", 0)
+
+
+def _sets(lists: pa.ChunkedArray) -> ShingleSets:
+    whole = lists.combine_chunks()
+    offsets = whole.offsets.to_numpy().astype(np.int64)
+    values = whole.values.to_numpy()
+    return ShingleSets(offsets - offsets[0], values[offsets[0] : offsets[-1]])
