@@ -28,8 +28,10 @@ PUNCTUATION: Final = 64  # category P
 UPPER: Final = 128  # category Lu or Lt
 LOWER: Final = 256  # category Ll
 LINE_BREAK: Final = 512  # str.splitlines cuts here
-TERMINAL: Final = 1024  # ends a sentence (Unicode property Sentence_Terminal, common members)
+TERMINAL: Final = 1024  # ends a sentence: Unicode property Sentence_Terminal
 CONTROL: Final = 2048  # category Cc
+DIGIT: Final = 4096  # category Nd: what `\\d` matches
+PICTURE: Final = 8192  # category So: arrows, box drawing, dingbats, emoji
 
 # Scripts whose words are not parted by spaces; first and last code point of each range.
 _SOLO_RANGES: Final = (
@@ -44,6 +46,26 @@ _SOLO_RANGES: Final = (
     (0xFF66, 0xFF9D),  # Katakana, half width
     (0x20000, 0x323AF),  # Han, extensions B to H
 )
+# Unicode property Sentence_Terminal (PropList.txt of Unicode 15), hexadecimal, first-last.
+_TERMINALS: Final = (
+    "21 2E 3F 589 61D-61F 6D4 700-702 7F9 837 839 83D-83E 964-965 104A-104B 1362 1367-1368 "
+    "166E 1735-1736 17D4-17D6 17D9-17DA 1803 1809 1944-1945 1AA8-1AAB 1B5A-1B5B 1B5E-1B5F "
+    "1B7D-1B7E 1C3B-1C3C 1C7E-1C7F 203C-203D 2047-2049 2E2E 2E3C 2E53-2E54 3002 A4FF "
+    "A60E-A60F A6F3 A6F7 A876-A877 A8CE-A8CF A92F A9C8-A9C9 AA5D-AA5F AAF0-AAF1 ABEB FE52 "
+    "FE56-FE57 FF01 FF0E FF1F FF61 10A56-10A57 10F55-10F59 10F86-10F89 11047-11048 "
+    "110BE-110C1 11141-11143 111C5-111C6 111CD 111DE-111DF 11238-11239 1123B-1123C 112A9 "
+    "1144B-1144C 115C2-115C3 115C9-115D7 11641-11642 1173C-1173E 11944 11946 11A42-11A43 "
+    "11A9B-11A9C 11C41-11C42 11EF7-11EF8 11F43-11F44 16A6E-16A6F 16AF5 16B37-16B38 16B44 "
+    "16E98 1BC9F 1DA88 "
+)
+_BY_CATEGORY: Final = {
+    "Lu": UPPER,
+    "Lt": UPPER,
+    "Ll": LOWER,
+    "Cc": CONTROL,
+    "Nd": DIGIT,
+    "So": PICTURE,
+}
 _ACCENTS: Final = range(0x0300, 0x0370)  # the accents of Latin, Greek and Cyrillic
 _LINE_BREAKS: Final = "\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
 
@@ -79,9 +101,12 @@ def characters() -> Characters:
         classes[code] = _class(character, category)
         lower[code] = ord(character.lower()[0])
         folded[code] = _fold(character)
-    for first, last in _SOLO_RANGES:
-        block = classes[first : last + 1]
+    for start, stop in _SOLO_RANGES:
+        block = classes[start : stop + 1]
         block[(block & LETTER) != 0] |= SOLO
+    for span in _TERMINALS.split():
+        first, _, last = span.partition("-")
+        classes[int(first, 16) : int(last or first, 16) + 1] |= TERMINAL
     words = np.where(classes[:128] & (LETTER | NUMBER), folded[:128], 0).astype(np.uint8)
     return Characters(classes, folded, lower, words)
 
@@ -97,7 +122,7 @@ def _class(character: str, category: str) -> int:
     if character in _LINE_BREAKS:
         flags |= LINE_BREAK
     flags |= {"M": MARK, "S": SYMBOL, "P": PUNCTUATION}.get(category[0], 0)
-    return flags | {"Lu": UPPER, "Lt": UPPER, "Ll": LOWER, "Cc": CONTROL}.get(category, 0)
+    return flags | _BY_CATEGORY.get(category, 0)
 
 
 def _fold(character: str) -> int:

@@ -1,0 +1,247 @@
+"""The line edits of C4 (Raffel et al. 2020, arXiv:1910.10683, section 2.2), and what they counted.
+
+The order of checks is datatrove's (its c4_filters.py). A line is what `str.splitlines` gives,
+stripped; it is dropped when a word is longer than 1,000 characters, when it does not end in
+`. ? ! " '` or ends in `...`, when it has fewer than three words, or when it speaks of Javascript
+or of cookies and terms of use. Citation marks (`[3]`, `[edit]`, `[citation needed]`) are taken
+out. Words here are what white space parts. Kept lines are joined by newlines and stripped.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from curator.text.affixes import BLANK
+from curator.text.compile import inlined
+from curator.text.edges import next_break, skip_blank, strip_end
+from curator.text.tokens import PUNCTUATIONAL, SENTENCE_END, Language, Run, Tokens, tokenize
+from curator.text.unicode import LIMIT, decode
+
+LONGEST_WORD: Final = 1000
+FEWEST_WORDS: Final = 3
+# Each line counts under the first check that it fails, in this order, or as kept.
+COUNTS: Final = (
+    "long_word_lines",
+    "unended_lines",
+    "few_word_lines",
+    "lorem_ipsum_lines",
+    "javascript_lines",
+    "curly_bracket_lines",
+    "policy_lines",
+    "kept_lines",
+    "lines",
+    "sentences",
+    "citations",
+)
+_LONG_WORD, _UNENDED, _SHORT, _LOREM, _JAVASCRIPT, _CURLY, _POLICY, _KEPT = range(8)
+_LINES, _SENTENCES, _CITATIONS = 8, 9, 10
+_PHRASES: Final = (
+    "lorem ipsum",
+    "javascript",
+    "terms of use",
+    "privacy policy",
+    "cookie policy",
+    "uses cookies",
+    "use of cookies",
+    "use cookies",
+)
+# A letter that is rare in English stands at this place in each phrase: only there a search begins.
+_RARE: Final = (7, 2, 7, 3, 3, 8, 10, 7)
+
+Data = npt.NDArray[np.uint8]
+
+
+class Phrases(NamedTuple):
+    """What is searched in a line, in lower case.
+
+    Attributes:
+        letters: (8, 16) uint8, a phrase a row, zeros after its end.
+        sizes: (8,) int64.
+        rare: (8,) int64, the place of each phrase's rare letter.
+        begins: (256,) bool, the bytes that are a rare letter of some phrase, either case.
+    """
+
+    letters: npt.NDArray[np.uint8]
+    sizes: npt.NDArray[np.int64]
+    rare: npt.NDArray[np.int64]
+    begins: npt.NDArray[np.bool_]
+
+
+def phrases() -> Phrases:
+    """The phrases as kernels read them."""
+    letters = np.zeros((len(_PHRASES), 16), np.uint8)
+    begins = np.zeros(256, np.bool_)
+    for row, (phrase, place) in enumerate(zip(_PHRASES, _RARE, strict=True)):
+        letters[row, : len(phrase)] = np.frombuffer(phrase.encode(), np.uint8)
+        begins[[ord(phrase[place]), ord(phrase[place].upper())]] = True
+    sizes = np.array([len(phrase) for phrase in _PHRASES], np.int64)
+    return Phrases(letters, sizes, np.array(_RARE, np.int64), begins)
+
+
+@inlined
+def edit(
+    data: Data,
+    at: int,
+    end: int,
+    language: Language,
+    phrases: Phrases,
+    run: Run,
+    tokens: Tokens,
+    edited: Data,
+    written: int,
+    out: npt.NDArray[np.int64],
+) -> tuple[int, int]:
+    """Write the edited text into `edited` from `written` on; fill `out` in the order of `COUNTS`.
+
+    Returns where the writing ended and how many tokens the edited text has.
+    """
+    out[:] = 0
+    begin, words = written, 0
+    while at < end:
+        stop, following = next_break(data, at, end)
+        out[_LINES] += 1
+        low = skip_blank(data, at, stop, language.affixes)
+        high = strip_end(data, low, stop, language.affixes)
+        at = following
+        start = written + 1 if written > begin else written
+        runs, longest = _runs(data, low, high, language.affixes)
+        finish, citations = _without_citations(data, low, high, language.affixes, edited, start)
+        verdict = _KEPT
+        if longest > LONGEST_WORD:
+            verdict = _LONG_WORD
+        elif not _is_ended(edited, start, finish):
+            verdict = _UNENDED
+        elif runs < FEWEST_WORDS:
+            verdict = _SHORT
+        else:
+            verdict = _speaks_of(edited, start, finish, phrases)
+        out[verdict] += 1
+        if verdict == _KEPT:
+            if start > written:
+                edited[written] = 10
+            else:
+                finish = _close_up(edited, start, finish, language.affixes)
+            out[_CITATIONS] += citations
+            count, _, _ = tokenize(edited, start, finish, language, run, tokens, 0)
+            words += count
+            out[_SENTENCES] += _sentences(tokens, count)
+            written = finish
+    return written, words
+
+
+@inlined
+def _runs(data: Data, at: int, end: int, affixes: npt.NDArray[np.uint16]) -> tuple[int, int]:
+    """How many words white space parts, and the characters of the longest."""
+    runs, size, longest = 0, 0, 0
+    while at < end:
+        code, width = decode(data, at, end)
+        at += width
+        if code < LIMIT and affixes[code] & BLANK:
+            size = 0
+            continue
+        size += 1
+        runs += 1 if size == 1 else 0
+        longest = max(longest, size)
+    return runs, longest
+
+
+@inlined
+def _without_citations(
+    data: Data, at: int, end: int, affixes: npt.NDArray[np.uint16], edited: Data, written: int
+) -> tuple[int, int]:
+    """Copy the line without its citation marks; where the copy ends, and how many marks it had."""
+    citations = 0
+    while at < end:
+        if data[at] == 91:  # [
+            size = _citation(data, at, end, affixes)
+            if size:
+                citations += 1
+                at += size
+                continue
+        edited[written] = data[at]
+        written += 1
+        at += 1
+    return written, citations
+
+
+@inlined
+def _citation(data: Data, at: int, end: int, affixes: npt.NDArray[np.uint16]) -> int:
+    """The bytes of `[12]`, `[]`, `[edit]` or `[citation needed]` at `at`; 0 if none is there."""
+    place = at + 1
+    while place < end and 48 <= data[place] <= 57:
+        place += 1
+    if place < end and data[place] == 93:  # ]
+        return place + 1 - at
+    for size, letters in ((6, b"[edit]"), (17, b"[citation needed]")):
+        if at + size <= end:
+            same = True
+            for offset in range(size):
+                same = same and data[at + offset] == letters[offset]
+            if same:
+                return size
+    return 0
+
+
+@inlined
+def _is_ended(data: Data, at: int, end: int) -> bool:
+    if at >= end:
+        return False
+    last = data[end - 1]
+    if last == 46 and end - at >= 3 and data[end - 2] == 46 and data[end - 3] == 46:
+        return False
+    return last == 46 or last == 63 or last == 33 or last == 34 or last == 39  # . ? ! " and '
+
+
+@inlined
+def _speaks_of(data: Data, at: int, end: int, phrases: Phrases) -> int:
+    """The verdict of a line by what it says; of several, the one that is checked first."""
+    verdict = _KEPT
+    for place in range(at, end):
+        byte = data[place]
+        if byte == 123:  # {
+            verdict = min(verdict, _CURLY)
+        elif phrases.begins[byte]:
+            for row in range(len(phrases.sizes)):
+                start = place - phrases.rare[row]
+                if start >= at and start + phrases.sizes[row] <= end:
+                    if _says(data, start, phrases.letters[row], phrases.sizes[row]):
+                        said = _LOREM if row == 0 else _JAVASCRIPT if row == 1 else _POLICY
+                        verdict = min(verdict, said)
+    return verdict
+
+
+@inlined
+def _says(data: Data, at: int, letters: Data, size: int) -> bool:
+    for place in range(size):
+        byte = data[at + place]
+        lowered = byte + 32 if 65 <= byte <= 90 else byte
+        if lowered != letters[place]:
+            return False
+    return True
+
+
+@inlined
+def _close_up(edited: Data, start: int, finish: int, affixes: npt.NDArray[np.uint16]) -> int:
+    """Take the white space off the front of the first kept line; where the line then ends."""
+    first = skip_blank(edited, start, finish, affixes)
+    if first > start:
+        for place in range(first, finish):
+            edited[place - first + start] = edited[place]
+    return finish - first + start
+
+
+@inlined
+def _sentences(tokens: Tokens, count: int) -> int:
+    """Sentences of a line: a new one begins at the first word after a closing mark."""
+    sentences, closed = 1 if count else 0, False
+    for place in range(min(count, len(tokens.kinds))):
+        kind = tokens.kinds[place]
+        if kind & SENTENCE_END:
+            closed = True
+        elif closed and not kind & PUNCTUATIONAL:
+            sentences += 1
+            closed = False
+    return sentences

@@ -1,0 +1,160 @@
+"""English words that are cut, or kept whole, against the general rules of `curator.text.tokens`.
+
+The unit follows spaCy's English tokenizer, by which datatrove counts words: `don't` is `do` and
+`n't`, `it's` is `it` and `'s`, with either apostrophe or none; `Mr.` and `e.g.` keep their dot.
+Written out from the grammar: who can be shortened with what.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from curator.text.compile import inlined
+from curator.text.hashing import FNV_PRIME, FNV_START
+
+LONGEST: Final = 12  # characters of the longest entry
+UNIT: Final = 1 << 31
+_SIZE: Final = 8192  # slots of the open table, about a sixth of them filled
+
+_PERSONS: Final = {
+    "i": "m ll ve d d've ll've",
+    "you": "re ll ve d d've ll've",
+    "he": "s ll d d've ll've",
+    "she": "s ll d d've ll've",
+    "it": "s ll d d've ll've",
+    "we": "re ll ve d d've ll've",
+    "they": "re ll ve d d've ll've",
+    "this": "s ll d d've ll've",
+    "that": "s ll d d've ll've",
+    "these": "re ll ve d d've ll've",
+    "those": "re ll ve d d've ll've",
+    "there": "s re ll ve d d've ll've",
+    "who": "s re ll ve d d've ll've",
+    "what": "s re ll ve d d've ll've",
+    "when": "s re ll ve d d've ll've",
+    "where": "s re ll ve d d've ll've",
+    "why": "s re ll ve d d've ll've",
+    "how": "s re ll ve d d've ll've",
+}
+_NEGATED: Final = (
+    "ai are ca could dare did do does had has have is may might must need ought sha should was "
+    "were wo would"
+)
+_PERFECT: Final = "could might must should would not"
+# Without their apostrophe these are other words, or names of other things.
+_OTHER_WORDS: Final = frozenset("ill its shell well hell were shed whore".split())
+_PIECES: Final = ("can|not gon|na got|ta let|'s y'|all c'm|on how|'d|'y").split()
+_WHOLE: Final = (
+    "'s 're 'd 'll 'em ll em nuff 'nuff 'cause 'cos 'coz 'cuz 'bout ma'am o'clock and/or w/o "
+    "doin doin' goin goin' nothin nothin' nuthin nuthin' ol ol' somethin somethin' lovin lovin' "
+    "havin havin' "
+    "a.m. p.m. e.g. i.e. vs. v.s. co. E.G. I.E. Ph.D. D.C. N.C. N.D. N.H. N.J. N.M. N.Y. S.C. "
+    "Adm. Ak. Ala. Apr. Ariz. Ark. Aug. Bros. Calif. Co. Colo. Conn. Corp. Dec. Del. Dr. Feb. "
+    "Fla. Ga. Gen. Gov. Ia. Id. Ill. Inc. Ind. Jan. Jr. Jul. Jun. Kan. Kans. Ky. La. Ltd. Mar. "
+    "Mass. Md. Messrs. Mich. Minn. Miss. Mo. Mont. Mr. Mrs. Ms. Mt. Neb. Nebr. Nev. Nov. Oct. "
+    "Okla. Ore. Pa. Prof. Rep. Rev. Sen. Sep. Sept. St. Tenn. Va. Wash. Wis. C++ "
+    "a. b. c. d. e. f. g. h. i. j. k. l. m. n. o. p. q. r. s. t. u. v. w. x. y. z. ä. ö. ü."
+)
+_UNITS: Final = (
+    "km km² km³ m m² m³ dm dm² dm³ cm cm² cm³ mm mm² mm³ ha µm nm yd in ft kg g mg µg t lb oz m/s "
+    "km/h kmh mph hPa Pa mbar mb MB kb KB gb GB tb TB T G M K % км км² км³ м м² м³ дм см мм кг г мг"
+)
+_TITLED: Final = frozenset(
+    "'cause 'cos 'coz 'cuz ma'am o'clock doin doin' goin goin' nothin nothin' nuthin nuthin' ol "
+    "ol' somethin somethin' lovin lovin' havin havin' e.g. i.e.".split()
+)
+
+
+class Exceptions(NamedTuple):
+    """An open hash table from a word to its cuts.
+
+    Attributes:
+        keys: (slots,) uint64, FNV-1a over the word's code points; 0: free.
+        cuts: (slots,) uint32; bit k: a token begins at character k; bit 0 is set in every
+            exception. `UNIT` alone: a unit of measure, cut off after a figure.
+    """
+
+    keys: npt.NDArray[np.uint64]
+    cuts: npt.NDArray[np.uint32]
+
+
+@cache
+def exceptions() -> Exceptions:
+    """The table of all exceptions (a few milliseconds when first asked for)."""
+    table = Exceptions(np.zeros(_SIZE, np.uint64), np.zeros(_SIZE, np.uint32))
+    for word, cuts in sorted((dict.fromkeys(_UNITS.split(), UNIT) | words()).items()):
+        key = word_hash(word)
+        slot = int(key) % _SIZE
+        while table.keys[slot]:
+            slot = (slot + 1) % _SIZE
+        table.keys[slot], table.cuts[slot] = key, cuts
+    return table
+
+
+def words() -> dict[str, int]:
+    """Every exception and its cuts, as `Exceptions.cuts` has them."""
+    found: dict[str, int] = {}
+    for pieces in _all_pieces():
+        for apostrophe in ("'", "’"):
+            written = [piece.replace("'", apostrophe) for piece in pieces]
+            starts = [sum(map(len, written[:place])) for place in range(len(written))]
+            found["".join(written)] = sum(1 << start for start in starts)
+    return found
+
+
+def _all_pieces() -> Iterator[list[str]]:
+    for pieces in (*_shortened(), *(entry.split("|") for entry in _PIECES)):
+        yield pieces
+        if pieces[0] != "y'":
+            yield [pieces[0][0].upper() + pieces[0][1:], *pieces[1:]]
+    for word in _WHOLE.split():
+        yield [word]
+        if word in _TITLED:
+            at = 1 if word[0] == "'" else 0
+            yield [word[:at] + word[at:].capitalize()]
+    yield from (["'S"], ["‘s"], ["‘S"])
+    for hour in range(1, 13):
+        yield from ([str(hour), half] for half in ("am", "pm", "a.m.", "p.m."))
+
+
+def _shortened() -> Iterator[list[str]]:
+    """`they|'ll|'ve`, `do|n't|'ve`, and each of them without apostrophes."""
+    stems = [
+        [person, *(f"'{tail}" for tail in tails.split("'") if tail)]
+        for person, endings in _PERSONS.items()
+        for tails in endings.split()
+    ]
+    stems += [[verb, "'ve"] for verb in _PERFECT.split()]
+    for verb in _NEGATED.split():
+        stems.append([verb, "n't"])
+        if verb not in {"ai", "are", "is", "was", "were", "have", "has", "dare"}:
+            stems.append([verb, "n't", "'ve"])
+    for pieces in stems:
+        yield pieces
+        bare = [piece.replace("'", "") for piece in pieces]
+        if "".join(bare) not in _OTHER_WORDS:
+            yield bare
+
+
+def word_hash(word: str) -> np.uint64:
+    """FNV-1a over the code points, as kernels hash a token."""
+    value = int(FNV_START)
+    for character in word:
+        value = (value ^ ord(character)) * int(FNV_PRIME) % 2**64
+    return np.uint64(value)
+
+
+@inlined
+def cuts_of(table: Exceptions, hashed: np.uint64) -> np.uint32:
+    """The cuts of the word with this hash; 0 when it is no exception."""
+    slot = hashed & np.uint64(_SIZE - 1)
+    while table.keys[slot]:
+        if table.keys[slot] == hashed:
+            return table.cuts[slot]
+        slot = (slot + np.uint64(1)) & np.uint64(_SIZE - 1)
+    return np.uint32(0)

@@ -1,0 +1,55 @@
+"""A set of 64-bit hashes inside kernels: open addressing, cleared in one stroke."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from curator.text.compile import inlined
+
+
+class Seen(NamedTuple):
+    """Room for hashes and how often each was seen.
+
+    Attributes:
+        keys: (slots,) uint64; slots is a power of two.
+        counts: (slots,) int32; 0: the slot is free.
+    """
+
+    keys: npt.NDArray[np.uint64]
+    counts: npt.NDArray[np.int32]
+
+
+@inlined
+def room(entries: int) -> Seen:
+    """Cleared room for this many different hashes, at most half filled."""
+    slots = 16
+    while slots < 2 * entries:
+        slots *= 2
+    return Seen(np.empty(slots, np.uint64), np.zeros(slots, np.int32))
+
+
+@inlined
+def cleared(seen: Seen, entries: int) -> tuple[Seen, np.uint64]:
+    """The set emptied, larger if it has to be, and the mask to `add` with."""
+    slots = 16
+    while slots < 2 * entries:
+        slots *= 2
+    if slots > len(seen.keys):
+        seen = room(entries)
+    else:
+        seen.counts[:slots] = 0
+    return seen, np.uint64(slots - 1)
+
+
+@inlined
+def add(seen: Seen, mask: np.uint64, key: np.uint64) -> int:
+    """Count the hash once more; its slot."""
+    slot = key & mask
+    while seen.counts[slot] and seen.keys[slot] != key:
+        slot = (slot + np.uint64(1)) & mask
+    seen.keys[slot] = key
+    seen.counts[slot] += 1
+    return np.int64(slot)
