@@ -13,7 +13,7 @@ from curator.engine.tasks import committed
 from curator.errors import ShardError
 from curator.identity import fingerprint
 from curator.ingest.files import Digests
-from curator.ingest.pack import ingest_unit
+from curator.ingest.pack import ingest_unit, unit_identity
 from curator.ingest.reader import Reader, Unit, make_reader
 from curator.ledger import Artifact, Store, TaskRecord
 from curator.recipe import CorpusSpec
@@ -48,9 +48,8 @@ def run_ingest(task: IngestTask) -> TaskRecord:
         return done
 
     def make() -> TaskRecord:
-        folder = task.store.task_path(STEP, task.key).parent
-        name = f"{task.reader.source or task.reader.name}-{task.key[:10]}"
-        made = ingest_unit(task.reader, task.unit, folder, name, target_bytes=task.shard_bytes)
+        folder = task.store.task_path(STEP, task.key).with_suffix("")
+        made = ingest_unit(task.reader, task.unit, folder, target_bytes=task.shard_bytes)
         return TaskRecord(
             task.key,
             tuple(made.shards),
@@ -80,7 +79,7 @@ def ingest(spec: CorpusSpec, driver: Driver, *, base: str = ".") -> Pool:
         IngestTask(
             reader,
             unit,
-            fingerprint([STEP, reader.identity(), unit.key, spec.shard_bytes]),
+            fingerprint(unit_identity(reader, unit, target_bytes=spec.shard_bytes)),
             driver.store,
             spec.shard_bytes,
         )

@@ -107,7 +107,8 @@ def _from_file(
     """Return one split of a benchmark read from its file."""
 
     def make(out: Path) -> None:
-        items = read_benchmark(name, path, text=spec.text, id=spec.id)
+        fields = [spec.text] if isinstance(spec.text, str) else spec.text or ["text"]
+        items = read_benchmark(name, path, fields, id_field=spec.id or "id")
         table = pa.table(
             {
                 "doc_id": document_ids(f"{name}/{split}", items["text"]),

@@ -1,0 +1,210 @@
+"""Every mistake of a recipe at once: its shape, its names, its files, its plug-ins' settings.
+
+Each check looks at one section of the raw mapping and survives the mistakes of the others, so a
+recipe with five mistakes is told all five. Nothing is written and nothing heavy is loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from curator.errors import CuratorError, RecipeError
+from curator.recipe import Recipe, arrange, override, read_yaml, shape_problems, suggestion
+
+PROXIES = Path("configs/proxies")
+
+
+def load_recipe(path: Path, *, corpus: Path | None = None, assignments: Iterable[str] = ()) -> Recipe:
+    """Return the recipe in a file, checked.
+
+    Raises:
+        RecipeError: with a line for every mistake; nothing ran and nothing was written.
+    """
+    content = override(arrange(read_yaml(path), path.parent, corpus), assignments)
+    recipe, problems = shape_problems(content)
+    problems += named_problems(content)
+    if recipe is None or problems:
+        lines = "\n".join(f"  {number}. {line}" for number, line in enumerate(problems, 1))
+        count = "1 mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
+        raise RecipeError(f"{count}; nothing ran\n{lines}", where=str(path))
+    return recipe
+
+
+def named_problems(content: Mapping[str, Any]) -> list[str]:
+    """Return a line for every name, file and setting of a recipe that leads nowhere."""
+    corpus = _mapping(content.get("corpus"))
+    checks = (
+        _ingest(corpus),
+        _clean(corpus),
+        _benchmarks(corpus),
+        _scores(content, corpus),
+        _arms(content, corpus),
+        _training(content, corpus),
+    )
+    return [line for check in checks for line in check]
+
+
+def _ingest(corpus: Mapping[str, Any]) -> Iterator[str]:
+    from curator.ingest.reader import make_reader
+
+    for number, entry in enumerate(_listing(corpus.get("ingest"))):
+        yield from _refusal(lambda e=entry, n=number: make_reader(e, where=f"corpus.ingest.{n}"))
+
+
+def _clean(corpus: Mapping[str, Any]) -> Iterator[str]:
+    from curator.clean.rules import parse_rules
+
+    clean = _mapping(corpus.get("clean"))
+    rules = clean.get("rules", [])
+    yield from _refusal(lambda: parse_rules(rules), "corpus.clean.rules")
+    minhash = _mapping(_mapping(corpus.get("dedup")).get("minhash"))
+    if minhash:
+        yield from _minhash(minhash)
+
+
+def _minhash(minhash: Mapping[str, Any]) -> Iterator[str]:
+    from pydantic import ValidationError
+
+    from curator.recipe import MinhashSpec
+    from pipelines.deduplicating import near_settings
+
+    try:
+        spec = MinhashSpec.model_validate(dict(minhash))
+    except ValidationError:
+        return  # its shape is told elsewhere
+    yield from _refusal(lambda: near_settings(spec, ()), "corpus.dedup.minhash")
+
+
+def _benchmarks(corpus: Mapping[str, Any]) -> Iterator[str]:
+    known = splits(corpus)
+    for name, spec in _mapping(corpus.get("benchmarks")).items():
+        spec = _mapping(spec)
+        if not (spec.get("source") or spec.get("train") or spec.get("test")):
+            yield f"corpus.benchmarks.{name}: gives neither `train`, `test` nor `source`; name one"
+        for split in ("train", "test"):
+            path = spec.get(split)
+            if isinstance(path, str) and not Path(path).exists():
+                yield f"corpus.benchmarks.{name}.{split}: there is no file {path!r}"
+    for what in _listing(_mapping(corpus.get("decontaminate")).get("against")):
+        if what not in known:
+            yield f"corpus.decontaminate.against: no benchmark split {what!r}{suggestion(what, known)}"
+
+
+def _scores(content: Mapping[str, Any], corpus: Mapping[str, Any]) -> Iterator[str]:
+    seen: set[str] = set()
+    for number, entry in enumerate(_listing(content.get("score"))):
+        where = f"score.{number}"
+        if not isinstance(entry, Mapping) or "use" not in entry:
+            yield f"{where}: {entry!r} does not say which scorer to `use`"
+            continue
+        from pipelines.scoring import entry_name
+
+        if entry_name(entry) in seen:
+            yield f"{where}: two scores are called {entry_name(entry)!r}; tell them apart with `as:`"
+        seen.add(entry_name(entry))
+        yield from _score(where, entry, content, corpus)
+
+
+def _score(
+    where: str, entry: Mapping[str, Any], content: Mapping[str, Any], corpus: Mapping[str, Any]
+) -> Iterator[str]:
+    from curator.registry import find_scorer, make_scorer
+    from pipelines.scoring import guarded, reads_benchmarks
+
+    settings = {k: v for k, v in entry.items() if k not in ("as", "learns_from")}
+    faults = list(_refusal(lambda: make_scorer(settings), where))
+    yield from faults
+    if faults and list(_refusal(lambda: find_scorer(str(entry["use"])))):
+        return
+    known = splits(corpus)
+    against = _listing(_mapping(corpus.get("decontaminate")).get("against"))
+    for what in reads_benchmarks(entry):
+        test = f"{what.split('/')[0]}/test"
+        if what not in known:
+            yield f"{where}.learns_from: no benchmark split {what!r}{suggestion(what, known)}"
+        elif what.endswith("/test"):
+            yield f"{where}.learns_from: {what!r} is a test split; learn from {what[:-4]}train"
+        elif guarded(entry) and test in known and test not in against:
+            yield (
+                f"{where}: a score by similarity to {what!r} pulls in copies of its test items; "
+                f"add {test!r} to corpus.decontaminate.against"
+            )
+    wanted = set(getattr(find_scorer(str(entry["use"])), "learns_from", ())) - {"raw"}
+    told = set(_mapping(entry.get("learns_from"))) - {"raw"}
+    if wanted != told:
+        yield f"{where}.learns_from: has roles {sorted(told)}; wanted {sorted(wanted)}"
+
+
+def _arms(content: Mapping[str, Any], corpus: Mapping[str, Any]) -> Iterator[str]:
+    from curator.mix.spec import parse_mix
+    from curator.select.spec import parse_select
+    from pipelines.scoring import entry_name
+
+    arms = _mapping(content.get("arms"))
+    columns = [
+        entry_name(entry)
+        for entry in _listing(content.get("score"))
+        if isinstance(entry, Mapping) and "use" in entry
+    ]
+    for name, arm in arms.items():
+        select = _mapping(_mapping(arm).get("select"))
+        yield from _refusal(lambda s=select: parse_select(s), f"arms.{name}.select")
+        mix = _mapping(arm).get("mix")
+        if mix is not None:
+            yield from _refusal(lambda m=mix: parse_mix(m), f"arms.{name}.mix")
+        by = select.get("by")
+        if isinstance(by, str) and by and by.split(".")[0] not in columns:
+            yield f"arms.{name}.select.by: no score {by!r}{suggestion(by, columns)}"
+    baseline = content.get("baseline")
+    if baseline is not None and arms and baseline not in arms:
+        yield f"baseline: no arm {baseline!r}{suggestion(str(baseline), arms)}"
+
+
+def _training(content: Mapping[str, Any], corpus: Mapping[str, Any]) -> Iterator[str]:
+    from curator.train.proxy import find_proxy
+
+    trained = [("train", _mapping(content.get("train")))]
+    for name, spec in _mapping(content.get("models")).items():
+        trained.append((f"models.{name}.train", _mapping(_mapping(spec).get("train"))))
+    for where, section in trained:
+        if isinstance(section.get("proxy"), str):
+            yield from _refusal(lambda p=section["proxy"]: find_proxy(p), f"{where}.proxy")
+    evaluate = _mapping(content.get("evaluate"))
+    held = _mapping(corpus.get("heldout"))
+    for what in _listing(evaluate.get("heldout")):
+        if what not in held:
+            yield f"evaluate.heldout: source {what!r} has nothing held out{suggestion(what, held)}"
+    known = splits(corpus)
+    final = [evaluate["final_target"]] if evaluate.get("final_target") else []
+    for what in [*_listing(evaluate.get("benchmarks")), *final]:
+        if what not in known:
+            yield f"evaluate: no benchmark split {what!r}{suggestion(str(what), known)}"
+
+
+def splits(corpus: Mapping[str, Any]) -> list[str]:
+    """Return the NAME/SPLIT of every benchmark that a corpus section declares."""
+    found = []
+    for name, spec in _mapping(corpus.get("benchmarks")).items():
+        from_source = bool(_mapping(spec).get("source"))
+        found += [f"{name}/{s}" for s in ("train", "test") if from_source or _mapping(spec).get(s)]
+    return found
+
+
+def _refusal(attempt: Any, where: str = "") -> Iterator[str]:
+    """Yield what `attempt` is refused with, if it is."""
+    try:
+        attempt()
+    except CuratorError as error:
+        place = error.where or where
+        for line in error.message.splitlines():
+            yield f"{place}: {line.strip()}" if place else line.strip()
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _listing(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
