@@ -15,7 +15,7 @@ from curator.text.compile import inlined
 
 Codes = npt.NDArray[np.int32]
 Flags = npt.NDArray[np.uint16]
-_SLASH, _COLON, _AT, _DOT, _DASH, _UNDERSCORE = 47, 58, 64, 46, 45, 95
+_PLUS, _SLASH, _COLON, _AT, _DOT, _DASH, _UNDERSCORE = 43, 47, 58, 64, 46, 45, 95
 
 
 @inlined
@@ -47,7 +47,7 @@ def _scheme(codes: Codes, flags: Flags, low: int, high: int) -> bool:
     for place in range(low, high):
         code = codes[place]
         wordy = flags[place] & (LETTERED | FIGURE) or code == _UNDERSCORE
-        if not (wordy or code == 43 or code == _DASH or code == _DOT):  # plus
+        if not (wordy or code in (_PLUS, _DASH, _DOT)):
             return False
     return high - low >= 2
 
@@ -72,8 +72,7 @@ def _host(codes: Codes, flags: Flags, low: int, high: int) -> bool:
 @inlined
 def _in_host(code: int) -> bool:
     alphanumeric = 48 <= code <= 57 or 65 <= code <= 90 or 97 <= code <= 122
-    within = code == _DOT or code == _DASH or code == _UNDERSCORE or 0xA1 <= code <= 0xFFFF
-    return alphanumeric or within
+    return alphanumeric or code in (_DOT, _DASH, _UNDERSCORE) or 0xA1 <= code <= 0xFFFF
 
 
 @inlined
@@ -82,15 +81,15 @@ def _is_label(codes: Codes, low: int, high: int) -> bool:
     if not 1 <= high - low <= 64:
         return False
     first, last = codes[low], codes[high - 1]
-    return not (first == _DASH or first == _UNDERSCORE or last == _DASH or last == _UNDERSCORE)
+    return first not in (_DASH, _UNDERSCORE) and last not in (_DASH, _UNDERSCORE)
 
 
 @inlined
 def _all(flags: Flags, low: int, high: int, wanted: int) -> bool:
+    shared = wanted
     for place in range(low, high):
-        if (flags[place] & wanted) != wanted:
-            return False
-    return True
+        shared &= flags[place]
+    return shared == wanted
 
 
 @inlined

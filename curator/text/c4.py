@@ -192,7 +192,7 @@ def _is_ended(data: Data, at: int, end: int) -> bool:
     last = data[end - 1]
     if last == 46 and end - at >= 3 and data[end - 2] == 46 and data[end - 3] == 46:
         return False
-    return last == 46 or last == 63 or last == 33 or last == 34 or last == 39  # . ? ! " and '
+    return last in (46, 63, 33, 34, 39)  # . ? ! " and '
 
 
 @inlined
@@ -206,10 +206,11 @@ def _speaks_of(data: Data, at: int, end: int, phrases: Phrases) -> int:
         elif phrases.begins[byte]:
             for row in range(len(phrases.sizes)):
                 start = place - phrases.rare[row]
-                if start >= at and start + phrases.sizes[row] <= end:
-                    if _says(data, start, phrases.letters[row], phrases.sizes[row]):
-                        said = _LOREM if row == 0 else _JAVASCRIPT if row == 1 else _POLICY
-                        verdict = min(verdict, said)
+                size = phrases.sizes[row]
+                fits = start >= at and start + size <= end
+                if fits and _says(data, start, phrases.letters[row], size):
+                    said = _LOREM if row == 0 else _JAVASCRIPT if row == 1 else _POLICY
+                    verdict = min(verdict, said)
     return verdict
 
 

@@ -47,8 +47,8 @@ _NEGATED: Final = (
 )
 _PERFECT: Final = "could might must should would not"
 # Without their apostrophe these are other words, or names of other things.
-_OTHER_WORDS: Final = frozenset("ill its shell well hell were shed whore".split())
-_PIECES: Final = ("can|not gon|na got|ta let|'s y'|all c'm|on how|'d|'y").split()
+_OTHER_WORDS: Final = ("ill", "its", "shell", "well", "hell", "were", "shed", "whore")
+_PIECES: Final = ("can|not", "gon|na", "got|ta", "let|'s", "y'|all", "c'm|on", "how|'d|'y")
 _WHOLE: Final = (
     "'s 're 'd 'll 'em ll em nuff 'nuff 'cause 'cos 'coz 'cuz 'bout ma'am o'clock and/or w/o "
     "doin doin' goin goin' nothin nothin' nuthin nuthin' ol ol' somethin somethin' lovin lovin' "
@@ -64,9 +64,9 @@ _UNITS: Final = (
     "km km² km³ m m² m³ dm dm² dm³ cm cm² cm³ mm mm² mm³ ha µm nm yd in ft kg g mg µg t lb oz m/s "
     "km/h kmh mph hPa Pa mbar mb MB kb KB gb GB tb TB T G M K % км км² км³ м м² м³ дм см мм кг г мг"
 )
-_TITLED: Final = frozenset(
+_TITLED: Final = (
     "'cause 'cos 'coz 'cuz ma'am o'clock doin doin' goin goin' nothin nothin' nuthin nuthin' ol "
-    "ol' somethin somethin' lovin lovin' havin havin' e.g. i.e.".split()
+    "ol' somethin somethin' lovin lovin' havin havin' e.g. i.e."
 )
 
 
@@ -114,7 +114,7 @@ def _all_pieces() -> Iterator[list[str]]:
             yield [pieces[0][0].upper() + pieces[0][1:], *pieces[1:]]
     for word in _WHOLE.split():
         yield [word]
-        if word in _TITLED:
+        if word in _TITLED.split():
             at = 1 if word[0] == "'" else 0
             yield [word[:at] + word[at:].capitalize()]
     yield from (["'S"], ["‘s"], ["‘S"])
@@ -155,6 +155,6 @@ def cuts_of(table: Exceptions, hashed: np.uint64) -> np.uint32:
     slot = hashed & np.uint64(_SIZE - 1)
     while table.keys[slot]:
         if table.keys[slot] == hashed:
-            return table.cuts[slot]
+            return np.uint32(table.cuts[slot])
         slot = (slot + np.uint64(1)) & np.uint64(_SIZE - 1)
     return np.uint32(0)

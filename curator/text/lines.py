@@ -49,7 +49,7 @@ def marked_lines(data: Data, at: int, end: int, affixes: Affixes, out: Counts) -
         first = skip_blank(data, at, stop, affixes)
         if first < stop:
             code, _ = decode(data, first, stop)
-            out[3] += 1 if code == _BULLET or code == _DASH else 0
+            out[3] += 1 if code in (_BULLET, _DASH) else 0
             out[4] += 1 if _ends_in_ellipsis(data, first, stop, affixes) else 0
         at = following
 
@@ -61,7 +61,7 @@ def _ends_in_ellipsis(data: Data, at: int, end: int, affixes: Affixes) -> bool:
         return False
     first, second, third = data[end - 3], data[end - 2], data[end - 1]
     dots = first == _DOT and second == _DOT and third == _DOT
-    return dots or (first == 0xE2 and second == 0x80 and third == 0xA6)
+    return bool(dots or (first == 0xE2 and second == 0x80 and third == 0xA6))
 
 
 @inlined
@@ -107,7 +107,7 @@ def _ends_sentence(data: Data, at: int, end: int, affixes: Affixes) -> bool:
     while last > at and data[last] & 0xC0 == 0x80:
         last -= 1
     code, _ = decode(data, last, end)
-    return code < LIMIT and affixes[code] & STOP != 0
+    return bool(code < LIMIT and affixes[code] & STOP != 0)
 
 
 @inlined

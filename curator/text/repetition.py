@@ -116,7 +116,7 @@ def _top(words: int, n: int, active: int, room: Places, seen: Seen) -> int:
         count = seen.counts[room.slots[place]]
         if count > most:
             start, most = room.starts[place], count
-    return (room.ends[start + n] - room.ends[start] + n - 1) * most
+    return int((room.ends[start + n] - room.ends[start] + n - 1) * most)
 
 
 @inlined

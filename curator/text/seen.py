@@ -52,4 +52,4 @@ def add(seen: Seen, mask: np.uint64, key: np.uint64) -> int:
         slot = (slot + np.uint64(1)) & mask
     seen.keys[slot] = key
     seen.counts[slot] += 1
-    return np.int64(slot)
+    return int(slot)

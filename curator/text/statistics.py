@@ -20,7 +20,7 @@ from curator.text.compile import compiled, inlined
 from curator.text.contractions import exceptions, word_hash
 from curator.text.edges import characters_in
 from curator.text.lines import marked_lines, newline_lines, paragraphs
-from curator.text.repetition import Places, places, repeated_ngrams
+from curator.text.repetition import places, repeated_ngrams
 from curator.text.seen import room
 from curator.text.tokens import (
     ALPHABETIC,

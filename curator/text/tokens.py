@@ -252,7 +252,7 @@ def _prefix(run: Run, low: int, high: int) -> int:
     following = run.codes[low + 1] if low + 1 < high else 0
     if code == _PLUS:
         return 0 if following and run.flags[low + 1] & FIGURE else 1
-    if following == _DOLLAR and (code == 65 or code == 67):  # A$ and C$
+    if following == _DOLLAR and code in (65, 67):  # A$ and C$
         return 2
     if code == 85 and following == 83 and low + 2 < high and run.codes[low + 2] == _DOLLAR:  # US$
         return 3
@@ -279,7 +279,7 @@ def _suffix(run: Run, low: int, high: int, table: Exceptions) -> int:
         return _closing_dots(run, low, high, before, flags_before)
     if run.flags[high - 1] & SUFFIX:
         return 1
-    if (last == 115 or last == 83) and (before == _APOSTROPHE or before == _CURLY):  # s, S
+    if last in (83, 115) and before in (_APOSTROPHE, _CURLY):  # S, s
         return 2
     if flags_before & FIGURE and (last == _PLUS or run.flags[high - 1] & CURRENCY):
         return 1
@@ -303,7 +303,7 @@ def _closing_dots(run: Run, low: int, high: int, before: int, flags_before: np.u
     upper = LARGE | LETTERED
     if high - 3 < low or (flags_before & upper) != upper:
         return 0
-    temperature = run.codes[high - 3] == _DEGREE and (before == 67 or before == 70 or before == 75)
+    temperature = run.codes[high - 3] == _DEGREE and before in (67, 70, 75)  # C, F, K
     return 1 if temperature or (run.flags[high - 3] & upper) == upper else 0
 
 
@@ -341,14 +341,17 @@ def _infix(run: Run, low: int, place: int, high: int) -> int:
         return 1 if before & SMALL and after & LARGE else 0
     if code == 44:  # comma
         return 1 if before & LETTERED and after & LETTERED else 0
-    calculates = code == _PLUS or code == 45 or code == 42 or code == 94  # + - * ^
-    if calculates and before & FIGURE and (after & FIGURE or run.codes[place + 1] == 45):
+    if (
+        code in (43, 45, 42, 94)
+        and before & FIGURE
+        and (after & FIGURE or run.codes[place + 1] == 45)
+    ):
         return 1
     if not before & (LETTERED | FIGURE):
         return 0
     if flags & DASH:
         return _dash(run, place, high)
-    splits = code == 58 or code == 60 or code == 62 or code == 61 or code == 47  # : < > = /
+    splits = code in (58, 60, 62, 61, 47)  # : < > = /
     return 1 if splits and after & LETTERED else 0
 
 

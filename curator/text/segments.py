@@ -1,0 +1,37 @@
+"""The tokens that statistics count, as strings: for looking, and for tests."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from curator.text.affixes import affixes
+from curator.text.buffers import utf8
+from curator.text.compile import compiled
+from curator.text.contractions import exceptions
+from curator.text.tokens import LONGEST_RUN, Language, Run, Tokens, tokenize
+
+
+def segments(text: str) -> list[str]:
+    """The tokens of one text, in order: all its characters but white space."""
+    column = utf8(pa.array([text], pa.large_string()))
+    lengths = _lengths(column.offsets, column.data, Language(affixes(), exceptions()))
+    visible = "".join(text.split())
+    ends = np.cumsum(lengths)
+    return [visible[end - size : end] for end, size in zip(ends, lengths, strict=True)]
+
+
+@compiled
+def _lengths(
+    offsets: npt.NDArray[np.int64], data: npt.NDArray[np.uint8], language: Language
+) -> npt.NDArray[np.int32]:
+    size = len(data) + 1
+    tokens = Tokens(np.empty(size, np.uint64), np.empty(size, np.int32), np.empty(size, np.uint8))
+    run = Run(
+        np.empty(LONGEST_RUN, np.int32),
+        np.empty(LONGEST_RUN, np.uint16),
+        np.empty(LONGEST_RUN, np.int32),
+    )
+    count, _, _ = tokenize(data, offsets[0], offsets[1], language, run, tokens, 0)
+    return tokens.lengths[:count]
