@@ -1,0 +1,1 @@
+"""Texts as vectors, and the vectors nearest to others."""
