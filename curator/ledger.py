@@ -154,16 +154,20 @@ class Store:
         for path in sorted((self.root / "artifacts").glob("*.json")):
             yield path, read_artifact(path)
 
+    def folder_path(self, name: str, identity: Mapping[str, Any]) -> Path:
+        """Return where the folder artifact of an identity lies, or will."""
+        return self.root / "folders" / f"{name}-{fingerprint([name, identity])[:16]}"
+
     def folder(self, name: str, identity: Mapping[str, Any], make: Callable[[Path], None]) -> Path:
         """Return the folder that `make` fills, made once for an identity.
 
         The folder is filled under a temporary name and renamed, its record with the digest of
         every file inside; a folder without a record can not be seen.
         """
-        key = fingerprint([name, identity])
-        path = self.root / "folders" / f"{name}-{key[:16]}"
+        path = self.folder_path(name, identity)
         if (path / RECORD).exists():
             return path
+        key = fingerprint([name, identity])
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=".tmp-"))
         try:

@@ -22,7 +22,8 @@ from curator.shards import read_shard
 from curator.stage import Corpus
 from pipelines.pool import Pool
 from pipelines.splitting import Benchmark, reference_documents
-from pipelines.training import TrainJob, encode_mixture, run_train
+from pipelines.mixing import encode_mixture
+from pipelines.training import TrainJob, run_train
 
 TOKENIZER_BYTES = 64 << 20  # a BPE of tens of thousands of entries has settled long before this
 
@@ -145,7 +146,7 @@ def _items(benchmarks: list[Benchmark]) -> pa.Table:
         tables.append(
             pa.table(
                 {
-                    "benchmark": pa.repeat(benchmark.name, table.num_rows),
+                    "benchmark": pa.repeat(f"{benchmark.name}/{benchmark.split}", table.num_rows),
                     "item_id": pc.coalesce(table["source_id"], table["origin"]),
                     "text": table["text"],
                 }

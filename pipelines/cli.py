@@ -1,0 +1,240 @@
+"""The command line: parsing and printing only. Everything heavy is imported inside a command.
+
+Results go to stdout (with --json: one JSON object and nothing else), logs and progress to stderr.
+Exit codes: 0 done; 1 an error made on purpose; 2 usage; 130 stopped by Ctrl-C, to be resumed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+commands = typer.Typer(
+    help="Raw corpora in, a trained and tested pretraining mixture out, with evidence.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+Store = Annotated[Path, typer.Option(help="Where artifacts lie, shared by all runs.")]
+STORE = Path(".curator")
+
+
+@commands.command()
+def run(
+    recipe: Annotated[Path, typer.Argument(help="The recipe, a YAML file.")],
+    corpus: Annotated[Path | None, typer.Option(help="A corpus file to apply it to.")] = None,
+    store: Store = STORE,
+    out: Annotated[Path | None, typer.Option(help="The run's folder [runs/NAME].")] = None,
+    engine: Annotated[str, typer.Option(help="inline or ray.")] = "inline",
+    address: Annotated[str | None, typer.Option(help="Of a running Ray cluster.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes [all cores].")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Override: train.tokens=100000")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Do everything the recipe says, resuming what exists, and print the summary."""
+    from pipelines.running import run_recipe
+
+    done = run_recipe(
+        recipe, corpus=corpus, store=store, out=out, engine=engine, address=address,
+        workers=workers, assignments=set_ or [], quiet=as_json,
+    )  # fmt: skip
+    if as_json:
+        _print_json(done.summary)
+    else:
+        done.print()
+
+
+@commands.command()
+def plan(
+    recipe: Annotated[Path, typer.Argument(help="The recipe, a YAML file.")],
+    corpus: Annotated[Path | None, typer.Option(help="A corpus file to apply it to.")] = None,
+    store: Store = STORE,
+    sample: Annotated[str, typer.Option(help="Run on such a share and extrapolate: 1%.")] = "",
+    set_: Annotated[list[str] | None, typer.Option("--set")] = None,
+    as_json: Json = False,
+) -> None:
+    """Check the recipe and say what it needs, what exists and what the rest will cost."""
+    from pipelines.planning import plan_recipe
+
+    planned = plan_recipe(recipe, corpus=corpus, store=store, sample=sample, assignments=set_ or [])
+    _print_json(planned.summary) if as_json else planned.print()
+
+
+@commands.command()
+def ingest(
+    files: Annotated[list[str], typer.Argument(help="Files, globs, folders or fsspec URLs.")],
+    source: Annotated[str, typer.Option(help="The name that mixtures will weigh.")],
+    store: Store = STORE,
+    reader: Annotated[str, typer.Option(help="jsonl, parquet, plain, hub, warc, html.")] = "jsonl",
+    max_bad_records: Annotated[float, typer.Option(help="Share that may be unreadable.")] = 0.001,
+    workers: Annotated[int | None, typer.Option(min=1)] = None,
+    as_json: Json = False,
+) -> None:
+    """Only ingest: read files into shards, with every unreadable record accounted for."""
+    from pipelines.running import run_ingest_only
+
+    done = run_ingest_only(files, source, reader, store, max_bad_records, workers, quiet=as_json)
+    _print_json(done.summary) if as_json else done.print()
+
+
+@commands.command()
+def stats(
+    path: Annotated[str, typer.Argument(help="A run's folder, or an artifact.")],
+    by: Annotated[str, typer.Option(help="Split by a column, such as source.")] = "",
+    store: Store = STORE,
+    as_json: Json = False,
+) -> None:
+    """Rows, bytes, quantiles and histograms of every column, and drops by reason."""
+    from pipelines.looking import statistics_of
+
+    found = statistics_of(path, store, by or None)
+    _print_json(found.summary) if as_json else found.print()
+
+
+@commands.command()
+def show(
+    path: Annotated[str, typer.Argument(help="A run's folder, or an artifact.")],
+    n: Annotated[int, typer.Option("-n", min=1, help="How many documents.")] = 5,
+    sort: Annotated[str, typer.Option(help="Column to sort by; -COLUMN for descending.")] = "",
+    where: Annotated[str, typer.Option(help="Polars SQL condition: sim > 0.4")] = "",
+    rejected: Annotated[str, typer.Option(help="Only documents dropped for this reason.")] = "",
+    store: Store = STORE,
+    as_json: Json = False,
+) -> None:
+    """Documents, readable."""
+    from pipelines.looking import documents_of
+
+    found = documents_of(path, store, n=n, sort=sort, where=where, rejected=rejected)
+    _print_json(found.summary) if as_json else found.print()
+
+
+@commands.command()
+def explain(
+    doc_id: Annotated[str, typer.Argument(help="A doc_id, or the beginning of one, in hex.")],
+    run_folder: Annotated[Path, typer.Option("--run", help="The run's folder.")],
+    as_json: Json = False,
+) -> None:
+    """Why one document is in or out: every verdict with its numbers."""
+    from pipelines.explaining import explain_document
+
+    found = explain_document(doc_id, run_folder)
+    _print_json(found.summary) if as_json else found.print()
+
+
+@commands.command()
+def whatif(
+    path: Annotated[Path, typer.Argument(help="A run's folder.")],
+    where: Annotated[str, typer.Option(help="Polars SQL condition: sim > 0.4")],
+    as_json: Json = False,
+) -> None:
+    """What another cut would keep, answered from sidecars."""
+    from pipelines.looking import what_if
+
+    found = what_if(path, where)
+    _print_json(found.summary) if as_json else found.print()
+
+
+@commands.command()
+def lineage(
+    path: Annotated[str, typer.Argument(help="A run's folder, or an artifact.")],
+    store: Store = STORE,
+    as_json: Json = False,
+) -> None:
+    """Where an artifact came from, back to the sources."""
+    from pipelines.looking import lineage_of
+
+    found = lineage_of(path, store)
+    _print_json(found.summary) if as_json else found.print()
+
+
+@commands.command()
+def verify(
+    path: Annotated[str, typer.Argument(help="A run's folder, or an artifact.")],
+    store: Store = STORE,
+    as_json: Json = False,
+) -> None:
+    """Whether every byte is as recorded."""
+    from pipelines.looking import verification_of
+
+    found = verification_of(path, store)
+    _print_json(found.summary) if as_json else found.print()
+    if found.summary["faults"]:
+        raise typer.Exit(1)
+
+
+@commands.command()
+def report(path: Annotated[Path, typer.Argument(help="A run's folder.")]) -> None:
+    """Write the run's report again and say where it is."""
+    from pipelines.running import rewrite_report
+
+    print(rewrite_report(path))
+
+
+@commands.command()
+def scorers(
+    name: Annotated[str | None, typer.Argument(help="One of them, for its settings.")] = None,
+    as_json: Json = False,
+) -> None:
+    """The scorers that are installed."""
+    from pipelines.plugins import describe_scorers
+
+    found = describe_scorers(name)
+    _print_json(found.summary) if as_json else found.print()
+
+
+@commands.command()
+def schema() -> None:
+    """Print the JSON schema of recipes, for editors."""
+    from curator.recipe import Recipe
+
+    _print_json(Recipe.model_json_schema())
+
+
+@commands.command()
+def doctor(as_json: Json = False) -> None:
+    """Check what this machine has: versions, weights, cores, memory, disk."""
+    from pipelines.plugins import examine
+
+    found = examine()
+    _print_json(found.summary) if as_json else found.print()
+
+
+def _print_json(content: Any) -> None:
+    print(json.dumps(content, ensure_ascii=False, sort_keys=False))
+
+
+def app() -> None:
+    """Run the command line; errors made on purpose print their message and exit with 1."""
+    from curator.errors import CuratorError
+
+    trace = "--traceback" in sys.argv
+    if trace:
+        sys.argv.remove("--traceback")
+    try:
+        commands()
+    except CuratorError as error:
+        if trace:
+            raise
+        if "--json" in sys.argv:
+            fault = {"class": type(error).__name__, "message": error.message, "where": error.where}
+            _print_json({"error": fault})
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        print("stopped; run the same command again to go on from here", file=sys.stderr)
+        raise SystemExit(130) from None
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # `| head` is no error
+
+
+if __name__ == "__main__":
+    app()

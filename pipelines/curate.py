@@ -1,0 +1,76 @@
+"""The whole story, top to bottom: a recipe becomes artifacts, mixtures, proxies and a verdict.
+
+Every step returns at once what it made before; a step's work is done by the modules beside this
+one, and the algorithms are in curator/.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from curator.engine.driver import Driver, Step
+from curator.ledger import Artifact
+from curator.recipe import Recipe
+from curator.shards import Shard
+from pipelines.arms import select_arm
+from pipelines.comparing import Evidence, compare_arms
+from pipelines.deduplicating import dedup
+from pipelines.ingesting import ingest
+from pipelines.mixing import Mixed, mix_arm
+from pipelines.pool import Pool
+from pipelines.preparing import Tokens, clean, count_tokens, decontaminate, reference_models
+from pipelines.scoring import score
+from pipelines.selecting import view
+from pipelines.splitting import Benchmark, benchmarks_of, hold_out
+from pipelines.training import train_arms
+
+
+@dataclass(frozen=True)
+class Curated:
+    """Everything that a run made, and how its steps went."""
+
+    pool: Pool
+    tokens: Tokens | None = None
+    benchmarks: Mapping[str, Benchmark] = field(default_factory=dict)
+    heldout: Shard | None = None
+    models: Mapping[str, Path] = field(default_factory=dict)
+    viewed: Artifact | None = None
+    arms: Mapping[str, Mixed] = field(default_factory=dict)
+    proxies: Mapping[str, list[Path]] = field(default_factory=dict)
+    evidence: Evidence | None = None
+    steps: tuple[Step, ...] = ()
+
+
+def curate(recipe: Recipe, driver: Driver) -> Curated:
+    """Turn the recipe's sources into mixtures, and compare them. Finished steps are not repeated."""
+    spec = recipe.corpus
+    pool = ingest(spec, driver)
+    pool = clean(spec.clean, pool, driver)
+    pool = dedup(spec.dedup, pool, driver)
+    pool, benchmarks = benchmarks_of(spec.benchmarks, pool, driver)
+    pool = decontaminate(spec.decontaminate, pool, benchmarks, driver)
+    pool, heldout = hold_out(spec.heldout, pool, driver)
+    if not (recipe.arms or recipe.score or recipe.models):
+        return Curated(pool, None, benchmarks, heldout, steps=tuple(driver.steps))
+
+    pool, tokens = count_tokens(spec.tokenizer, pool, driver)
+    pool, models = reference_models(recipe.models, pool, tokens, driver)
+    pool = score(recipe.score, pool, benchmarks, models, driver)
+
+    viewed = view(pool, driver)
+    selections = {
+        name: select_arm(name, arm, viewed, recipe.seed, tokens, driver)
+        for name, arm in recipe.arms.items()
+    }
+    arms = {
+        name: mix_arm(chosen, recipe.arms[name], recipe, pool, tokens, driver)
+        for name, chosen in selections.items()
+    }
+    proxies = train_arms(recipe.train, arms, driver)
+    evidence = compare_arms(recipe, proxies, benchmarks, heldout, tokens, driver)
+    return Curated(
+        pool, tokens, benchmarks, heldout, models, viewed, arms, proxies, evidence,
+        tuple(driver.steps),
+    )  # fmt: skip

@@ -1,0 +1,156 @@
+"""Commands that run things: put the store, the engine and the recipe together, leave a run folder."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from curator.engine.driver import Driver
+from curator.engine.run import Engine, Inline
+from curator.errors import LedgerError, RecipeError
+from curator.ledger import Store
+from curator.recipe import Recipe, suggestion
+from curator.shards import write_atomically
+from pipelines.check import load_recipe
+
+RUN = "run.json"
+ENGINES = ("inline", "ray")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: its summary (the `--json` object) and its report."""
+
+    summary: dict[str, Any]
+    report: Any
+
+    def print(self) -> None:
+        """Print the stage, arm and comparison tables, and where the report is."""
+        from rich.console import Console
+
+        from curator.report.terminal import summary
+
+        Console().print(summary(self.report, path=self.summary["report"]))
+
+
+def run_recipe(
+    path: Path,
+    *,
+    corpus: Path | None,
+    store: Path,
+    out: Path | None,
+    engine: str,
+    address: str | None,
+    workers: int | None,
+    assignments: Sequence[str],
+    quiet: bool,
+) -> Run:
+    """Do what a recipe says and return the run; finished steps are served from the store."""
+    if engine not in ENGINES:
+        raise RecipeError(f"--engine {engine!r}{suggestion(engine, ENGINES)}")
+    recipe = load_recipe(path, corpus=corpus, assignments=assignments)
+    folder = out or Path("runs") / recipe.name
+    with resumable(), open_engine(engine, address, workers) as workplace:
+        return execute(recipe, Store(store), workplace, folder, quiet=quiet)
+
+
+def execute(recipe: Recipe, store: Store, engine: Engine, out: Path, *, quiet: bool) -> Run:
+    """Run a recipe on an engine; write run.json, recipe.yaml's content and report.html to `out`."""
+    from pipelines.curate import curate
+    from pipelines.reporting import report_of, write_report
+    from pipelines.summarizing import summary_of
+
+    begun = time.monotonic()
+    with store.writing():
+        driver = Driver(store, engine, quiet=quiet)
+        curated = curate(recipe, driver)
+        content = report_of(recipe, curated, store, seconds=time.monotonic() - begun)
+    summary = summary_of(recipe, curated, out)
+    out.mkdir(parents=True, exist_ok=True)
+    write_report(content, out / "report.html")
+    record = {**summary, "store": str(store.root), "recipe_content": recipe.model_dump(mode="json")}
+    write_atomically(out / RUN, (json.dumps(record, indent=1) + "\n").encode())
+    return Run(summary, content)
+
+
+def run_ingest_only(
+    files: list[str],
+    source: str,
+    reader: str,
+    store: Path,
+    max_bad_records: float,
+    workers: int | None,
+    *,
+    quiet: bool,
+) -> Run:
+    """Ingest files without a recipe."""
+    entry: dict[str, Any] = {"reader": reader, "source": source, "files": files}
+    corpus = {"ingest": [entry], "max_bad_records": max_bad_records}
+    recipe = Recipe.model_validate({"name": f"ingest-{source}", "corpus": corpus})
+    with resumable(), open_engine("inline", None, workers) as workplace:
+        return execute(recipe, Store(store), workplace, Path("runs") / recipe.name, quiet=quiet)
+
+
+def rewrite_report(folder: Path) -> Path:
+    """Make a run's report again from what is in the store, and return its path."""
+    record = read_run(folder)
+    recipe = Recipe.model_validate(record["recipe_content"])
+    with open_engine("inline", None, 1) as workplace:
+        execute(recipe, Store(Path(record["store"])), workplace, folder, quiet=True)
+    return folder / "report.html"
+
+
+def read_run(folder: Path) -> dict[str, Any]:
+    """Return a run's record.
+
+    Raises:
+        LedgerError: the folder holds no finished run.
+    """
+    try:
+        content = json.loads((folder / RUN).read_text())
+    except (FileNotFoundError, NotADirectoryError):
+        raise LedgerError(f"{folder} holds no {RUN}; wanted the --out folder of a finished run") from None
+    except ValueError as error:
+        raise LedgerError(f"{folder / RUN} is not JSON ({error}); run the recipe again") from error
+    return dict(content)
+
+
+@contextmanager
+def open_engine(name: str, address: str | None, workers: int | None) -> Iterator[Engine]:
+    """Yield the engine that a command asks for, and end it."""
+    engine: Engine
+    if name == "ray":
+        from curator.engine.on_ray import OnRay
+
+        engine = OnRay(workers, address)
+    else:
+        engine = Inline(workers)
+    try:
+        yield engine
+    finally:
+        engine.close()
+
+
+@contextmanager
+def resumable() -> Iterator[None]:
+    """Turn Ctrl-C into exit code 130 and the advice to go on; the store is whole at any moment."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("stopped; run the same command again to go on from here", file=sys.stderr)
+        raise SystemExit(130) from None
+
+
+def free_bytes(path: Path) -> int:
+    """Return the free space of the file system that `path` is or will be on."""
+    place = path.absolute()
+    while not place.exists():
+        place = place.parent
+    return shutil.disk_usage(place).free

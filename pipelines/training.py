@@ -1,0 +1,102 @@
+"""Mixtures become proxies, one for each seed, side by side; a cut run goes on from its checkpoint."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from curator.engine.driver import Driver
+from curator.engine.progress import StepProgress
+from curator.errors import ShardError
+from curator.ledger import RECORD, Store, write_folder_record
+from curator.recipe import TrainSpec
+from curator.train.proxy import find_proxy
+
+if TYPE_CHECKING:
+    from pipelines.mixing import Mixed
+
+PROXY = "proxy"
+
+
+@dataclass(frozen=True)
+class TrainJob:
+    """Train one proxy on one mixture from one seed."""
+
+    mixture: Path
+    proxy: str
+    tokens: int
+    seed: int
+    store: Store
+    arm: str = ""
+    device: str = "cpu"
+
+    @property
+    def name(self) -> str:
+        """What errors call it."""
+        return f"proxy {self.proxy} on {self.arm or self.mixture.name}, seed {self.seed}"
+
+    @property
+    def folder(self) -> Path:
+        """Where the run lies: the same for the same mixture content, settings, tokens and seed."""
+        return self.store.folder_path(PROXY, self.identity)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Return what names the run."""
+        described = json.loads((self.mixture / "mixture.json").read_text())
+        return {
+            "draw_hash": described["draw_hash"],
+            "tokenizer": described["tokenizer_digest"],
+            "proxy": find_proxy(self.proxy),
+            "tokens": self.tokens,
+            "seed": self.seed,
+        }
+
+
+def run_train(job: TrainJob) -> Path:
+    """Train, or go on training, and return the run's folder; its record is written last."""
+    from curator.train.loop import train
+
+    folder = job.folder
+    if (folder / RECORD).exists():
+        return folder
+    # One seed for both streams: arms of a comparison share first weights and order of documents.
+    trained = train(
+        job.mixture,
+        find_proxy(job.proxy),
+        tokens=job.tokens,
+        seed=job.seed,
+        order_seed=job.seed,
+        out=folder,
+        device=job.device,
+    )
+    if not trained.finished:
+        raise ShardError(
+            f"{trained.reason}; a failed run is never averaged in: lower the proxy's rates, or "
+            "look at the mixture",
+            where=job.name,
+        )
+    write_folder_record(folder, {"name": PROXY, "identity": trained.identity})
+    return folder
+
+
+def train_arms(
+    spec: TrainSpec | None, arms: Mapping[str, Mixed], driver: Driver
+) -> dict[str, list[Path]]:
+    """Return the runs of every arm, in the order of the seeds."""
+    if spec is None:
+        return {}
+    jobs = [
+        TrainJob(mixed.folder, spec.proxy, spec.tokens, seed, driver.store, arm)
+        for seed in spec.seeds  # seeds outermost: a cut run leaves whole pairs behind
+        for arm, mixed in arms.items()
+    ]
+    todo = [job for job in jobs if not (job.folder / RECORD).exists()]
+    with StepProgress("train", len(todo), quiet=driver.quiet, unit="tokens") as progress:
+        for number, _ in driver.engine.map(run_train, todo):
+            progress.advance(todo[number].tokens, 0, {})
+    return {arm: [job.folder for job in jobs if job.arm == arm] for arm in arms}
+
