@@ -1,0 +1,5 @@
+"""Trains small proxies on mixtures: tokenizer, packing, model, optimizer, loop, many runs at once.
+
+Importing this package loads nothing heavy; torch comes with `model`, `optim`, `checkpoint` and
+`loop`, the tokenizers library with `tokenizer`.
+"""

@@ -1,0 +1,131 @@
+"""Weights and training state on disk, without pickle: one safetensors file each, whole or absent.
+
+A finished run's folder holds `model.safetensors` and `run.json`. While it trains it holds
+`checkpoint.safetensors`: weights, optimizer state and, as JSON in the file's header, the step,
+the losses so far and the identity of the run, so no other run can be continued by mistake.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from curator.errors import LedgerError
+from curator.shards import write_atomically
+from curator.train.model import Gpt
+from curator.train.optim import Optimizer
+from curator.train.proxy import proxy_from
+
+CHECKPOINT = "checkpoint.safetensors"
+WEIGHTS = "model.safetensors"
+RECORD = "run.json"
+
+
+@dataclass(frozen=True)
+class Position:
+    """How far a run is: steps done and the loss of each, in nats a token."""
+
+    step: int
+    losses: list[float]
+
+
+def save_checkpoint(
+    out: Path, identity: str, position: Position, model: nn.Module, optimizer: Optimizer
+) -> None:
+    """Write everything the next step depends on; the file before stays until this one is whole."""
+    tensors = {f"model.{name}": weight for name, weight in model.state_dict().items()}
+    tensors |= {f"optimizer.{name}": part for name, part in optimizer.state().items()}
+    header = {
+        "identity": identity,
+        "step": str(position.step),
+        # repr of a float reads back to the same float.
+        "losses": json.dumps(position.losses),
+    }
+    write_atomically(out / CHECKPOINT, save(_plain(tensors), metadata=header))
+
+
+def resume(out: Path, identity: str, model: nn.Module, optimizer: Optimizer) -> Position:
+    """Return where the run in `out` stopped, its state now in `model` and `optimizer`.
+
+    A folder without a checkpoint starts at step 0.
+
+    Raises:
+        LedgerError: the checkpoint is another run's or is damaged.
+    """
+    path = out / CHECKPOINT
+    if not path.exists():
+        return Position(0, [])
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+        tensors = load_file(path)
+    except SafetensorError as error:
+        raise LedgerError(f"damaged checkpoint ({error}); delete it and rerun", where=str(path)) from error
+    if header.get("identity") != identity:
+        raise LedgerError(
+            "belongs to a run with other settings; delete it or train into another folder",
+            where=str(path),
+        )
+    model.load_state_dict(_part(tensors, "model."))
+    optimizer.restore(_part(tensors, "optimizer."))
+    return Position(int(header["step"]), json.loads(header["losses"]))
+
+
+def save_weights(out: Path, model: nn.Module) -> None:
+    """Write the finished weights and drop the checkpoint they replace."""
+    write_atomically(out / WEIGHTS, save(_plain(model.state_dict())))
+
+
+def read_record(out: str | Path) -> dict[str, Any] | None:
+    """Return a finished run's record, or None if there is none yet.
+
+    Raises:
+        LedgerError: the record is not JSON.
+    """
+    path = Path(out) / RECORD
+    if not path.exists():
+        return None
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise LedgerError(f"not readable as JSON ({error}); delete it and rerun", where=str(path)) from error
+    return dict(found)
+
+
+def load_model(
+    run: str | Path, *, device: str = "cpu", compute: torch.dtype = torch.float32
+) -> Gpt:
+    """Return the trained model of a finished run, ready to be asked.
+
+    Raises:
+        LedgerError: the run is not finished, failed, or its weights do not fit its record.
+    """
+    record = read_record(run)
+    if record is None or record["status"] != "finished":
+        status = "no run.json" if record is None else f"status {record['status']!r}"
+        raise LedgerError(f"{status}; only a finished run has a model", where=str(run))
+    shape = proxy_from(record["proxy"]).shape(record["vocab_size"])
+    model = Gpt(shape, compute=compute)
+    try:
+        model.load_state_dict(load_file(Path(run) / WEIGHTS))
+    except (SafetensorError, FileNotFoundError, RuntimeError) as error:
+        raise LedgerError(
+            f"{WEIGHTS} does not fit run.json ({error}); delete the folder and rerun", where=str(run)
+        ) from error
+    return model.to(device).eval()
+
+
+def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+
+
+def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

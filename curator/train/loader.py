@@ -1,0 +1,172 @@
+"""A mixture on disk, and batches of it: a batch is a function of (mixture, order seed, step).
+
+A mixture is a folder: `tokens.bin` (little-endian uint16 or uint32 ids, every document led by
+the first token), `index.arrow` (doc_id, source, epoch, offset, length in draw order) and
+`mixture.json` (tokenizer digest, sizes, hash of the draw). Tokens are memory-mapped, so memory
+holds the index and one batch.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from curator.errors import BudgetError, LedgerError
+from curator.identity import id_matrix
+from curator.shards import read_shard
+from curator.train.packing import Coverage, Stream
+
+INDEX_COLUMNS = ("doc_id", "source", "epoch", "offset", "length")
+DESCRIPTION_KEYS = ("tokenizer_digest", "vocab_size", "bos_id", "dtype", "draw_hash")
+DTYPES = {"uint16": "<u2", "uint32": "<u4"}
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """An opened mixture: ids of all tokens (memory-mapped) and the index, one row a drawn document."""
+
+    folder: Path
+    description: dict[str, Any]
+    tokens: NDArray[np.unsignedinteger[Any]]
+    doc_ids: NDArray[np.uint8]  # (n, 16)
+    epochs: NDArray[np.uint16]  # (n,)
+    offsets: NDArray[np.int64]  # (n,) in tokens
+    lengths: NDArray[np.int64]  # (n,) in tokens
+    sources: NDArray[np.int64]  # (n,) numbers into source_names
+    source_names: tuple[str, ...]  # sorted
+
+    @property
+    def vocab_size(self) -> int:
+        """How many ids the tokenizer has."""
+        return int(self.description["vocab_size"])
+
+    @property
+    def bos_id(self) -> int:
+        """The id that starts every document."""
+        return int(self.description["bos_id"])
+
+    @property
+    def n_tokens(self) -> int:
+        """Tokens in one pass, repeats and first tokens included."""
+        return int(self.lengths.sum())
+
+    def identity(self) -> dict[str, str]:
+        """Return what names this mixture in a run's record."""
+        return {key: str(self.description[key]) for key in ("draw_hash", "tokenizer_digest")}
+
+    def stream(self, order_seed: int) -> Stream:
+        """Return the endless stream of this mixture's tokens in the order of `order_seed`."""
+        return Stream(self.doc_ids, self.epochs, self.offsets, self.lengths, order_seed)
+
+
+def open_mixture(folder: str | Path) -> Mixture:
+    """Return the mixture in `folder`, its parts checked against one another.
+
+    Raises:
+        LedgerError: a part is missing, or the index does not fit the tokens.
+        BudgetError: the mixture is empty.
+    """
+    place = Path(folder)
+    description = _description(place / "mixture.json")
+    index = read_shard(place / "index.arrow", INDEX_COLUMNS).combine_chunks()
+    if index.num_rows == 0:
+        raise BudgetError("the mixture has no documents; select more", where=str(place))
+    names = sorted(pc.unique(index["source"]).to_pylist())
+    mixture = Mixture(
+        folder=place,
+        description=description,
+        tokens=_tokens(place / "tokens.bin", description["dtype"]),
+        doc_ids=id_matrix(index["doc_id"]),
+        epochs=index["epoch"].to_numpy().astype(np.uint16),
+        offsets=index["offset"].to_numpy().astype(np.int64),
+        lengths=index["length"].to_numpy().astype(np.int64),
+        sources=pc.index_in(index["source"], pa.array(names)).to_numpy().astype(np.int64),
+        source_names=tuple(names),
+    )
+    _check(mixture)
+    return mixture
+
+
+def _description(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise LedgerError(f"{path} is missing; is this the folder of a mixture?") from None
+    except ValueError as error:
+        raise LedgerError(f"not readable as JSON ({error}); write the mixture again", where=str(path)) from error
+    absent = [key for key in DESCRIPTION_KEYS if key not in found]
+    if absent or found["dtype"] not in DTYPES:
+        raise LedgerError(
+            f"lacks {absent} or has dtype {found.get('dtype')!r} (wanted {sorted(DTYPES)}); "
+            "write the mixture again",
+            where=str(path),
+        )
+    return dict(found)
+
+
+def _tokens(path: Path, dtype: str) -> NDArray[np.unsignedinteger[Any]]:
+    if not path.is_file() or path.stat().st_size == 0:
+        raise LedgerError(f"{path} is missing or empty; write the mixture again")
+    return np.memmap(path, dtype=DTYPES[dtype], mode="r")
+
+
+def _check(mixture: Mixture) -> None:
+    """Refuse an index that points outside the tokens or between documents."""
+    where = str(mixture.folder)
+    ends = mixture.offsets + mixture.lengths
+    if (
+        mixture.lengths.min() < 1
+        or mixture.offsets.min() < 0
+        or int(ends.max()) > len(mixture.tokens)
+    ):
+        raise LedgerError(
+            f"index.arrow reaches token {int(ends.max())} of {len(mixture.tokens)}; "
+            "write the mixture again",
+            where=where,
+        )
+    if (mixture.tokens[mixture.offsets] != mixture.bos_id).any():
+        raise LedgerError(
+            f"some documents do not start with token {mixture.bos_id}; write the mixture again",
+            where=where,
+        )
+
+
+class Batches:
+    """Batches of (rows, context) inputs and the token after each; stateless, so a run can resume."""
+
+    def __init__(self, mixture: Mixture, *, rows: int, context: int, order_seed: int) -> None:
+        self.mixture = mixture
+        self.rows, self.context = rows, context
+        self.stream = mixture.stream(order_seed)
+
+    @property
+    def batch_tokens(self) -> int:
+        """Tokens a step trains on."""
+        return self.rows * self.context
+
+    def batch(self, step: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return inputs and targets of `step`, each (rows, context) int64."""
+        start = step * self.batch_tokens
+        places = self.stream.positions(start, start + self.batch_tokens + 1)
+        ids = self.mixture.tokens[places].astype(np.int64)
+        if int(ids.max()) >= self.mixture.vocab_size:
+            raise LedgerError(
+                f"tokens.bin holds id {int(ids.max())}, past the vocabulary of "
+                f"{self.mixture.vocab_size}; write the mixture again",
+                where=str(self.mixture.folder),
+            )
+        shape = (self.rows, self.context)
+        return ids[:-1].reshape(shape), ids[1:].reshape(shape)
+
+    def coverage(self, steps: int) -> dict[str, Coverage]:
+        """Return per source what `steps` steps trained on."""
+        names = self.mixture.source_names
+        found = self.stream.coverage(steps * self.batch_tokens, self.mixture.sources, len(names))
+        return dict(zip(names, found, strict=True))

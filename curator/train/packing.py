@@ -1,0 +1,112 @@
+"""The order of documents and the endless stream of tokens they make: nothing cropped or padded.
+
+A pass ("lap") over a mixture is all its documents one after another, in an order drawn from
+(order seed, document id, epoch, lap) and so the same whatever the mixture's layout. Rows of one
+context are cut from that stream; a document that reaches past a row goes on in the next one. Best-fit
+packing as in nanochat (nanochat/dataloader.py) would throw away about a third of the tokens and
+most of it from long documents, which changes the mixture.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curator.identity import random_bits
+
+
+def document_order(
+    doc_ids: NDArray[np.uint8], epochs: NDArray[np.uint16], seed: int, lap: int
+) -> NDArray[np.int64]:
+    """Return the permutation that lap `lap` visits documents in: a function of ids, not rows.
+
+    Args:
+        doc_ids: (n, 16) uint8.
+        epochs: (n,) which copy of its document a row is.
+        seed: the order seed.
+        lap: how many whole passes came before, from 0.
+    """
+    chance = np.empty(len(epochs), dtype=np.uint64)
+    for epoch in np.unique(epochs):
+        rows = epochs == epoch
+        chance[rows] = random_bits(doc_ids[rows], f"train.order/{epoch}/{lap}", seed)
+    return np.argsort(chance, kind="stable")
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What became of one source's tokens: trained on (repeats count), never reached, padding."""
+
+    seen: int
+    unseen: int
+    padded: int = 0
+
+
+class Stream:
+    """Where each token of the endless stream lies in tokens.bin; laps are permuted on demand."""
+
+    def __init__(
+        self,
+        doc_ids: NDArray[np.uint8],
+        epochs: NDArray[np.uint16],
+        offsets: NDArray[np.int64],
+        lengths: NDArray[np.int64],
+        seed: int,
+    ) -> None:
+        self.doc_ids, self.epochs, self.seed = doc_ids, epochs, seed
+        self.offsets, self.lengths = offsets, lengths
+        self.lap_tokens = int(lengths.sum())
+        self._lap = -1
+        self._order = np.zeros(0, dtype=np.int64)
+        self._bounds = np.zeros(1, dtype=np.int64)
+
+    def positions(self, start: int, stop: int) -> NDArray[np.int64]:
+        """Return the places in tokens.bin of stream tokens `start` to `stop`, (stop - start,)."""
+        parts = []
+        while start < stop:
+            lap, within = divmod(start, self.lap_tokens)
+            length = min(stop - start, self.lap_tokens - within)
+            parts.append(self._within_lap(lap, within, within + length))
+            start += length
+        return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
+
+    def coverage(self, tokens: int, sources: NDArray[np.int64], count: int) -> list[Coverage]:
+        """Return per source what the first `tokens` tokens of the stream held.
+
+        Args:
+            tokens: how far training went.
+            sources: (n,) the number of each document's source.
+            count: how many sources there are.
+        """
+        laps, within = divmod(tokens, self.lap_tokens)
+        self._turn_to(laps)
+        reached = np.clip(within - self._bounds[:-1], 0, self.lengths[self._order])
+        last = np.zeros(count, dtype=np.int64)
+        whole = np.zeros(count, dtype=np.int64)
+        np.add.at(last, sources[self._order], reached)
+        np.add.at(whole, sources, self.lengths)
+        unseen = whole - last if laps == 0 else np.zeros_like(whole)
+        return [
+            Coverage(int(seen), int(rest))
+            for seen, rest in zip(laps * whole + last, unseen, strict=True)
+        ]
+
+    def _within_lap(self, lap: int, start: int, stop: int) -> NDArray[np.int64]:
+        self._turn_to(lap)
+        first = int(np.searchsorted(self._bounds, start, side="right")) - 1
+        last = int(np.searchsorted(self._bounds, stop, side="left"))
+        begins = self._bounds[first:last]
+        ends = np.minimum(self._bounds[first + 1 : last + 1], stop)
+        shift = self.offsets[self._order[first:last]] - begins
+        lengths = ends - np.maximum(begins, start)
+        return np.arange(start, stop, dtype=np.int64) + np.repeat(shift, lengths)
+
+    def _turn_to(self, lap: int) -> None:
+        if lap == self._lap:
+            return
+        self._order = document_order(self.doc_ids, self.epochs, self.seed, lap)
+        self._bounds = np.zeros(len(self.lengths) + 1, dtype=np.int64)
+        np.cumsum(self.lengths[self._order], out=self._bounds[1:])
+        self._lap = lap

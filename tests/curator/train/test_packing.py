@@ -1,0 +1,90 @@
+"""The stream: every token once a lap, in an order that belongs to the documents."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from curator.identity import document_ids, id_matrix
+from curator.train.packing import Coverage, Stream, document_order
+
+
+def stream_of(lengths, seed=3):
+    count = len(lengths)
+    lengths = np.asarray(lengths, dtype=np.int64)
+    ids = id_matrix(document_ids("s", pa.array([str(i) for i in range(count)])))
+    return Stream(
+        ids, np.zeros(count, dtype=np.uint16), np.cumsum(lengths) - lengths, lengths, seed
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=12), st.integers(1, 17))
+def test_any_cut_of_two_laps_holds_every_token_twice(lengths, step):
+    stream = stream_of(lengths)
+    stop = 2 * stream.lap_tokens
+
+    cut = [stream.positions(a, min(a + step, stop)) for a in range(0, stop, step)]
+
+    counts = np.bincount(np.concatenate(cut), minlength=stream.lap_tokens)
+    assert counts.tolist() == [2] * stream.lap_tokens
+
+
+def test_a_document_stays_whole_and_in_order_within_the_stream():
+    stream = stream_of([4, 9, 2, 7])
+
+    first_lap = stream.positions(0, stream.lap_tokens)
+
+    jumps = np.flatnonzero(np.diff(first_lap) != 1) + 1
+    starts = first_lap[np.concatenate(([0], jumps))]
+    assert set(starts) <= {0, 4, 13, 15}
+
+
+def test_order_depends_on_ids_and_not_on_rows():
+    ids = id_matrix(document_ids("s", pa.array(list("abcdefgh"))))
+    epochs = np.array([0, 0, 0, 0, 1, 1, 2, 2], dtype=np.uint16)
+    shuffle = np.random.default_rng(0).permutation(8)
+
+    straight = ids[document_order(ids, epochs, seed=5, lap=0)]
+    shuffled = ids[shuffle][document_order(ids[shuffle], epochs[shuffle], seed=5, lap=0)]
+
+    assert (straight == shuffled).all()
+
+
+def test_seeds_and_laps_give_other_orders():
+    stream = stream_of([1] * 50)
+    other = stream_of([1] * 50, seed=4)
+
+    lap = stream.positions(0, 50)
+
+    assert (lap != other.positions(0, 50)).any()
+    assert (lap != stream.positions(50, 100)).any()
+
+
+def test_coverage_adds_up_before_and_after_a_whole_lap():
+    stream = stream_of([10, 20, 30, 40])
+    sources = np.array([0, 1, 0, 1])
+
+    part = stream.coverage(35, sources, 2)
+    beyond = stream.coverage(130, sources, 2)
+
+    assert sum(c.seen for c in part) == 35
+    assert [c.seen + c.unseen for c in part] == [40, 60]
+    assert sum(c.seen for c in beyond) == 130
+    assert [c.unseen for c in beyond] == [0, 0]
+
+
+def test_coverage_agrees_with_counting_the_stream():
+    stream = stream_of([5, 3, 8, 6, 2])
+    sources = np.array([0, 1, 1, 0, 0])
+    of_token = np.repeat(sources, stream.lengths)
+
+    covered = stream.coverage(17, sources, 2)
+
+    counted = np.bincount(of_token[stream.positions(0, 17)], minlength=2)
+    assert covered == [
+        Coverage(int(seen), total - int(seen))
+        for seen, total in zip(counted, (13, 11), strict=True)
+    ]
