@@ -1,0 +1,58 @@
+"""Gumbel top-k: draw without replacement with odds exp(score / temperature).
+
+The `k` largest of score / temperature + Gumbel noise are a draw of `k` without replacement from
+softmax(score / temperature) (Kool, van Hoof, Welling 2019, arXiv:1903.06059). The caller hands
+over scores that are already "higher is better": negating a noisy score afterwards would follow
+another law.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curator.errors import PluginError
+from curator.identity import uniform
+from curator.select.moments import Moments
+
+PURPOSE = "select.gumbel"
+
+
+@dataclass(frozen=True)
+class GumbelKey:
+    """Turns scores into noisy keys; `mean` and `deviation` are 0 and 1 for raw scores."""
+
+    temperature: float
+    seed: int
+    mean: float = 0.0
+    deviation: float = 1.0
+
+    def __call__(
+        self, doc_id: NDArray[np.uint8], score: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Return (n,) float64 keys, higher is taken earlier, fixed by id, score and seed."""
+        standard = (score - self.mean) / self.deviation
+        noise: NDArray[np.float64] = -np.log(-np.log(uniform(doc_id, PURPOSE, self.seed)))
+        return standard / self.temperature + noise
+
+
+def standardized(temperature: float, seed: int, scores: Iterable[NDArray[np.float64]]) -> GumbelKey:
+    """Return a key that z-scores by the pool's mean and deviation, whatever the order of rows.
+
+    Raises:
+        PluginError: a score is infinite, so that there is no mean.
+    """
+    moments = Moments()
+    for batch in scores:
+        if np.isinf(batch).any():
+            raise PluginError(
+                "the score column has infinite values, which cannot be standardized; return null "
+                "where there is no score, or set `standardize: false`"
+            )
+        moments.add(batch)
+    mean, deviation = moments.mean_and_deviation()
+    # One value everywhere: all z-scores are 0 and the draw is uniform.
+    return GumbelKey(temperature, seed, mean, deviation or 1.0)

@@ -1,0 +1,96 @@
+"""What names a selection and a draw: hashes of documents, not of paths, shards or seeds."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from curator.identity import id_matrix
+
+_DIGEST_BYTES = 16
+_ROW = np.dtype([("doc_id", "V16"), ("copies", "<u4"), ("epochs", "<u4")])
+_DRAWN = np.dtype([("doc_id", "V16"), ("epoch", "<u2")])
+
+
+def manifest_hash(
+    selection: pa.Table, tokenizer_digest: str, epochs: NDArray[np.integer] | None = None
+) -> str:
+    """Return 32 hex digits that name which documents are trained on and how often.
+
+    blake2b-128 of the tokenizer's digest and, sorted by id, each (doc_id, copies, epochs).
+
+    Args:
+        selection: doc_id and copies, in any order.
+        tokenizer_digest: what token counts mean.
+        epochs: (n,) times each document is drawn; once each unless told. Rows drawn zero times
+            are not part of the name.
+    """
+    times = np.ones(selection.num_rows, np.uint32) if epochs is None else epochs
+    rows = np.zeros(selection.num_rows, dtype=_ROW)
+    rows["doc_id"] = _void(selection)
+    rows["copies"] = selection["copies"].to_numpy()
+    rows["epochs"] = times
+    rows = rows[np.argsort(id_keys(selection), kind="stable")]
+    return _digest("manifest/1", tokenizer_digest, rows[rows["epochs"] > 0])
+
+
+def draw_hash(draw: pa.Table, tokenizer_digest: str) -> str:
+    """Return 32 hex digits that name a draw: its documents and epochs in their order."""
+    rows = np.zeros(draw.num_rows, dtype=_DRAWN)
+    rows["doc_id"] = _void(draw)
+    rows["epoch"] = draw["epoch"].to_numpy()
+    return _digest("draw/1", tokenizer_digest, rows)
+
+
+def id_keys(table: pa.Table) -> NDArray[np.bytes_]:
+    """Return ids as (n,) fixed-width keys that sort and search in the order of their bytes.
+
+    The trailing byte keeps NumPy from stripping zeros at the end of an id.
+    """
+    ids = id_matrix(table["doc_id"])
+    padded = np.ones((len(ids), 17), dtype=np.uint8)
+    padded[:, :16] = ids
+    return padded.view("S17").ravel()
+
+
+def overlap(one: pa.Table, other: pa.Table) -> dict[str, float | int]:
+    """Return how much two selections share: tokens in both, in either, and their ratio.
+
+    The ratio is the Jaccard index weighted by tokens, in [0, 1]; 1 for two empty selections.
+    """
+    first, second = (_frame(table) for table in (one, other))
+    shared = first.join(second, on="doc_id", how="inner")
+    both = int(shared["tokens"].sum())
+    either = int(first["tokens"].sum()) + int(second["tokens"].sum()) - both
+    return {
+        "tokens_both": both,
+        "tokens_either": either,
+        "documents_both": shared.height,
+        "jaccard": both / either if either else 1.0,
+    }
+
+
+def _frame(table: pa.Table) -> pl.DataFrame:
+    frame = pl.DataFrame(
+        {
+            "doc_id": pl.Series(table["doc_id"].cast(pa.binary()), dtype=pl.Binary),
+            "tokens": pl.Series(table["tokens"].to_numpy()).cast(pl.Int64),
+        }
+    )
+    return frame
+
+
+def _void(table: pa.Table) -> NDArray[np.void]:
+    ids: NDArray[np.void] = np.ascontiguousarray(id_matrix(table["doc_id"])).view("V16").ravel()
+    return ids
+
+
+def _digest(purpose: str, tokenizer_digest: str, rows: NDArray[np.void]) -> str:
+    named = f"{purpose}\x00{tokenizer_digest}\x00"
+    state = hashlib.blake2b(named.encode(), digest_size=_DIGEST_BYTES)
+    state.update(rows.tobytes())
+    return state.hexdigest()

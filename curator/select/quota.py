@@ -1,0 +1,145 @@
+"""Divide a budget into whole tokens, exactly, and say by name who cannot fill its part."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from curator.errors import BudgetError, RecipeError
+from curator.select.spec import REST, SelectSpec
+
+
+@dataclass(frozen=True)
+class Shortfall:
+    """A group or source that has fewer tokens than it was asked for."""
+
+    name: str
+    wanted: int
+    available: int
+
+    def __str__(self) -> str:
+        missing = self.wanted - self.available
+        has = f"has {self.available:,} ({missing:,} short)"
+        return f"{self.name}: wanted {self.wanted:,} tokens, {has}"
+
+
+def divide(total: int, weights: Mapping[str, float | Fraction]) -> dict[str, int]:
+    """Return whole parts of `total`, proportional to `weights`, that sum to it exactly.
+
+    Largest remainder (Hamilton's method) in exact fractions: each part is its quota rounded down
+    or up; the units left go to the largest remainders, ties to the name that sorts first.
+
+    Raises:
+        RecipeError: a weight is negative or not finite, or all are zero and there is a total.
+    """
+    wrong = {name: each for name, each in weights.items() if not 0 <= each < math.inf}
+    if wrong:
+        raise RecipeError(f"weights {wrong}; wanted finite numbers, 0 or more")
+    exact = {name: Fraction(weights[name]) for name in sorted(weights)}
+    whole = sum(exact.values(), Fraction(0))
+    if not whole:
+        if total:
+            raise RecipeError(f"all weights are zero; {total:,} tokens cannot be divided by them")
+        return dict.fromkeys(exact, 0)
+    quotas = {name: total * weight / whole for name, weight in exact.items()}
+    parts = {name: math.floor(quota) for name, quota in quotas.items()}
+    left = total - sum(parts.values())
+    by_remainder = sorted(quotas, key=lambda name: (parts[name] - quotas[name], name))
+    for name in by_remainder[:left]:
+        parts[name] += 1
+    return parts
+
+
+def fill(
+    total: int, weights: Mapping[str, float], available: Mapping[str, int]
+) -> tuple[dict[str, int], list[Shortfall]]:
+    """Return parts of `total` that no name exceeds, and who fell short of its first part.
+
+    What a short name cannot take is divided again among the others by their weights, until all
+    is placed or nothing is left. The parts then sum to less than `total`.
+    """
+    parts = divide(total, weights)
+    short = _shortfalls(parts, available)
+    full: dict[str, int] = {}
+    while any(parts[name] > available[name] for name in parts):
+        full |= {name: available[name] for name in parts if parts[name] >= available[name]}
+        rest = {name: weight for name, weight in weights.items() if name not in full and weight > 0}
+        if not rest:
+            parts = {name: full.get(name, 0) for name in weights}
+            break
+        again = divide(total - sum(full.values()), rest)
+        parts = {name: full.get(name, again.get(name, 0)) for name in weights}
+    return parts, short
+
+
+def group_of(spec: SelectSpec, groups: Sequence[str]) -> tuple[list[str], dict[str, int]]:
+    """Return the names of the budgets, and for each group the budget it draws on (-1: none).
+
+    Raises:
+        RecipeError: a quota names no group of the pool.
+    """
+    if not spec.quotas:
+        return [REST], dict.fromkeys(groups, 0)
+    absent = sorted(set(spec.quotas) - {*groups, REST})
+    if absent:
+        raise RecipeError(
+            f"select: quotas name {absent}, but column {spec.quota_by!r} has only {list(groups)}"
+        )
+    names = sorted(spec.quotas)
+    rest = names.index(REST) if REST in names else -1
+    return names, {name: names.index(name) if name in names else rest for name in groups}
+
+
+def budgets(
+    spec: SelectSpec, names: Sequence[str], available: Sequence[int]
+) -> tuple[list[int], list[Shortfall]]:
+    """Return the tokens that each budget may spend, and the shortfalls that were accepted.
+
+    Args:
+        spec: whose `tokens` or `share`, `quotas` and `shortfall` apply.
+        names: of the budgets, from `group_of`.
+        available: eligible tokens behind each.
+
+    Raises:
+        BudgetError: naming every shortfall, if `spec.shortfall` is "error".
+    """
+    has = dict(zip(names, available, strict=True))
+    wanted = total_wanted(spec, sum(available))
+    if wanted is None:
+        return list(available), []
+    weights = {name: spec.quotas[name] if spec.quotas else 1 for name in names}
+    parts = divide(wanted, weights)
+    short = _shortfalls(parts, has)
+    if short and spec.shortfall == "error":
+        raise BudgetError(
+            "the pool cannot fill the selection:\n"
+            + "\n".join(f"  {REST_TEXT if each.name == REST else ''}{each}" for each in short)
+            + "\nask for fewer tokens, add text, or set `shortfall: redistribute` or `accept`"
+        )
+    if short and spec.shortfall == "redistribute":
+        parts, _ = fill(wanted, weights, has)
+    return [parts[name] for name in names], short
+
+
+def total_wanted(spec: SelectSpec, available: int) -> int | None:
+    """Return the whole budget in tokens, None if everything eligible is wanted."""
+    if spec.tokens is not None:
+        return spec.tokens
+    if spec.share is not None:
+        return math.floor(Fraction(spec.share) * available)
+    if any(quota > 1 for quota in spec.quotas.values()):
+        return int(sum(spec.quotas.values()))
+    return None
+
+
+REST_TEXT = "all sources together, "
+
+
+def _shortfalls(parts: Mapping[str, int], available: Mapping[str, int]) -> list[Shortfall]:
+    return [
+        Shortfall(name, part, available[name])
+        for name, part in sorted(parts.items())
+        if part > available[name]
+    ]

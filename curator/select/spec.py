@@ -1,0 +1,214 @@
+"""What a selection is asked to do: a frozen `SelectSpec`, and a parser that names every mistake.
+
+A spec is data. Its meaning is in `curator.select.selector`; whether the named columns exist is
+known only when the pool is there, and is checked by `SelectSpec.direction` and the pool.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from curator.errors import RecipeError
+
+METHODS = ("random", "topk", "threshold", "band", "gumbel")
+SHORTFALLS = ("error", "redistribute", "accept")
+REST = "*"  # the quota of all groups that have none of their own, taken together
+_SHARE_SLACK = 1e-6  # shares written with six decimals still sum to one
+
+
+@dataclass(frozen=True)
+class SelectSpec:
+    """One selection. Shares are in [0, 1]; tokens are those of the corpus's tokenizer.
+
+    Attributes:
+        method: one of `METHODS`.
+        by: the score column; empty for `random`.
+        tokens: the budget; None takes all that is eligible (threshold, band) or uses `share`.
+        share: the budget as a share of the eligible tokens, instead of `tokens`.
+        seed: of the chance that ranks (`random`, `gumbel`, a `band` under a budget) and of ties.
+        temperature: of `gumbel`, in units of the (standardized) score; small is nearly top-k.
+        standardize: subtract the pool's mean and divide by its standard deviation before
+            `temperature` applies, so that one temperature means the same for any score.
+        band: quantiles by tokens, 0 is the worst document and 1 the best.
+        threshold: in the column's own unit; documents at least as good are eligible.
+        quotas: group -> share of the budget (all floats) or tokens (all integers).
+        quota_by: the column that names the groups.
+        shortfall: what to do when a group, or the pool, has less than it was asked for.
+        better: "higher" or "lower"; overrides what the column declares.
+    """
+
+    method: str = "random"
+    by: str = ""
+    tokens: int | None = None
+    share: float | None = None
+    seed: int = 0
+    temperature: float = 0.5  # the released MATES selector's default (arXiv:2406.06046)
+    standardize: bool = True
+    band: tuple[float, float] | None = None
+    threshold: float | None = None
+    quotas: Mapping[str, float | int] = field(default_factory=dict)
+    quota_by: str = "source"
+    shortfall: str = "error"
+    better: str = ""
+
+    def direction(self, better: Mapping[str, str]) -> int:
+        """Return 1 if high scores are taken first and -1 if low ones are.
+
+        This is the only place where a score's sign is decided: noise is added afterwards, because
+        the bottom of (score + noise) does not follow the law of the top of (-score + noise).
+
+        Args:
+            better: column -> "higher", "lower" or "neither", as the score columns declare.
+
+        Raises:
+            RecipeError: the column has no direction and the selection gives none.
+        """
+        if self.method == "random":
+            return 1
+        word = self.better or better.get(self.by, "higher")
+        if word == "neither" and self.method == "band":
+            return 1
+        if word not in ("higher", "lower"):
+            raise RecipeError(
+                f"select: column {self.by!r} declares better={word!r}, so {self.method!r} cannot "
+                "rank by it; add `better: higher` or `better: lower` to the selection"
+            )
+        return 1 if word == "higher" else -1
+
+
+def parse_select(content: Mapping[str, Any], *, seed: int = 0) -> SelectSpec:
+    """Return the spec that a recipe's `select:` mapping describes.
+
+    Args:
+        content: as read from YAML.
+        seed: the recipe's seed, used unless `content` has its own.
+
+    Raises:
+        RecipeError: naming all mistakes at once, one a line, with suggestions.
+    """
+    faults = mistakes(content)
+    if faults:
+        raise RecipeError("\n".join(faults), where="select")
+    known = {"seed": seed, **content}
+    if "method" not in known:
+        known["method"] = "topk" if known.get("by") else "random"
+    for name in ("tokens", "seed"):
+        if known.get(name) is not None:
+            known[name] = int(known[name])
+    if known.get("band") is not None:
+        known["band"] = tuple(float(edge) for edge in known["band"])
+    known["quotas"] = dict(known.get("quotas") or {})
+    return SelectSpec(**known)
+
+
+def mistakes(content: Mapping[str, Any]) -> list[str]:
+    """Return every mistake in a `select:` mapping as a sentence; empty when there is none."""
+    names = [each.name for each in dataclasses.fields(SelectSpec)]
+    faults = [unknown("key", key, names) for key in content if key not in names]
+    method = content.get("method", "topk" if content.get("by") else "random")
+    if method not in METHODS:
+        return [*faults, unknown("method", method, METHODS), *_number_faults(content)]
+    faults += _number_faults(content)
+    faults += _method_faults(str(method), content)
+    faults += _quota_faults(content)
+    for key, words in (("shortfall", SHORTFALLS), ("better", ("", "higher", "lower"))):
+        if key in content and content[key] not in words:
+            faults.append(unknown(key, content[key], [word for word in words if word]))
+    return faults
+
+
+def unknown(what: str, found: object, wanted: Iterable[str]) -> str:
+    """Return a sentence that names an unknown word, the nearest known one, and all of them."""
+    known = sorted(wanted)
+    close = difflib.get_close_matches(str(found), known, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return f"unknown {what} {found!r}{hint} (known: {', '.join(known)})"
+
+
+def _method_faults(method: str, content: Mapping[str, Any]) -> list[str]:
+    faults = []
+    if method == "random" and content.get("by"):
+        faults.append(f"`by: {content['by']}` has no meaning with `method: random`; drop one")
+    if method != "random" and not isinstance(content.get("by") or None, str):
+        faults.append(f"`method: {method}` needs `by:`, the score column to rank by")
+    if "tokens" in content and "share" in content:
+        faults.append("both `tokens` and `share` are given; they are two ways to say one budget")
+    budgeted = content.get("tokens") or content.get("share") or _counts(content.get("quotas"))
+    if method not in ("threshold", "band") and not budgeted:
+        faults.append(f"`method: {method}` needs a budget: `tokens: 2_000_000` or `share: 0.25`")
+    for key in ("threshold", "band"):
+        if method == key and content.get(key) is None:
+            faults.append(f"`method: {key}` needs `{key}:`")
+        if method != key and content.get(key) is not None:
+            faults.append(f"`{key}:` has no meaning with `method: {method}`")
+    faults += [
+        f"`{key}:` has no meaning with `method: {method}`"
+        for key in ("temperature", "standardize")
+        if method != "gumbel" and key in content
+    ]
+    return faults
+
+
+def _number_faults(content: Mapping[str, Any]) -> list[str]:
+    faults = []
+    checks: dict[str, tuple[str, Callable[[Any], bool]]] = {
+        "tokens": ("a whole number of tokens above 0", lambda x: x > 0 and x == int(x)),
+        "seed": ("a whole number", lambda x: x == int(x)),
+        "share": ("a share above 0, at most 1", lambda x: 0 < x <= 1),
+        "temperature": ("a number above 0", lambda x: x > 0),
+        "threshold": ("a number", lambda x: True),
+    }
+    for key, (wanted, holds) in checks.items():
+        found = content.get(key)
+        if found is not None and not (_finite(found) and holds(found)):
+            faults.append(f"{key} is {found!r}; wanted {wanted}")
+    if not isinstance(content.get("standardize", True), bool):
+        faults.append(f"standardize is {content['standardize']!r}; wanted true or false")
+    band = content.get("band")
+    if band is not None:
+        pair = isinstance(band, list | tuple) and len(band) == 2 and all(map(_finite, band))
+        if not (pair and 0 <= band[0] < band[1] <= 1):
+            faults.append(f"band is {band!r}; wanted two rising quantiles such as [0.25, 0.75]")
+    return faults
+
+
+def _quota_faults(content: Mapping[str, Any]) -> list[str]:
+    quotas = content.get("quotas")
+    if not quotas:
+        return []
+    if not isinstance(quotas, Mapping):
+        return [f"quotas is {quotas!r}; wanted a mapping such as {{wiki: 0.3, '*': 0.7}}"]
+    wrong = [name for name, quota in quotas.items() if not _finite(quota) or quota < 0]
+    if wrong:
+        return [f"quotas of {wrong} are no shares or token counts at or above 0"]
+    if _counts(quotas):
+        total = sum(quotas.values())
+        if content.get("share") is not None or content.get("tokens", total) != total:
+            return [
+                f"quotas are tokens and sum to {total}; drop `tokens`/`share` or make them agree"
+            ]
+        return []
+    if any(isinstance(quota, int) and quota not in (0, 1) for quota in quotas.values()):
+        return ["quotas mix shares and token counts; make all floats or all whole numbers"]
+    total = sum(quotas.values())
+    if abs(total - 1) > _SHARE_SLACK:
+        return [f"quota shares sum to {total:g}; wanted 1 (give the rest to {REST!r})"]
+    return []
+
+
+def _counts(quotas: object) -> bool:
+    """Whether quotas are token counts: all whole numbers, and not only zeros and ones."""
+    if not isinstance(quotas, Mapping) or not quotas:
+        return False
+    whole = all(isinstance(quota, int) for quota in quotas.values())
+    return whole and any(quota > 1 for quota in quotas.values())
+
+
+def _finite(value: object) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and math.isfinite(value)  # type: ignore[arg-type]
