@@ -1,0 +1,1 @@
+"""Which documents are text worth keeping: statistics, published rules, language."""
