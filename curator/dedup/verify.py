@@ -67,9 +67,10 @@ class VerifyClusters(WideStage):
         if not self.verify:
             return pa.table({"key": pa.array(_keys(cluster, np.zeros_like(cluster))), **columns})
         sets = shingle_sets(members["text"], self.ngram)
-        pieces = -(-model["size"].to_numpy()[place[inside]] // np.uint32(self.max_cluster))
+        size = model["size"].to_numpy()[place[inside]].astype(np.uint64)
+        pieces = (size - np.uint64(1)) // np.uint64(self.max_cluster) + np.uint64(1)
         least = sets.values[sets.offsets[:-1]]
-        piece = _keys(least, np.zeros_like(least)) % pieces.astype(np.uint64)
+        piece = _keys(least, np.zeros_like(least)) % pieces
         shingles = pa.LargeListArray.from_arrays(
             pa.array(sets.offsets), pa.array(sets.values), type=_SHINGLES
         )

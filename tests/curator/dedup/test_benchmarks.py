@@ -1,0 +1,101 @@
+"""Benchmark files: every line is an item or an error with its place."""
+
+from __future__ import annotations
+
+import gzip
+import json
+
+import pyarrow as pa
+import pytest
+
+from curator.dedup.benchmarks import ITEMS, read_benchmark, word_counts
+from curator.errors import RecipeError
+
+
+def write_lines(path, *records):
+    path.write_text("".join(f"{json.dumps(record)}\n" for record in records))
+    return path
+
+
+def test_fields_are_joined_however_nested(tmp_path):
+    path = write_lines(
+        tmp_path / "b.jsonl",
+        {
+            "id": "q1",
+            "question": "Why?",
+            "choices": {"text": ["a b", "c"], "label": [1, 2.5]},
+            "x": 3,
+        },
+        {"id": 2, "question": "How?", "choices": [None, True, ["d"]]},
+        {"question": "No id", "choices": []},
+    )
+    items = read_benchmark("b/test", path, text=["question", "choices"])
+
+    assert items.schema == ITEMS
+    assert items["benchmark"].to_pylist() == ["b/test"] * 3
+    assert items["item_id"].to_pylist() == ["q1", "2", "3"]
+    assert items["text"].to_pylist() == ["Why?\na b\nc\n1\n2.5", "How?\nd", "No id"]
+
+
+def test_dotted_fields_reach_into_objects_and_ids_may_have_another_name(tmp_path):
+    path = write_lines(tmp_path / "b.jsonl", {"key": "k", "question": {"stem": "Why so?"}})
+    items = read_benchmark("b", path, text="question.stem", id="key")
+
+    assert items.to_pylist() == [{"benchmark": "b", "item_id": "k", "text": "Why so?"}]
+
+
+def test_packed_files_are_read(tmp_path):
+    line = b'{"text": "some words"}\n'
+    (tmp_path / "b.jsonl.gz").write_bytes(gzip.compress(line))
+    with pa.CompressedOutputStream(str(tmp_path / "b.jsonl.zst"), "zstd") as file:
+        file.write(line * 2)
+
+    assert read_benchmark("b", tmp_path / "b.jsonl.gz").num_rows == 1
+    assert read_benchmark("b", tmp_path / "b.jsonl.zst")["item_id"].to_pylist() == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        (b'{"text": "cut', "not JSON"),
+        (b'{"text": "\xff"}', "not UTF-8"),
+        (b"[1, 2]", "a list; wanted a JSON object"),
+        (b'{"question": "x"}', r"no field 'text'; it has \['question'\]"),
+        (b'{"text": "?!"}', "have no words"),
+        (b"[" * 100_000, "nested too deeply|not JSON|recursion"),
+    ],
+)
+def test_a_broken_line_is_an_error_with_its_place(tmp_path, line, complaint):
+    path = tmp_path / "b.jsonl"
+    path.write_bytes(b'{"text": "fine"}\n\n' + line + b"\n")
+
+    with pytest.raises(RecipeError, match=f"b.jsonl:3: .*({complaint})"):
+        read_benchmark("b", path)
+
+
+def test_many_broken_lines_are_counted(tmp_path):
+    path = tmp_path / "b.jsonl"
+    path.write_text("x\n" * 9)
+
+    with pytest.raises(RecipeError, match=r"b\.jsonl:5: .*and 4 more"):
+        read_benchmark("b", path)
+
+
+def test_missing_truncated_and_empty_files_are_errors(tmp_path):
+    (tmp_path / "cut.jsonl.gz").write_bytes(gzip.compress(b'{"text": "a"}\n' * 99)[:-9])
+    (tmp_path / "empty.jsonl").write_bytes(b"")
+
+    for name, complaint in [
+        ("none", "cannot be read"),
+        ("cut", "cannot be read"),
+        ("empty", "no items"),
+    ]:
+        found = next(tmp_path.glob(f"{name}*"), tmp_path / name)
+        with pytest.raises(RecipeError, match=complaint):
+            read_benchmark("b", found)
+
+
+def test_words_are_counted_as_kernels_see_them():
+    texts = pa.array(["", "a b-c", "漢字 x"], pa.large_string())
+
+    assert word_counts(texts).to_pylist() == [0, 3, 3]

@@ -1,0 +1,215 @@
+"""Planted copies of benchmark items are found, and nothing else is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from curator.dedup import contamination
+from curator.dedup.benchmark_index import BenchmarkIndex, build_index, coverage
+from curator.dedup.benchmarks import ITEMS
+from curator.dedup.contamination import (
+    VERDICTS,
+    Decontaminate,
+    contamination_report,
+    find_matches,
+)
+from curator.errors import LedgerError, RecipeError
+from curator.stage import Site
+from tests.support.copies import random_words
+
+RNG = np.random.default_rng(6)
+LONG = " ".join(random_words(RNG, 30))
+OTHER = " ".join(random_words(RNG, 20))
+TEN = " ".join(random_words(RNG, 10))
+THREE = "Blue whale eggs"
+FILLER = random_words(RNG, 400)
+
+
+def items_of(**texts: list[str]) -> pa.Table:
+    rows = [
+        (name, f"{name}/{i}", text) for name, many in texts.items() for i, text in enumerate(many)
+    ]
+    return pa.table([pa.array(column) for column in zip(*rows, strict=True)], ITEMS.names).cast(
+        ITEMS
+    )
+
+
+INDEX = build_index(items_of(quiz=[LONG, TEN, THREE], exam=[OTHER]))
+
+
+def column(*texts: str) -> pa.Array:
+    return pa.array(texts, pa.large_string())
+
+
+def matched(*texts: str, index: BenchmarkIndex = INDEX) -> list[tuple[int, str]]:
+    found = find_matches(index, column(*texts))
+    return list(zip(found["document"].to_pylist(), found["item_id"].to_pylist(), strict=True))
+
+
+def around(text: str) -> str:
+    return " ".join([*FILLER[:50], text, *FILLER[50:]])
+
+
+def test_verbatim_copies_are_found_anywhere_in_a_document():
+    texts = [LONG, around(LONG), LONG + " end", "begin " + LONG, " ".join(FILLER)]
+
+    assert matched(*texts) == [(i, "quiz/0") for i in range(4)]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        str.upper,
+        lambda text: text.replace(" ", ", "),
+        lambda text: text.replace(" ", "\n\n"),
+        lambda text: "“" + text.replace(" ", " — ", 3) + "”",
+        lambda text: text.replace("a", "á"),
+        lambda text: text.replace(" ", " | "),
+    ],
+)
+def test_case_accents_spacing_and_punctuation_do_not_hide_a_copy(change):
+    assert matched(around(change(LONG))) == [(0, "quiz/0")]
+
+
+def test_thirteen_words_in_a_row_are_enough_and_twelve_are_not():
+    words = LONG.split()
+
+    assert matched(around(" ".join(words[4:17]))) == [(0, "quiz/0")]
+    assert matched(around(" ".join(words[4:16]))) == []
+
+
+def test_an_item_of_fewer_words_is_found_whole_only():
+    words = TEN.split()
+
+    assert matched(around(TEN), around(" ".join(words[:9]))) == [(0, "quiz/1")]
+
+
+def test_an_item_of_a_few_words_is_found_only_where_it_is_the_document():
+    assert matched("blue WHALE eggs!", around(THREE), "blue whale") == [(0, "quiz/2")]
+
+
+def test_documents_are_never_cut_however_the_column_is(monkeypatch):
+    texts = column(*[around(LONG), "x", LONG, around(OTHER)] * 3)
+    chunked = pa.chunked_array([texts.slice(0, 5), texts.slice(5, 0), texts.slice(5)])
+    whole = find_matches(INDEX, texts)
+    monkeypatch.setattr(contamination, "_SLICE_BYTES", 100)
+
+    assert find_matches(INDEX, texts).equals(whole)
+    assert find_matches(INDEX, chunked).equals(whole)
+
+
+def test_spans_and_shares_say_what_is_in_common():
+    words = LONG.split()
+    document = around("Ünder " + " ".join(words[:15]) + " cut " + " ".join(words[15:]))
+    match = find_matches(INDEX, column(document)).to_pylist()[0]
+    span = document.encode()[match["match_start"] : match["match_end"]].decode()
+
+    assert span == " ".join(words[:15])
+    assert match["matched_ngrams"] == 3 + 3
+    assert match["item_share"] == pytest.approx((2 * (15 * 4 - 1)) / len(LONG))
+
+
+def test_hashes_that_collide_are_told_apart_by_their_words():
+    runs = INDEX.runs[0]
+    stranger = " ".join(FILLER[:13])
+    forged = contamination.ngram_hashes(column(stranger), 13).hashes
+    hashes = np.sort(np.append(runs.hashes[1:], forged))
+    sieve = np.ones_like(runs.sieve)
+    poisoned = BenchmarkIndex(
+        "x", 13, 8, INDEX.items, (runs._replace(hashes=hashes, sieve=sieve), *INDEX.runs[1:])
+    )
+
+    assert runs._replace(hashes=hashes, sieve=sieve).find(forged)[0].tolist() == [0]
+    assert matched(stranger, index=poisoned) == []
+
+
+def test_random_text_matches_nothing():
+    rng = np.random.default_rng(8)
+
+    assert matched(*[" ".join(random_words(rng, 200)) for _ in range(200)]) == []
+
+
+def test_a_prompt_that_many_items_share_is_left_out_and_a_passage_of_a_few_is_not():
+    rng = np.random.default_rng(8)
+    prompt, passage = (" ".join(random_words(rng, n)) for n in (15, 30))
+    asked = [" ".join([prompt, *random_words(rng, 15)]) for _ in range(700)]
+    read = [f"{passage} {' '.join(random_words(rng, 15))}" for _ in range(7)]
+    index = build_index(items_of(quiz=asked + read, exam=[prompt]))
+
+    assert matched(around(passage), index=index) == [(0, f"quiz/{i}") for i in range(700, 707)]
+    assert matched(around(prompt), index=index) == [(0, "exam/0")]
+    assert coverage(index).to_pylist()[1]["exempt_ngrams"] == 3 * 700
+
+
+def test_coverage_counts_how_items_are_guarded():
+    assert coverage(INDEX).to_pylist()[1] == {
+        "benchmark": "quiz",
+        "items": 3,
+        "by_ngrams": 1,
+        "as_run": 1,
+        "as_document": 1,
+        "unguarded": 0,
+        "exempt_ngrams": 0,
+    }
+
+
+def saved(tmp_path) -> Decontaminate:
+    INDEX.save(tmp_path)
+    return Decontaminate(index=INDEX.digest, folder=str(tmp_path))
+
+
+def test_the_stage_drops_with_the_name_of_the_benchmark_and_shows_the_text(tmp_path):
+    stage = saved(tmp_path)
+    both = " ".join([OTHER, *FILLER[:9], LONG])
+    table = stage.process(
+        stage.load(Site()), pa.table({"text": column("clean", both, around(OTHER))})
+    )
+
+    assert table.schema == VERDICTS
+    assert table["keep"].to_pylist() == [True, False, False]
+    assert table["reason"].to_pylist() == [None, "contaminated:quiz", "contaminated:exam"]
+    assert table["item_id"].to_pylist() == [None, "quiz/0", "exam/0"]
+    assert table["matched_items"].to_pylist() == [None, 2, 1]
+    assert table["matched_text"].to_pylist() == [None, LONG, OTHER]
+
+
+def test_the_stage_gives_the_same_however_rows_are_cut(tmp_path):
+    stage = saved(tmp_path)
+    model = stage.load(Site())
+    texts = column(around(LONG), "clean", TEN, THREE, around(OTHER), "")
+    whole = stage.process(model, pa.table({"text": texts}))
+    halves = [stage.process(model, pa.table({"text": part})) for part in (texts[:2], texts[2:])]
+
+    assert pa.concat_tables(halves).combine_chunks().equals(whole.combine_chunks())
+    assert stage.process(model, pa.table({"text": texts[:0]})).num_rows == 0
+
+
+def test_the_report_has_a_line_for_each_contaminated_document(tmp_path):
+    stage = saved(tmp_path)
+    texts = column("clean", around(OTHER))
+    verdicts = stage.process(stage.load(Site()), pa.table({"text": texts}))
+    report = contamination_report(pa.table({"origin": ["a#1", "a#2"]}), verdicts).to_pylist()
+
+    assert [(row["origin"], row["item_id"], row["matched_text"]) for row in report] == [
+        ("a#2", "exam/0", OTHER)
+    ]
+
+
+def test_an_index_of_other_items_or_settings_is_refused(tmp_path):
+    saved(tmp_path)
+
+    with pytest.raises(LedgerError, match="holds index"):
+        Decontaminate(index="other", folder=str(tmp_path)).load(Site())
+    with pytest.raises(LedgerError, match="8-grams"):
+        Decontaminate(index=INDEX.digest, folder=str(tmp_path), ngram=8).load(Site())
+    assert build_index(items_of(quiz=[LONG])).digest != INDEX.digest
+    assert build_index(INDEX.items.select(ITEMS.names), ngram=8).digest != INDEX.digest
+
+
+def test_an_index_without_items_or_of_short_ngrams_is_refused():
+    with pytest.raises(RecipeError, match="0 benchmark items"):
+        build_index(ITEMS.empty_table())
+    with pytest.raises(RecipeError, match="ngram 3"):
+        build_index(items_of(quiz=[LONG]), ngram=3)
