@@ -21,7 +21,10 @@ from curator.errors import LedgerError
 from curator.shards import read_shard
 
 TOKENS_FILE, INDEX_FILE, NOTES_FILE = "tokens.bin", "index.arrow", "mixture.json"
-DTYPES = {"uint16": np.dtype("<u2"), "uint32": np.dtype("<u4")}
+DTYPES: dict[str, np.dtype[np.unsignedinteger[Any]]] = {
+    "uint16": np.dtype("<u2"),
+    "uint32": np.dtype("<u4"),
+}
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class Mixture:
 
     path: Path
     notes: Mapping[str, Any]  # mixture.json
-    tokens: NDArray[np.uint16] | NDArray[np.uint32]  # (n_tokens,), memory-mapped
+    tokens: NDArray[np.unsignedinteger[Any]]  # (n_tokens,), memory-mapped
     index: pa.Table  # one row a draw
 
     def __len__(self) -> int:
@@ -59,14 +62,13 @@ def load(path: str | Path) -> Mixture:
             where=str(folder),
         ) from error
     dtype = DTYPES.get(notes.get("dtype"))
-    if dtype is None or notes.get("n_tokens") != size_bytes // dtype.itemsize:
+    if dtype is None or not size_bytes or notes.get("n_tokens") != size_bytes // dtype.itemsize:
         raise LedgerError(
             f"{NOTES_FILE} says {notes.get('n_tokens')} tokens of {notes.get('dtype')!r}, but "
             f"{TOKENS_FILE} has {size_bytes:,} bytes; export the mixture again",
             where=str(folder),
         )
-    empty = np.zeros(0, dtype)
-    tokens = np.memmap(folder / TOKENS_FILE, dtype, "r") if size_bytes else empty
+    tokens = np.memmap(folder / TOKENS_FILE, dtype=dtype, mode="r")
     index = read_shard(folder / INDEX_FILE)
     if index.num_rows != notes.get("n_documents"):
         raise LedgerError(
