@@ -247,6 +247,17 @@ def damage(artifact: Artifact) -> list[str]:
     return faults
 
 
+def folder_damage(folder: Path) -> list[str]:
+    """Return one line for each file of a folder artifact whose bytes are not as recorded."""
+    faults = []
+    for name, digest in _read_json(folder / RECORD)["files"].items():
+        if not (folder / name).exists():
+            faults.append(f"{folder / name} is missing")
+        elif (found := file_digest(folder / name)) != digest:
+            faults.append(f"{folder / name} has digest {found}; recorded {digest}")
+    return faults
+
+
 def read_artifact(path: Path) -> Artifact:
     """Return the artifact whose record lies at STORE/artifacts/NAME-ID.json."""
     content = _read_json(path)

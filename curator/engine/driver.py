@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import pyarrow as pa
 
@@ -21,7 +21,19 @@ from curator.identity import fingerprint
 from curator.ledger import Artifact, Store, TaskRecord, folder_digest
 from curator.stage import Corpus, FittedScorer, Site, Stage, WideStage
 
-Task = TypeVar("Task", tasks.MapTask, shuffle.EmitTask, shuffle.ReduceTask, shuffle.RouteTask)
+
+
+class Keyed(Protocol):
+    """A job with a name for what it makes; work whose record is in the store is not done again."""
+
+    @property
+    def step(self) -> str: ...
+
+    @property
+    def key(self) -> str: ...
+
+
+Task = TypeVar("Task", bound=Keyed)
 
 
 @dataclass
@@ -41,7 +53,7 @@ class Driver:
     engine: Engine
     quiet: bool = False
     steps: list[Step] = field(default_factory=list)
-    _wide_seconds: dict[str, float] = field(default_factory=dict)  # of shuffles not yet routed
+    _wide_seconds: float = 0.0  # of shuffles whose rows have not been routed home yet
 
     def map_stage(
         self,
@@ -67,7 +79,7 @@ class Driver:
             for sight in sights(corpus, sidecars, alive)
         ]  # fmt: skip
         return self.publish(
-            step, identity, (corpus, *sidecars, alive), self._all(tasks.run_map, jobs)
+            step, identity, (corpus, *sidecars, alive), self.run_tasks(tasks.run_map, jobs)
         )
 
     def shuffle_stage(
@@ -89,7 +101,7 @@ class Driver:
             for sight in sights(corpus, sidecars, alive)
         ]  # fmt: skip
         begun = time.monotonic()
-        emitted, computed = self._all(shuffle.run_emit, emit)[:2]
+        emitted, computed = self.run_tasks(shuffle.run_emit, emit)[:2]
         reduce = []
         for group in shuffle.group_ranges(emitted):
             slices = shuffle.slices_of(emitted, group)
@@ -100,12 +112,12 @@ class Driver:
             reduce.append(
                 shuffle.ReduceTask(stage, key, f"{step}.reduce", slices, name, self.store)
             )
-        records, more, _ = self._all(shuffle.run_reduce, reduce)
+        records, more, _ = self.run_tasks(shuffle.run_reduce, reduce)
         made = (records, computed + more, time.monotonic() - begun)
         artifact = self.publish(
             f"{step}.reduce", identity, (corpus, *sidecars, alive), made, listed=False
         )
-        self._wide_seconds[artifact.id] = made[2]
+        self._wide_seconds += made[2]
         return artifact
 
     def route(
@@ -118,7 +130,6 @@ class Driver:
         alive: Artifact | None = None,
     ) -> Artifact:
         """Return the decision sidecar that `decide` makes of the reduced rows of each shard."""
-        begun = len(self.steps)
         identity = {**reduced.identity, "decide": f"{decide.__module__}.{decide.__qualname__}"}
         digests = [shard.digest for shard in reduced.shards]
         jobs = [
@@ -128,9 +139,10 @@ class Driver:
             )
             for number, sight in enumerate(sights(corpus, (), alive))
         ]  # fmt: skip
-        made = self._all(shuffle.run_route, jobs)
+        made = self.run_tasks(shuffle.run_route, jobs)
         artifact = self.publish(step, identity, (corpus, reduced, alive), made)
-        self.steps[begun].seconds += self._wide_seconds.pop(reduced.id, 0.0)
+        self.steps[-1].seconds += self._wide_seconds
+        self._wide_seconds = 0.0
         return artifact
 
     def fit(
@@ -173,20 +185,21 @@ class Driver:
             self.steps.append(Step(artifact, seconds, cached=computed == 0))
         return artifact
 
-    def _all(
+    def run_tasks(
         self, work: Callable[[Task], TaskRecord], jobs: Sequence[Task]
     ) -> tuple[list[TaskRecord], int, float]:
-        """Return (records in order, how many were computed now, seconds)."""
+        """Return (records in the order of the jobs, how many were computed now, seconds)."""
         begun = time.monotonic()
         records = {n: self.store.task(job.step, job.key) for n, job in enumerate(jobs)}
         todo = [n for n, record in records.items() if record is None]
         step = jobs[0].step if jobs else ""
         with StepProgress(step, len(todo), quiet=self.quiet) as progress:
             for number, record in self.engine.map(work, [jobs[n] for n in todo]):
+                job = jobs[todo[number]]
                 records[todo[number]] = record
-                read = getattr(jobs[todo[number]], "sight", None)
-                size = read.files[0].size_bytes if read else 0
-                progress.advance(record.rows_in, size, record.dropped)
+                sight = getattr(job, "sight", None)
+                size = sight.files[0].size_bytes if sight else record.notes.get("read", 0)
+                progress.advance(record.rows_in, size, {**record.dropped, **record.quarantined})
         done = [record for _, record in sorted(records.items()) if record is not None]
         return done, len(todo), time.monotonic() - begun
 

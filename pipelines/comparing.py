@@ -1,0 +1,190 @@
+"""Proxies become evidence: bits per byte on text none of them saw, paired by seed, with verdicts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from curator.engine.driver import Driver
+from curator.engine.progress import StepProgress
+from curator.ledger import RECORD, Store
+from curator.recipe import Recipe
+from curator.shards import Shard, read_shard, write_shard
+from pipelines.preparing import Tokens
+from pipelines.splitting import Benchmark
+
+EVALUATION = "evaluation"
+HELDOUT = "heldout"
+OPENED = "final_targets.json"
+
+
+@dataclass(frozen=True)
+class EvaluateJob:
+    """Measure one proxy on every set of texts."""
+
+    run: Path
+    sets: tuple[tuple[str, Shard, tuple[str, ...]], ...]  # name, documents, sources (all if empty)
+    tokenizer: Path
+    store: Store
+
+    @property
+    def name(self) -> str:
+        """What errors call it."""
+        return f"evaluation of {self.run.name}"
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Return what names the evaluation."""
+        trained = json.loads((self.run / RECORD).read_text())["identity"]
+        sets = [[name, shard.digest, list(sources)] for name, shard, sources in self.sets]
+        return {"run": trained, "sets": sets}
+
+    @property
+    def folder(self) -> Path:
+        """Where the result lies."""
+        return self.store.folder_path(EVALUATION, self.identity)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was measured and what it says.
+
+    `bits` is arm -> metric -> one value a seed, bits per byte (lower is better); `effects` has one
+    row an arm and metric; `headline` is the metric that leads: the final target if there is one.
+    """
+
+    baseline: str
+    headline: str
+    seeds: tuple[int, ...]
+    bits: Mapping[str, Mapping[str, list[float]]]
+    effects: tuple[tuple[str, str, Any], ...]
+    bytes_measured: Mapping[str, int]
+
+
+def run_evaluate(job: EvaluateJob) -> Path:
+    """Write bits and bytes of every document of every set, and return the folder."""
+    from curator.evaluate.bits import bits_per_byte
+
+    def make(out: Path) -> None:
+        for number, (_, shard, sources) in enumerate(job.sets):
+            texts = read_shard(shard, ("doc_id", "source", "text"))
+            if sources:
+                import pyarrow.compute as pc
+
+                texts = texts.filter(pc.is_in(texts["source"], pa.array(sources)))
+            measured = bits_per_byte(job.run, texts, job.tokenizer)
+            write_shard(measured, out / f"bits-{number}.arrow", name=f"bits-{number}")
+
+    return job.store.folder(EVALUATION, job.identity, make)
+
+
+def compare_arms(
+    recipe: Recipe,
+    proxies: Mapping[str, list[Path]],
+    benchmarks: Mapping[str, Benchmark],
+    heldout: Shard | None,
+    tokens: Tokens,
+    driver: Driver,
+) -> Evidence | None:
+    """Return the comparison of all arms with the baseline, None where nothing was trained."""
+    if not proxies or recipe.evaluate is None or recipe.train is None:
+        return None
+    sets = _sets(recipe, benchmarks, heldout)
+    jobs = {
+        arm: [EvaluateJob(run, sets, tokens.path, driver.store) for run in runs]
+        for arm, runs in proxies.items()
+    }
+    todo = [job for each in jobs.values() for job in each if not (job.folder / RECORD).exists()]
+    with StepProgress("evaluate", len(todo), quiet=driver.quiet, unit="proxies") as progress:
+        for _ in driver.engine.map(run_evaluate, todo):
+            progress.advance(1, 0, {})
+    _record_opening(recipe, driver.store)
+    bits = {arm: _values(each, sets) for arm, each in jobs.items()}
+    baseline = recipe.baseline or next(iter(proxies))
+    headline = recipe.evaluate.final_target or sets[-1][0]
+    return Evidence(
+        baseline,
+        headline,
+        tuple(recipe.train.seeds),
+        bits,
+        _effects(bits, baseline),
+        _bytes(next(iter(jobs.values()))[0], sets),
+    )
+
+
+def _sets(
+    recipe: Recipe, benchmarks: Mapping[str, Benchmark], heldout: Shard | None
+) -> tuple[tuple[str, Shard, tuple[str, ...]], ...]:
+    """Return every set of texts that the recipe evaluates on: name, documents, sources."""
+    wanted = recipe.evaluate
+    assert wanted is not None
+    names = [*wanted.benchmarks, *([wanted.final_target] if wanted.final_target else [])]
+    sets = [(name, benchmarks[name].items, ()) for name in dict.fromkeys(names)]
+    if heldout is None:
+        return tuple(sets)
+    held = [(f"{HELDOUT}/{source}", heldout, (source,)) for source in wanted.heldout]
+    return tuple([*held, *sets])
+
+
+def _values(
+    jobs: list[EvaluateJob], sets: tuple[tuple[str, Shard, tuple[str, ...]], ...]
+) -> dict[str, list[float]]:
+    """Return metric -> bits per byte, one value a seed; `heldout` is the mean over its sources."""
+    values: dict[str, list[float]] = {}
+    for job in jobs:
+        found = {}
+        for number, (name, _, _) in enumerate(sets):
+            table = read_shard(job.folder / f"bits-{number}.arrow")
+            total = sum(table["bytes"].to_pylist())
+            if total:
+                found[name] = sum(table["bits"].to_pylist()) / total
+        held = [value for name, value in found.items() if name.startswith(f"{HELDOUT}/")]
+        if len(held) > 1:
+            found[HELDOUT] = sum(held) / len(held)
+        for name, value in found.items():
+            values.setdefault(name, []).append(value)
+    return values
+
+
+def _effects(
+    bits: Mapping[str, Mapping[str, list[float]]], baseline: str
+) -> tuple[tuple[str, str, Any], ...]:
+    """Return (arm, metric, effect) for every arm but the baseline; needs two seeds or more."""
+    from curator.evaluate.statistics import compare
+
+    return tuple(
+        (arm, metric, compare(values, bits[baseline][metric]))
+        for arm, metrics in bits.items()
+        if arm != baseline
+        for metric, values in metrics.items()
+        if len(values) > 1
+    )
+
+
+def _bytes(
+    job: EvaluateJob, sets: tuple[tuple[str, Shard, tuple[str, ...]], ...]
+) -> dict[str, int]:
+    return {
+        name: sum(read_shard(job.folder / f"bits-{number}.arrow")["bytes"].to_pylist())
+        for number, (name, _, _) in enumerate(sets)
+    }
+
+
+def _record_opening(recipe: Recipe, store: Store) -> None:
+    """Write down that a final target was looked at, and by which recipe: it counts only once."""
+    assert recipe.evaluate is not None
+    if recipe.evaluate.final_target is None:
+        return
+    path = store.root / OPENED
+    opened = json.loads(path.read_text()) if path.exists() else {}
+    recipes = opened.setdefault(recipe.evaluate.final_target, [])
+    if recipe.digest not in recipes:
+        from curator.shards import write_atomically
+
+        recipes.append(recipe.digest)
+        write_atomically(path, json.dumps(opened, indent=1).encode())

@@ -1,0 +1,226 @@
+"""Commands that look: statistics, documents, lineage, verification, what another cut would keep.
+
+A PATH is a run's folder or an artifact (the path of its record, or the beginning of its name in
+the store). Nothing is computed that a run has not recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curator.errors import RecipeError
+from curator.ledger import RECORD, Artifact, Store, damage, folder_damage
+from curator.recipe import suggestion
+from curator.shards import read_shard
+from pipelines.running import RUN, read_run
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a command found: `summary` for --json, `shown` for people."""
+
+    summary: dict[str, Any]
+    shown: Any
+
+    def print(self) -> None:
+        """Print it for people."""
+        from rich.console import Console
+
+        Console().print(self.shown)
+
+
+@dataclass(frozen=True)
+class View:
+    """A corpus beside whatever is known of it: row-aligned artifacts, read shard by shard."""
+
+    store: Store
+    corpus: Artifact
+    decisions: tuple[Artifact, ...] = ()
+    sidecars: tuple[Artifact, ...] = ()
+
+    def tables(self, columns: tuple[str, ...] | None = None) -> Iterator[pa.Table]:
+        """Yield all rows with every column, `step` and `reason` of the drop included, by shard."""
+        for number, shard in enumerate(self.corpus.shards):
+            table = read_shard(shard)
+            for sidecar in self.sidecars:
+                beside = read_shard(sidecar.shards[number])
+                for name in beside.column_names:
+                    if name not in (*table.column_names, "keep", "reason"):
+                        table = table.append_column(beside.schema.field(name), beside[name])
+            if self.decisions:
+                table = self._judged(table, number)
+            yield table.select(list(columns)) if columns else table
+
+    def _judged(self, table: pa.Table, number: int) -> pa.Table:
+        steps = pa.nulls(table.num_rows, pa.string())
+        reasons = pa.nulls(table.num_rows, pa.string())
+        for decision in self.decisions:
+            reason = read_shard(decision.shards[number], ("reason",))["reason"].combine_chunks()
+            here = pc.is_valid(reason)
+            steps = pc.if_else(here, pa.scalar(decision.name), steps)
+            reasons = pc.if_else(here, reason, reasons)
+        return table.append_column("dropped_by", steps).append_column("reason", reasons)
+
+
+def open_view(path: str, store: Path) -> View:
+    """Return the documents that a run's folder or an artifact's name leads to."""
+    folder = Path(path)
+    if (folder / RUN).exists():
+        record = read_run(folder)
+        at = Store(Path(record["store"]))
+        names = record["artifacts"]
+        decisions = tuple(at.artifact(name) for name in names["decisions"])
+        sidecars = tuple(at.artifact(name) for name in names["sidecars"])
+        return View(at, at.artifact(names["corpus"]), decisions, (*decisions, *sidecars))
+    at = Store(store if not folder.is_file() else folder.parent.parent)
+    return View(at, at.artifact(path))
+
+
+def statistics_of(path: str, store: Path, by: str | None) -> Found:
+    """Return statistics of every column, and drops by reason."""
+    from curator.report.stats import table_statistics
+
+    found = table_statistics(open_view(path, store).tables(), by=by)
+    return Found(found.to_json(), found)
+
+
+def documents_of(
+    path: str, store: Path, *, n: int, sort: str, where: str, rejected: str
+) -> Found:
+    """Return the first `n` documents that fit, sorted if asked."""
+    from curator.report.show import show_documents
+    from curator.select.where import condition
+
+    view = open_view(path, store)
+    best: pl.DataFrame | None = None
+    for table in view.tables():
+        frame = pl.from_arrow(table)
+        assert isinstance(frame, pl.DataFrame)
+        if "reason" in frame.columns:
+            wanted = pl.col("reason").is_null() if not rejected else _for_reason(rejected)
+            frame = frame.filter(wanted)
+        if where:
+            frame = frame.filter(condition(where, frame.lazy()))
+        best = _first(frame if best is None else pl.concat([best, frame]), n, sort)
+        if not sort and best.height >= n:
+            break
+    if best is None or not best.height:
+        raise RecipeError(
+            f"no document fits; reasons there are: {', '.join(_reasons(view)) or 'none'}",
+            where=path,
+        )
+    table = best.to_arrow()
+    rows = [{k: _plain(v) for k, v in row.items() if v is not None} for row in best.to_dicts()]
+    return Found({"documents": rows}, show_documents(table))
+
+
+def what_if(path: Path, where: str) -> Found:
+    """Return what a condition over the pool's scores would keep, by source."""
+    from rich.table import Table
+
+    from curator.select.where import whatif
+    from pipelines.selecting import lazy
+
+    record = read_run(path)
+    name = record["artifacts"]["pool"]
+    if name is None:
+        raise RecipeError("this run has no scores and no arms, so no pool to cut", where=str(path))
+    found = whatif(lazy(Store(Path(record["store"])).artifact(name)), where)
+    table = Table(title=f"where {where}")
+    for heading in ("source", "documents", "of", "tokens", "of", "share of tokens"):
+        table.add_column(heading, justify="left" if heading == "source" else "right")
+    for row in [*({"source": s, **c} for s, c in found["sources"].items()), {"source": "all", **found}]:
+        share = row["tokens"] / row["tokens_in"] if row["tokens_in"] else 0.0
+        table.add_row(
+            row["source"], f"{row['documents']:,}", f"{row['documents_in']:,}",
+            f"{row['tokens']:,}", f"{row['tokens_in']:,}", f"{share:.1%}",
+        )  # fmt: skip
+    return Found(found, table)
+
+
+def lineage_of(path: str, store: Path) -> Found:
+    """Return the tree of what an artifact was made from."""
+    from rich.tree import Tree
+
+    view = open_view(path, store)
+    known = {artifact.id: artifact for _, artifact in view.store.artifacts()}
+    last = view.decisions[-1] if view.decisions else view.corpus
+    tips = [last, *(s for s in view.sidecars if s not in view.decisions)]
+
+    def entry(artifact: Artifact) -> dict[str, Any]:
+        return {
+            "name": artifact.name,
+            "id": artifact.id,
+            "rows_in": artifact.rows_in,
+            "rows_out": artifact.rows_out,
+            "settings": artifact.identity.get("settings", {}),
+            "parents": [known[p].name + "-" + p[:12] if p in known else p for p in artifact.parents],
+        }
+
+    reached: dict[str, Artifact] = {}
+    queue = list(tips)
+    while queue:
+        artifact = queue.pop(0)
+        if artifact.id not in reached:
+            reached[artifact.id] = artifact
+            queue += [known[p] for p in artifact.parents if p in known]
+    tree = Tree(f"[bold]{path}")
+    for artifact in reversed(list(reached.values())):
+        parents = ", ".join(known[p].name for p in artifact.parents if p in known) or "sources"
+        tree.add(
+            f"{artifact.name} [dim]{artifact.id[:12]}[/] {artifact.rows_out:,} of "
+            f"{artifact.rows_in:,} rows ← {parents}"
+        )
+    return Found({"artifacts": [entry(one) for one in reached.values()]}, tree)
+
+
+def verification_of(path: str, store: Path) -> Found:
+    """Return whether every byte of a run's (or one artifact's) shards and folders is as recorded."""
+    view = open_view(path, store)
+    artifacts = {one.id: one for one in (view.corpus, *view.decisions, *view.sidecars)}
+    faults = [fault for one in artifacts.values() for fault in damage(one)]
+    folders: list[Path] = []
+    if (Path(path) / RUN).exists():
+        for arm in read_run(Path(path))["arms"].values():
+            folders += [Path(arm["mixture"]["path"]), Path(arm["selection"]["path"]).parent]
+            folders += [Path(proxy["folder"]) for proxy in arm["proxies"]]
+    for folder in dict.fromkeys(folders):
+        faults += folder_damage(folder) if (folder / RECORD).exists() else [f"{folder} is missing"]
+    shards = sum(len(one.shards) for one in artifacts.values())
+    said = (
+        f"[green]every byte of {shards} shards and {len(folders)} folders is as recorded"
+        if not faults
+        else "[red]" + "\n".join(faults)
+    )
+    return Found({"shards": shards, "folders": len(folders), "faults": faults}, said)
+
+
+def _for_reason(reason: str) -> pl.Expr:
+    """A reason in full, or the part before its dot: a rule or a whole rule set."""
+    return (pl.col("reason") == reason) | pl.col("reason").str.starts_with(f"{reason}.")
+
+
+def _first(frame: pl.DataFrame, n: int, sort: str) -> pl.DataFrame:
+    if not sort:
+        return frame.head(n)
+    column = sort.lstrip("-")
+    if column not in frame.columns:
+        raise RecipeError(f"--sort: no column {column!r}{suggestion(column, frame.columns)}")
+    by = [column, "doc_id"] if "doc_id" in frame.columns else [column]
+    down = [sort.startswith("-"), *([False] * (len(by) - 1))]
+    return frame.sort(by, descending=down, nulls_last=True).head(n)
+
+
+def _reasons(view: View) -> list[str]:
+    return sorted({reason for decision in view.decisions for reason in decision.dropped})
+
+
+def _plain(value: Any) -> Any:
+    return value.hex() if isinstance(value, bytes) else value

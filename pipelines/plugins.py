@@ -1,0 +1,102 @@
+"""What is installed: scorers with their settings, and what this machine has."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+from curator.errors import CuratorError
+from curator.registry import find_scorer, scorer_names, scorer_package
+from curator.schema import field_note
+from curator.stage import library_versions
+from pipelines.looking import Found
+
+_LIBRARIES = (
+    "curator-lm", "numpy", "pyarrow", "polars", "numba", "torch", "ray", "fasttext-community",
+    "faiss-cpu", "sentence-transformers", "transformers", "tokenizers", "datasets",
+)  # fmt: skip
+
+
+def describe_scorers(name: str | None) -> Found:
+    """Return all scorers, or one with its settings."""
+    from rich.table import Table
+
+    rows = [scorer_row(one) for one in ([name] if name else scorer_names())]
+    table = Table(title="scorers")
+    for heading in ("use", "column", "unit", "better", "learns from", "what it says"):
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        if "error" in row:
+            table.add_row(row["use"], "", "", "", "", f"[red]{row['error']}")
+            continue
+        table.add_row(
+            row["use"], row["column"], row["unit"], row["better"],
+            ", ".join(row["learns_from"]), row["about"],
+        )  # fmt: skip
+    if name and "settings" in rows[0]:
+        table.caption = "\n".join(f"{k}: {v}" for k, v in rows[0]["settings"].items())
+    return Found({"scorers": rows}, table)
+
+
+def scorer_row(name: str) -> dict[str, Any]:
+    """Return what is to be known of one scorer; a broken plug-in is a row that says so."""
+    try:
+        kind = find_scorer(name)
+    except CuratorError as error:
+        if name not in scorer_names():
+            raise
+        return {"use": name, "package": scorer_package(name), "error": str(error)}
+    settings = {f.name: _default(f) for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    row: dict[str, Any] = {
+        "use": name,
+        "package": scorer_package(name),
+        "column": "",
+        "unit": "",
+        "better": "",
+        "about": (kind.__doc__ or "").strip().splitlines()[0],
+        "learns_from": list(getattr(kind, "learns_from", ())),
+        "settings": settings,
+    }
+    try:
+        field = kind().writes.field(0)
+    except (TypeError, CuratorError):
+        return row  # it needs a setting before it can say more
+    return row | {
+        "column": field.name,
+        "unit": field_note(field, "unit"),
+        "better": field_note(field, "better"),
+    }
+
+
+def examine() -> Found:
+    """Return versions, weights, cores, memory and disk, with what to do about what is missing."""
+    import psutil
+    from rich.table import Table
+
+    from curator.weights import describe
+
+    versions = library_versions(_LIBRARIES)
+    disk = psutil.disk_usage(str(Path.cwd()))
+    facts = {
+        "python": platform.python_version(),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "disk_free_gib": round(disk.free / 2**30, 1),
+    }
+    weights = describe()
+    table = Table(title="this machine", show_header=False)
+    for what, value in {**facts, **versions}.items():
+        table.add_row(what, f"[red]{value}" if value == "absent" else str(value))
+    for row in weights:
+        found = row.get("path") or f"[yellow]absent: {row.get('install', '')}"
+        table.add_row(f"weights: {row.get('name', '')}", str(found))
+    return Found({**facts, "versions": versions, "weights": weights}, table)
+
+
+def _default(setting: dataclasses.Field[Any]) -> str:
+    if setting.default is not dataclasses.MISSING:
+        return repr(setting.default)
+    return "required" if setting.default_factory is dataclasses.MISSING else "()"

@@ -1,0 +1,114 @@
+"""A run as one JSON object: the contract of `curator run --json`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from curator.engine.driver import Step
+from curator.identity import fingerprint
+from curator.ledger import Artifact
+from curator.recipe import Recipe
+
+if TYPE_CHECKING:
+    from pipelines.comparing import Evidence
+    from pipelines.curate import Curated
+
+
+def summary_of(recipe: Recipe, curated: Curated, out: Path) -> dict[str, Any]:
+    """Return what a run is, what each step did, what each arm holds and which is better."""
+    stages = [stage_summary(step) for step in curated.steps]
+    named = [recipe.digest, [stage["artifact"] for stage in stages]]
+    return {
+        "run": fingerprint(named)[:16],
+        "out": str(out),
+        "recipe": {"name": recipe.name, "digest": recipe.digest},
+        "stages": stages,
+        "arms": {name: _arm(name, curated) for name in curated.arms},
+        "baseline": curated.evidence.baseline if curated.evidence else recipe.baseline,
+        "comparison": comparison(curated.evidence),
+        "report": str(out / "report.html"),
+        "artifacts": artifact_names(curated),
+        "tokenizer": str(curated.tokens.path) if curated.tokens else None,
+    }
+
+
+def stage_summary(step: Step) -> dict[str, Any]:
+    """Return one step's accounts: rows in = rows out + dropped + quarantined."""
+    artifact = step.artifact
+    return {
+        "name": artifact.name,
+        "artifact": file_name(artifact),
+        "rows_in": artifact.rows_in,
+        "rows_out": artifact.rows_out,
+        "dropped": artifact.dropped,
+        "quarantined": artifact.quarantined,
+        "seconds": round(step.seconds, 3),
+        "cached": step.cached,
+    }
+
+
+def file_name(artifact: Artifact) -> str:
+    """Return what the artifact's record is called in the store, without its suffix."""
+    return f"{artifact.name}-{artifact.id[:12]}"
+
+
+def artifact_names(curated: Curated) -> dict[str, Any]:
+    """Return where the run's artifacts are: what `stats`, `show`, `explain` start from."""
+    pool = curated.pool
+    return {
+        "corpus": file_name(pool.corpus),
+        "decisions": [file_name(one) for one in pool.decisions],
+        "sidecars": [file_name(one) for one in pool.sidecars],
+        "pool": file_name(curated.viewed) if curated.viewed else None,
+    }
+
+
+def comparison(evidence: Evidence | None) -> list[dict[str, Any]]:
+    """Return one row an arm and metric: effect in bits per byte (below 0 is better), interval."""
+    if evidence is None:
+        return []
+    return [
+        {
+            "arm": arm,
+            "metric": metric,
+            "effect": effect.effect,
+            "low": effect.low,
+            "high": effect.high,
+            "verdict": effect.verdict,
+            "seeds": effect.n,
+            "seeds_needed": effect.seeds_needed,
+        }
+        for arm, metric, effect in evidence.effects
+    ]
+
+
+def _arm(name: str, curated: Curated) -> dict[str, Any]:
+    mixed = curated.arms[name]
+    selection = dict(mixed.selected.summary)
+    proxies = [
+        {
+            "folder": str(folder),
+            **{
+                key: value
+                for key, value in json.loads((folder / "run.json").read_text()).items()
+                if key in ("seed", "tokens", "status", "final_loss", "parameters", "circumstances")
+            },
+        }
+        for folder in curated.proxies.get(name, [])
+    ]
+    sources = {source: each["tokens"] for source, each in selection["sources"].items()}
+    return {
+        "selection": {
+            "manifest_hash": selection["manifest_hash"],
+            "tokens": selection["tokens"],
+            "documents": selection["documents"],
+            "sources": sources,
+            "shortfalls": selection["shortfalls"],
+            "path": mixed.selected.shard.path,
+        },
+        "mixture": {"path": str(mixed.folder), **mixed.account},
+        "proxies": proxies,
+        "evaluation": dict(curated.evidence.bits[name]) if curated.evidence else {},
+    }
