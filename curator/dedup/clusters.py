@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
+
+from curator.dedup.minhash import EDGES
+from curator.text.compile import compiled
 
 CLUSTERS: Final = pa.schema(
     [
@@ -37,23 +39,12 @@ class ClusterCounts:
 
 def find_clusters(edges: Iterable[pa.Table]) -> pa.Table:
     """Return `CLUSTERS`: every node that has an edge, once, whatever the order of the edges."""
-    pairs = [
-        np.stack([table["left"].to_numpy(), table["right"].to_numpy()], axis=1) for table in edges
-    ]
-    ends = np.unique(np.concatenate([np.zeros((0, 2), np.uint64), *pairs]), axis=0)
-    node, place = np.unique(ends, return_inverse=True)
-    place = place.reshape(-1, 2)
-    graph = coo_matrix(
-        (np.ones(len(place), np.bool_), (place[:, 0], place[:, 1])), shape=(len(node), len(node))
-    )
-    _, label = connected_components(graph, directed=False)
-    # Labels are renamed by the smallest node (nodes rise, so it is the first with the label).
-    _, smallest, inverse, size = np.unique(
-        label, return_index=True, return_inverse=True, return_counts=True
-    )
-    columns = [pa.array(node), pa.array(node[smallest[inverse]])]
-    columns.append(pa.array(size[inverse].astype(np.uint32)))
-    return pa.table(columns, schema=CLUSTERS)
+    found = pa.concat_tables([EDGES.empty_table(), *edges])
+    left, right = found["left"].to_numpy(), found["right"].to_numpy()
+    node, place = np.unique(np.concatenate([left, right]), return_inverse=True)
+    root = _roots(place[: len(left)], place[len(left) :], len(node))
+    size = np.bincount(root, minlength=len(node))[root].astype(np.uint32)
+    return pa.table([pa.array(node), pa.array(node[root]), pa.array(size)], schema=CLUSTERS)
 
 
 def count_clusters(clusters: pa.Table) -> ClusterCounts:
@@ -61,3 +52,24 @@ def count_clusters(clusters: pa.Table) -> ClusterCounts:
     sizes = clusters["size"].to_numpy()
     heads = clusters["node"].to_numpy() == clusters["cluster"].to_numpy()
     return ClusterCounts(int(heads.sum()), len(sizes), int(sizes.max(initial=0)))
+
+
+@compiled
+def _roots(
+    left: npt.NDArray[np.int64], right: npt.NDArray[np.int64], n: int
+) -> npt.NDArray[np.int64]:
+    """The smallest place in each place's component: union-find with path halving."""
+    parent = np.arange(n)
+    for edge in range(len(left)):
+        a, b = left[edge], right[edge]
+        while parent[a] != a:
+            parent[a] = parent[parent[a]]
+            a = parent[a]
+        while parent[b] != b:
+            parent[b] = parent[parent[b]]
+            b = parent[b]
+        # The smaller root wins, so that clusters are named without regard to the order of edges.
+        parent[max(a, b)] = min(a, b)
+    for place in range(n):  # parents are smaller, so theirs are final already
+        parent[place] = parent[parent[place]]
+    return parent

@@ -84,6 +84,8 @@ class MinHashBands(WideStage):
         first = segment_starts(partition["key"].to_numpy())
         member = partition["node"].to_numpy()
         others = np.flatnonzero(~first)
-        pairs = np.stack([member[segment_heads(first)[others]], member[others]], axis=1)
-        edges = np.unique(pairs, axis=0)
-        return pa.table([pa.array(edges[:, 0]), pa.array(edges[:, 1])], schema=EDGES)
+        left, right = member[segment_heads(first)[others]], member[others]
+        order = np.lexsort((right, left))
+        left, right = left[order], right[order]
+        once = segment_starts(left, right)
+        return pa.table([pa.array(left[once]), pa.array(right[once])], schema=EDGES)

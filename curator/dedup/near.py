@@ -41,7 +41,7 @@ class NearDuplicates:
     rows: int = 8
     seed: int = 0
     source_priority: tuple[str, ...] = ()
-    max_cluster: int = 20_000
+    max_cluster: int = 10_000
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot work."""

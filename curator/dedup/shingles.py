@@ -10,6 +10,7 @@ cost next to nothing.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ from curator.text.ngrams import ngram_hashes
 from curator.text.normalized import normalized_hash
 
 _SLACK: Final = 1e-9  # 0.95 * 20 may come out just above 19
+_PORTION: Final = 1 << 22  # shingles compared at a time
 
 
 class ShingleSets(NamedTuple):
@@ -75,8 +77,8 @@ def match_copies(
     """Return which documents are copies of an earlier survivor of their cluster.
 
     A document is a copy of the first survivor whose set has a Jaccard similarity of at least
-    `threshold` with its own and holds at least the share `containment` of it. Memory: about 40
-    bytes a shingle.
+    `threshold` with its own and holds at least the share `containment` of it. Memory: about 80
+    bytes a shingle of four million, or of the largest cluster if it has more.
 
     Args:
         sets: (n,) sets, none empty.
@@ -84,6 +86,33 @@ def match_copies(
         threshold: in (0, 1].
         containment: in [0, 1].
     """
+    original, shared = np.full(len(cluster), -1, np.int64), np.zeros(len(cluster), np.int64)
+    for begin, end in _portions(sets.offsets, cluster):
+        offsets = sets.offsets[begin : end + 1]
+        part = ShingleSets(offsets - offsets[0], sets.values[offsets[0] : offsets[-1]])
+        found = _match_portion(part, cluster[begin:end], threshold, containment)
+        original[begin:end] = np.where(found.original < 0, -1, found.original + begin)
+        shared[begin:end] = found.shared
+    return Matches(original, shared)
+
+
+def _portions(
+    offsets: npt.NDArray[np.int64], cluster: npt.NDArray[np.uint64]
+) -> Iterator[tuple[int, int]]:
+    """Yield [begin, end) of documents: whole clusters of `_PORTION` shingles, or one of more."""
+    ends = np.append(np.flatnonzero(cluster[1:] != cluster[:-1]) + 1, len(cluster))
+    begin = 0
+    while begin < len(cluster):
+        fitting = np.searchsorted(offsets[ends], offsets[begin] + _PORTION, side="right")
+        least = np.searchsorted(ends, begin, side="right")
+        end = int(ends[max(fitting - 1, least)])
+        yield begin, end
+        begin = end
+
+
+def _match_portion(
+    sets: ShingleSets, cluster: npt.NDArray[np.uint64], threshold: float, containment: float
+) -> Matches:
     owner = np.repeat(np.arange(len(cluster)), np.diff(sets.offsets))
     # Shingles are renamed to dense numbers that differ between clusters, rising within a set.
     order = np.lexsort((sets.values, cluster[owner]))

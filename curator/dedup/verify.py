@@ -44,8 +44,8 @@ class VerifyClusters(WideStage):
     threshold: float = 0.8
     containment: float = 0.95
     ngram: int = 5
-    # At 1,000 shingles a document and 40 bytes a shingle, 0.8 GB.
-    max_cluster: int = 20_000
+    # At 1,000 shingles a document and 80 bytes a shingle, 0.8 GB.
+    max_cluster: int = 10_000
 
     def load(self, site: Site) -> pa.Table:
         """Return the table of clusters, memory-mapped."""

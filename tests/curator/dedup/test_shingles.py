@@ -7,6 +7,7 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from curator.dedup import shingles as kernels
 from curator.dedup.shingles import ShingleSets, match_copies, shingle_sets
 from tests.support.copies import random_words, shingles
 
@@ -59,6 +60,19 @@ def test_the_rarest_shingles_find_every_copy_that_comparing_all_finds(rows, thre
     assert found.shared.tolist() == [
         len(sets[here] & sets[there]) if there >= 0 else 0 for here, there in enumerate(expected)
     ]
+
+
+def test_portions_hold_whole_clusters_and_do_not_change_the_answer(monkeypatch):
+    rng = np.random.default_rng(2)
+    sets = [set(rng.integers(0, 12, 8).tolist()) for _ in range(60)]
+    cluster = np.sort(rng.integers(0, 9, 60)).astype(np.uint64)
+    whole = match_copies(end_to_end(sets), cluster, threshold=0.5, containment=0.6)
+    monkeypatch.setattr(kernels, "_PORTION", 40)
+    cut = match_copies(end_to_end(sets), cluster, threshold=0.5, containment=0.6)
+
+    assert (whole.original >= 0).sum() > 20
+    assert cut.original.tolist() == whole.original.tolist()
+    assert cut.shared.tolist() == whole.shared.tolist()
 
 
 def test_sets_have_each_shingle_of_a_text_once():
