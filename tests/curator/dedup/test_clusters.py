@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pyarrow as pa
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curator.dedup.clusters import ClusterCounts, count_clusters, find_clusters
@@ -25,6 +25,7 @@ def naive_clusters(pairs: list[tuple[int, int]]) -> dict[int, int]:
     return smallest
 
 
+@settings(deadline=None)  # the first call compiles
 @given(PAIRS)
 def test_a_cluster_is_named_by_its_smallest_node(pairs):
     found = find_clusters([edge_table(pairs)])
@@ -36,6 +37,7 @@ def test_a_cluster_is_named_by_its_smallest_node(pairs):
     )
 
 
+@settings(deadline=None)  # the first call compiles
 @given(PAIRS, st.integers(0, 40))
 def test_the_order_and_the_tables_of_edges_do_not_matter(pairs, border):
     backward = list(reversed(pairs))
