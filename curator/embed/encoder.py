@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curator import weights
+from curator.batches import Batch, fixed_batches
 from curator.errors import RecipeError
 
 # Shapes: N texts, D dimensions, V vocabulary, T tokens.
@@ -24,7 +25,6 @@ Vectors = NDArray[np.float32]
 
 _STATIC_TOKENS = 1 << 16  # gathered at once: 64 MB for 256 dimensions
 _BATCH_TOKENS = 2048  # a sentence encoder's batch is this many tokens whatever their length
-_SHORTEST = 16  # tokens; lengths are padded to this times a power of two
 
 
 class Encoder(Protocol):
@@ -146,23 +146,19 @@ class SentenceEncoder:
             return vectors_ND
         tokens = self._model.tokenizer(list(texts), truncation=True, max_length=self._longest)
         lengths = np.array([len(ids) for ids in tokens["input_ids"]], dtype=np.int64)
-        shapes = padded_lengths(lengths, self._longest)
-        shapes[lengths <= self._special_tokens] = 0  # no tokens of its own: nothing to encode
-        for length in np.unique(shapes[shapes > 0]).tolist():
-            of_length = np.flatnonzero(shapes == length)
-            batch = max(1, _BATCH_TOKENS // length)
-            for start in range(0, len(of_length), batch):
-                rows = of_length[start : start + batch]
-                padded = self._padded(tokens, rows, length, batch)
-                vectors_ND[rows] = self._forward(padded)[: len(rows)]
+        lengths[lengths <= self._special_tokens] = 0  # no tokens of its own: nothing to encode
+        for batch in fixed_batches(lengths, longest=self._longest, tokens=_BATCH_TOKENS):
+            found = self._forward(self._padded(tokens, batch))
+            vectors_ND[batch.rows] = found[: len(batch.rows)]
         return unit(vectors_ND)
 
-    def _padded(self, tokens: Any, rows: NDArray[np.int64], length: int, batch: int) -> Any:
-        """Return `batch` x `length` model inputs; missing rows repeat the first one."""
-        chosen = [*rows.tolist(), *([int(rows[0])] * (batch - len(rows)))]
+    def _padded(self, tokens: Any, batch: Batch) -> Any:
+        """Return model inputs of the batch's shape; missing rows repeat the first one."""
+        rows = batch.rows.tolist()
+        chosen = rows + [rows[0]] * (batch.size - len(rows))
         features = {name: [tokens[name][row] for row in chosen] for name in tokens}
         return self._model.tokenizer.pad(
-            features, padding="max_length", max_length=length, return_tensors="pt"
+            features, padding="max_length", max_length=batch.length, return_tensors="pt"
         )
 
     def _forward(self, features: Any) -> Vectors:
@@ -179,13 +175,6 @@ def unit(vectors_ND: Vectors) -> Vectors:
     norms = np.linalg.norm(vectors_ND, axis=1, keepdims=True)
     scaled: Vectors = vectors_ND / np.maximum(norms, np.float32(1e-12))
     return scaled
-
-
-def padded_lengths(lengths: NDArray[np.int64], longest: int) -> NDArray[np.int64]:
-    """Return the padded length of each text: 16 times a power of two, or `longest`."""
-    doublings = np.ceil(np.log2(np.maximum(lengths, _SHORTEST) / _SHORTEST)).astype(np.int64)
-    padded: NDArray[np.int64] = np.minimum(_SHORTEST << doublings, longest)
-    return padded
 
 
 def _blocks(lengths: NDArray[np.int64], most: int) -> Iterator[NDArray[np.int64]]:

@@ -11,7 +11,6 @@ from curator.embed.encoder import (
     StaticEncoder,
     encoder_digest,
     open_encoder,
-    padded_lengths,
     unit,
 )
 from curator.errors import RecipeError
@@ -63,13 +62,6 @@ def test_tokens_beyond_the_table_are_read_as_its_last_row(folder: Path, tmp_path
     encoder = StaticEncoder(tmp_path / "small.safetensors", folder / "tokenizer.json")
 
     assert np.array_equal(encoder.encode(["x"]), np.eye(4, dtype=np.float32)[[3]])
-
-
-def test_lengths_are_padded_to_few_shapes():
-    lengths = np.array([0, 1, 16, 17, 32, 33, 200, 256])
-
-    assert padded_lengths(lengths, 256).tolist() == [16, 16, 16, 32, 32, 64, 256, 256]
-    assert padded_lengths(np.array([90]), 100).tolist() == [100]
 
 
 def test_zeros_stay_zeros_at_unit_length():

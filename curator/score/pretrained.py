@@ -1,0 +1,102 @@
+"""Causal language models on disk that `transformers` reads: a folder, or one GGUF file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from curator.errors import RecipeError
+
+Precision = Literal["float32", "bfloat16"]
+
+# Shapes: B rows, T positions, V vocabulary.
+
+
+class PretrainedModel:
+    """A model of `transformers`, asked for the bits of given next tokens.
+
+    Nothing is downloaded, no code of the model's folder is run and no pickle is read.
+
+    Args:
+        path: a folder with config.json, safetensors and a tokenizer; or a .gguf file.
+        device: "cpu", "cuda".
+        threads: of torch; a process has one setting.
+        precision: what matrices are multiplied in. Bfloat16 is 2 to 3 times as fast where the
+            processor has it, and agrees with float32 to about 0.01 bits a byte.
+    """
+
+    def __init__(
+        self, path: Path, *, device: str, threads: int, precision: Precision = "float32"
+    ) -> None:
+        from transformers.utils import logging
+
+        quiet: Any = logging.disable_progress_bar  # transformers' helpers have no types
+        quiet()
+        torch.set_num_threads(threads)
+        model, tokenizer = _open(path)
+        self._model = model.to(device).eval()
+        self._device = device
+        self._precision = getattr(torch, precision)
+        self.tokenizer = tokenizer.backend_tokenizer
+        self.tokenizer.encode_special_tokens = True
+        self.tokenizer.no_padding()
+        self.tokenizer.no_truncation()
+        self.first_token = _first_token(tokenizer, path)
+        self.context = int(getattr(model.config, "max_position_embeddings", 0) or 1024)
+
+    def bits(
+        self, tokens_BT: NDArray[np.int64], targets_BT: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Return -log2 p of each target given its row up to there, (B, T)."""
+        tokens = torch.from_numpy(tokens_BT).to(self._device)
+        targets = torch.from_numpy(targets_BT).to(self._device)
+        lower = self._precision is not torch.float32
+        device_type = torch.device(self._device).type
+        with torch.inference_mode(), torch.autocast(device_type, self._precision, enabled=lower):
+            # No mask: padding stands after what is counted, where a causal model cannot look.
+            logits_BTV = self._model(input_ids=tokens, use_cache=False).logits.float()
+            wanted_BT = logits_BTV.gather(2, targets[:, :, None])[:, :, 0]
+            nats_BT = torch.logsumexp(logits_BTV, dim=2) - wanted_BT
+        found: NDArray[np.float32] = (nats_BT.float() / np.log(2)).cpu().numpy()
+        return found
+
+
+def _open(path: Path) -> tuple[Any, Any]:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    folder, options = path, dict[str, Any](local_files_only=True)
+    if path.suffix == ".gguf":
+        folder, options = path.parent, {**options, "gguf_file": path.name}
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(str(folder), **options)
+        model = AutoModelForCausalLM.from_pretrained(
+            str(folder), dtype=torch.float32, use_safetensors=True, **options
+        )
+    except ImportError as error:
+        raise RecipeError(
+            f"{path.name} needs a package that is not installed ({error}); "
+            "run: pip install 'curator-lm[llm]'"
+        ) from error
+    except (OSError, ValueError, KeyError) as error:
+        raise RecipeError(
+            f"transformers cannot read a causal language model here: {error}; wanted a folder "
+            "with config.json, model.safetensors and tokenizer.json, or a .gguf file",
+            where=str(path),
+        ) from error
+    return model, tokenizer
+
+
+def _first_token(tokenizer: Any, path: Path) -> int:
+    """Return the token that documents start with: BOS, or EOS for models trained without one."""
+    for token in (tokenizer.bos_token_id, tokenizer.eos_token_id):
+        if token is not None:
+            return int(token)
+    raise RecipeError(
+        "its tokenizer has neither a BOS nor an EOS token, so a text's first token cannot be "
+        "scored; choose another model",
+        where=str(path),
+    )

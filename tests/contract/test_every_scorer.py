@@ -1,0 +1,55 @@
+"""Every installed scorer keeps the contract that makes it safe to shard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from curator.errors import PluginError
+from curator.registry import make_scorer, scorer_names
+from curator.testing import check_scorer, tiny_encoder, tiny_language_model
+
+# Settings that make a scorer small enough for a test; a scorer that needs none is not listed.
+SMALL: dict[str, Callable[[Path], dict[str, Any]]] = {
+    "classifier": lambda _: {"dimensions": 8, "buckets": 1000},
+    "perplexity": lambda folder: {
+        "model": str(tiny_language_model(folder)),
+        "context": 64,
+        "stride": 32,
+    },
+    "similarity": lambda folder: {"encoder": str(tiny_encoder(folder))},
+}
+
+
+@pytest.mark.parametrize("name", scorer_names())
+def test_every_installed_scorer_keeps_the_contract(name: str, tmp_path: Path):
+    settings = SMALL.get(name, lambda _: {})(tmp_path)
+    scores = check_scorer(make_scorer({"use": name, **settings}))
+
+    assert scores.num_rows > 20
+
+
+def test_the_built_in_scorers_are_installed():
+    built_in = {"letters", "classifier", "ngrams", "perplexity", "similarity"}
+
+    assert built_in <= set(scorer_names())
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("Counting", "changing the order of rows changed|cutting the table"),
+        ("Averaging", "cutting the table at row 1 changed"),
+        ("Remembering", "scoring again changed"),
+        ("Dropping", "return one row a document"),
+        ("Unitless", "does not say its unit"),
+        ("Growing", "identity changed by pickling"),
+        ("NotANumber", "NaN"),
+    ],
+)
+def test_a_breach_is_named(fault: str, message: str):
+    with pytest.raises(PluginError, match=message):
+        check_scorer(make_scorer({"use": f"tests.support.faulty_scorers:{fault}"}))
