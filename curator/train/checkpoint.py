@@ -68,7 +68,9 @@ def resume(out: Path, identity: str, model: nn.Module, optimizer: Optimizer) -> 
             header = file.metadata() or {}
         tensors = load_file(path)
     except SafetensorError as error:
-        raise LedgerError(f"damaged checkpoint ({error}); delete it and rerun", where=str(path)) from error
+        raise LedgerError(
+            f"damaged checkpoint ({error}); delete it and rerun", where=str(path)
+        ) from error
     if header.get("identity") != identity:
         raise LedgerError(
             "belongs to a run with other settings; delete it or train into another folder",
@@ -96,7 +98,9 @@ def read_record(out: str | Path) -> dict[str, Any] | None:
     try:
         found = json.loads(path.read_text("utf-8"))
     except ValueError as error:
-        raise LedgerError(f"not readable as JSON ({error}); delete it and rerun", where=str(path)) from error
+        raise LedgerError(
+            f"not readable as JSON ({error}); delete it and rerun", where=str(path)
+        ) from error
     return dict(found)
 
 
@@ -118,7 +122,8 @@ def load_model(
         model.load_state_dict(load_file(Path(run) / WEIGHTS))
     except (SafetensorError, FileNotFoundError, RuntimeError) as error:
         raise LedgerError(
-            f"{WEIGHTS} does not fit run.json ({error}); delete the folder and rerun", where=str(run)
+            f"{WEIGHTS} does not fit run.json ({error}); delete the folder and rerun",
+            where=str(run),
         ) from error
     return model.to(device).eval()
 

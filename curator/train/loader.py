@@ -30,7 +30,7 @@ DTYPES = {"uint16": "<u2", "uint32": "<u4"}
 
 @dataclass(frozen=True)
 class Mixture:
-    """An opened mixture: ids of all tokens (memory-mapped) and the index, one row a drawn document."""
+    """An opened mixture: memory-mapped tokens and the index, one row a drawn document."""
 
     folder: Path
     description: dict[str, Any]
@@ -100,7 +100,9 @@ def _description(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise LedgerError(f"{path} is missing; is this the folder of a mixture?") from None
     except ValueError as error:
-        raise LedgerError(f"not readable as JSON ({error}); write the mixture again", where=str(path)) from error
+        raise LedgerError(
+            f"not readable as JSON ({error}); write the mixture again", where=str(path)
+        ) from error
     absent = [key for key in DESCRIPTION_KEYS if key not in found]
     if absent or found["dtype"] not in DTYPES:
         raise LedgerError(
@@ -139,7 +141,7 @@ def _check(mixture: Mixture) -> None:
 
 
 class Batches:
-    """Batches of (rows, context) inputs and the token after each; stateless, so a run can resume."""
+    """Batches of (rows, context) inputs and next tokens; stateless, so a run can resume."""
 
     def __init__(self, mixture: Mixture, *, rows: int, context: int, order_seed: int) -> None:
         self.mixture = mixture

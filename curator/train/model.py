@@ -86,7 +86,12 @@ class Attention(nn.Module):
         dtype = self.out.compute if x_BTC.is_cuda else torch.float32
         # On CPU the float32 kernel is the faster one (6.8 ms against 9.8 for 8 x 2 x 256 x 32).
         gathered = functional.scaled_dot_product_attention(
-            query.to(dtype), key.to(dtype), value.to(dtype), mask, is_causal=mask is None, scale=scale
+            query.to(dtype),
+            key.to(dtype),
+            value.to(dtype),
+            mask,
+            is_causal=mask is None,
+            scale=scale,
         )
         joined: Tensor = self.out(gathered.transpose(1, 2).reshape(size, length, width))
         return joined
@@ -205,6 +210,7 @@ class Gpt(nn.Module):
         self.blocks = nn.ModuleList(Block(shape, compute) for _ in range(shape.depth))
         self.head = Matrix(shape.width, shape.vocab_size, compute)
         angles = rotary_angles(shape.context, shape.width // shape.heads)
+        self.angles: Tensor
         self.register_buffer("angles", angles, persistent=False)
         self.initialize(seed)
 
@@ -239,7 +245,7 @@ class Gpt(nn.Module):
     def loss(self, tokens_BT: Tensor, targets_BT: Tensor, mask: Tensor | None = None) -> Tensor:
         """Return the mean cross-entropy in nats a token, a scalar with a gradient."""
         hidden_NC = self(tokens_BT, mask).flatten(0, 1)
-        mean: Tensor = CappedCrossEntropy.apply(
+        mean: Tensor = CappedCrossEntropy.apply(  # type: ignore[no-untyped-call]
             hidden_NC, self.head.weight, targets_BT.flatten(), self.compute
         )
         return mean
@@ -252,7 +258,7 @@ class Gpt(nn.Module):
         rows = LOGIT_ROWS[hidden_NC.device.type]
         found = []
         for hidden, target in zip(
-            hidden_NC.split(rows), targets_BT.reshape(-1, 1).split(rows), strict=True
+            torch.split(hidden_NC, rows), torch.split(targets_BT.reshape(-1, 1), rows), strict=True
         ):
             bits = (hidden @ head.T).float()
             cap_(bits, torch.empty_like(bits))

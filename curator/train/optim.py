@@ -30,7 +30,7 @@ def orthogonalize(stack: Tensor) -> Tensor:
         stack: (n, rows, columns) with rows <= columns, float32 or bfloat16.
     """
     a, b, c = QUINTIC
-    x = stack / (stack.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    x: Tensor = stack / (stack.norm(dim=(1, 2), keepdim=True) + 1e-7)
     for _ in range(NEWTON_SCHULZ_STEPS):
         gram = x @ x.mT
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
@@ -104,8 +104,9 @@ class Optimizer:
     def state(self) -> dict[str, Tensor]:
         """Return everything the next step depends on, by name."""
         tensors = {f"muon.{name}": momentum for name, momentum in self.muon.momenta.items()}
-        for weight, parts in self.adam.state.items():
-            tensors |= {f"adam.{self.names[weight]}.{key}": part for key, part in parts.items()}
+        for weight, name in self.names.items():
+            parts = self.adam.state.get(weight, {})
+            tensors |= {f"adam.{name}.{key}": part for key, part in parts.items()}
         return tensors
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
@@ -121,9 +122,13 @@ class Optimizer:
         for group in self.adam.param_groups:
             for weight in group["params"]:
                 prefix = f"adam.{self.names[weight]}."
-                found = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+                found = {
+                    k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)
+                }
                 if set(found) != {"step", "exp_avg", "exp_avg_sq"}:
-                    raise LedgerError(f"the checkpoint has {sorted(found)} at {prefix!r}; delete it")
+                    raise LedgerError(
+                        f"the checkpoint has {sorted(found)} at {prefix!r}; delete it"
+                    )
                 self.adam.state[weight] = {
                     key: part.to(weight.device).clone() for key, part in found.items()
                 }

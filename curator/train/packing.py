@@ -2,9 +2,9 @@
 
 A pass ("lap") over a mixture is all its documents one after another, in an order drawn from
 (order seed, document id, epoch, lap) and so the same whatever the mixture's layout. Rows of one
-context are cut from that stream; a document that reaches past a row goes on in the next one. Best-fit
-packing as in nanochat (nanochat/dataloader.py) would throw away about a third of the tokens and
-most of it from long documents, which changes the mixture.
+context are cut from that stream; a document that reaches past a row goes on in the next one.
+Best-fit packing as in nanochat (nanochat/dataloader.py) would throw away about a third of the
+tokens, most of it from long documents, which changes the mixture.
 """
 
 from __future__ import annotations

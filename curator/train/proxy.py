@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -26,11 +26,12 @@ PROXIES = Path(__file__).parents[2] / "configs" / "proxies"
 WIDTH_PER_LAYER = 32
 HEAD_WIDTH = 32  # 32 to 64 for widths up to 256, where 128 would leave one head or none
 MAX_DEPTH = 64
+S = TypeVar("S", bound="Proxy | Rates | Schedule")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """The sizes that fix a model's parameters; `arch` is "gpt" (squared ReLU) or "llama" (SwiGLU)."""
+    """What fixes a model's parameters; `arch` is "gpt" (squared ReLU MLP) or "llama" (SwiGLU)."""
 
     vocab_size: int
     context: int
@@ -143,7 +144,7 @@ def proxy_of_depth(depth: int, name: str = "") -> Proxy:
         raise RecipeError(f"depth is {depth!r}; choose 1 to {MAX_DEPTH}")
     width = WIDTH_PER_LAYER * depth
     context = 256 if depth <= 4 else 512 if depth <= 8 else 1024
-    shrink = (width / 64) ** -0.5
+    shrink, tuned = (width / 64) ** -0.5, Rates()
     return Proxy(
         name=name or f"d{depth}",
         depth=depth,
@@ -151,11 +152,11 @@ def proxy_of_depth(depth: int, name: str = "") -> Proxy:
         heads=max(1, width // HEAD_WIDTH),
         context=context,
         batch_tokens=context * (8 if depth <= 4 else 16 if depth <= 8 else 32),
-        rates=Rates(embedding=Rates.embedding * shrink, head=Rates.head * shrink),
+        rates=Rates(embedding=tuned.embedding * shrink, head=tuned.head * shrink),
     )
 
 
-def load_proxy(name: str | Path) -> Proxy:
+def find_proxy(name: str | Path) -> Proxy:
     """Return the proxy called `name`: a .yaml path, a file in configs/proxies, or "d" and a depth.
 
     Raises:
@@ -193,7 +194,7 @@ def _from_settings(settings: Any, path: Path) -> Proxy:
     return _override(proxy_of_depth(settings["depth"], path.stem), settings, str(path))
 
 
-def _override(base: Any, settings: Mapping[str, Any], where: str) -> Any:
+def _override(base: S, settings: Mapping[str, Any], where: str) -> S:
     """Return the dataclass `base` with `settings` in place of its own, nested ones merged."""
     known = {f.name: getattr(base, f.name) for f in dataclasses.fields(base)}
     changed: dict[str, Any] = {}
@@ -208,7 +209,7 @@ def _override(base: Any, settings: Mapping[str, Any], where: str) -> Any:
 
 def _checked(old: Any, value: Any, where: str) -> Any:
     """Return `value` if it is of the kind of `old`: whole numbers serve as numbers."""
-    if dataclasses.is_dataclass(old):
+    if isinstance(old, Rates | Schedule):
         if not isinstance(value, Mapping):
             raise RecipeError(f"found {value!r}, wanted a mapping of settings", where=where)
         return _override(old, value, where)

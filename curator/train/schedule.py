@@ -34,8 +34,8 @@ class Schedule:
             raise RecipeError(f"the schedule's shares are {shares!r}; each must be from 0 to 1")
         if self.kind == "wsd" and self.warmup_share + self.decay_share > 1:
             raise RecipeError(
-                f"warm-up {self.warmup_share} and decay {self.decay_share} are longer than the run; "
-                "their sum must be at most 1"
+                f"warm-up {self.warmup_share} and decay {self.decay_share} are longer than the "
+                "run; their sum must be at most 1"
             )
 
     def factor(self, step: int, steps: int) -> float:

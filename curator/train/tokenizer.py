@@ -27,9 +27,10 @@ from curator.stage import Resources, Site, Stage, circumstance
 # Read when the library first goes parallel, so it must be set before.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers  # noqa: E402
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 BOS = "<|bos|>"
+FILE = "tokenizer.json"
 # What other vocabularies call the token that starts a document, in the order we look.
 BOS_NAMES = (BOS, "<|begin_of_text|>", "<bos>", "<s>", "<|endoftext|>", "<|im_start|>")
 BATCH_TEXTS = 1000
@@ -37,10 +38,10 @@ MIN_VOCAB = 257  # every byte and the first token
 
 
 def train_bpe(texts: Iterable[pa.Array], vocab_size: int, out: Path) -> Path:
-    """Return the path of a byte-level BPE tokenizer trained on `texts`; digits stand alone.
+    """Return the path of a byte-level BPE trained on `texts`: `tokenizer.json` in folder `out`.
 
-    Counts of words decide and ties fall to the smaller pair of ids, so neither the order of
-    documents nor how they are cut into arrays changes the file.
+    Digits stand alone. Counts of words decide and ties fall to the smaller pair of ids, so
+    neither the order of documents nor how they are cut into arrays changes the file.
 
     Raises:
         RecipeError: the vocabulary has no room for all bytes, or there is no text.
@@ -64,9 +65,12 @@ def train_bpe(texts: Iterable[pa.Array], vocab_size: int, out: Path) -> Path:
     counted = _Counted(texts)
     tokenizer.train_from_iterator(counted, trainer)
     if counted.documents == 0:
-        raise RecipeError("no documents to train a tokenizer on; add sources or loosen the cleaning")
-    write_atomically(out, tokenizer.to_str(pretty=False).encode())
-    return out
+        raise RecipeError(
+            "no documents to train a tokenizer on; add sources or loosen the cleaning"
+        )
+    path = Path(out) / FILE
+    write_atomically(path, tokenizer.to_str(pretty=False).encode())
+    return path
 
 
 class _Counted:
@@ -94,7 +98,9 @@ def load_tokenizer(path: str | Path) -> Tokenizer:
         content = Path(path).read_text("utf-8")
         model = json.loads(content)["model"]
     except FileNotFoundError:
-        raise RecipeError(f"no tokenizer at {str(path)!r}; give the path of a tokenizer.json") from None
+        raise RecipeError(
+            f"no tokenizer at {str(path)!r}; give the path of a tokenizer.json"
+        ) from None
     except (ValueError, KeyError, TypeError) as error:
         raise RecipeError(
             f"not a tokenizer.json ({type(error).__name__}: {error}); wanted the file that the "
@@ -138,7 +144,7 @@ def count_tokens(tokenizer: Tokenizer, texts: pa.Array | pa.ChunkedArray) -> NDA
 
 def encode(
     tokenizer: Tokenizer, texts: pa.Array | pa.ChunkedArray
-) -> tuple[NDArray[np.int64], NDArray[np.uint16] | NDArray[np.uint32]]:
+) -> tuple[NDArray[np.int64], NDArray[np.uint16 | np.uint32]]:
     """Return documents as ids, each led by the first token, and where each begins.
 
     Returns:

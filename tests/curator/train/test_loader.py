@@ -37,9 +37,7 @@ def test_a_lap_of_batches_holds_the_tokens_of_the_mixture(folder):
     steps = mixture.n_tokens // batches.batch_tokens
     seen = np.concatenate([batches.batch(step)[0].ravel() for step in range(steps)])
 
-    rest = mixture.tokens[
-        batches.stream.positions(steps * batches.batch_tokens, mixture.n_tokens)
-    ]
+    rest = mixture.tokens[batches.stream.positions(steps * batches.batch_tokens, mixture.n_tokens)]
 
     assert sorted([*seen, *rest]) == sorted(mixture.tokens)
 
@@ -70,7 +68,7 @@ def test_an_index_beyond_the_tokens_is_refused(folder):
     tokens = (folder / "tokens.bin").read_bytes()
     (folder / "tokens.bin").write_bytes(tokens[:-4])
 
-    with pytest.raises(LedgerError, match="index.arrow reaches token"):
+    with pytest.raises(LedgerError, match=r"index\.arrow reaches token"):
         open_mixture(folder)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -21,7 +23,7 @@ TEXTS = [
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
-    out = tmp_path_factory.mktemp("bpe") / "tokenizer.json"
+    out = tmp_path_factory.mktemp("bpe")
     return bpe.train_bpe([pa.array(TEXTS * 3)], 320, out)
 
 
@@ -33,7 +35,7 @@ def tokenizer(path):
 def test_the_file_does_not_depend_on_the_order_or_cut_of_documents(path, tmp_path):
     shuffled = [pa.array(TEXTS[::-1]), pa.array(TEXTS), pa.array(TEXTS[2:] + TEXTS[:2])]
 
-    other = bpe.train_bpe(shuffled, 320, tmp_path / "other.json")
+    other = bpe.train_bpe(shuffled, 320, tmp_path / "other")
 
     assert bpe.digest(other) == bpe.digest(path)
 
@@ -43,7 +45,7 @@ def test_encoding_loses_nothing(tokenizer):
 
     decoded = [
         tokenizer.decode(ids[a + 1 : b].tolist(), skip_special_tokens=False)
-        for a, b in zip(offsets[:-1], offsets[1:], strict=True)
+        for a, b in itertools.pairwise(offsets)
     ]
 
     assert decoded == TEXTS
@@ -81,9 +83,10 @@ def test_the_stage_counts_under_the_tokenizer_it_names_and_no_other(path):
 
     counted = stage.process(stage.load(Site()), table)
 
-    assert counted["n_tokens"].to_pylist() == bpe.count_tokens(
-        bpe.load_tokenizer(path), table["text"]
-    ).tolist()
+    assert (
+        counted["n_tokens"].to_pylist()
+        == bpe.count_tokens(bpe.load_tokenizer(path), table["text"]).tolist()
+    )
     with pytest.raises(LedgerError, match="wanted 00"):
         bpe.TokenCount(digest="00", path=str(path)).load(Site())
 
@@ -106,6 +109,6 @@ def test_a_file_that_is_no_tokenizer_is_named(tmp_path, content):
 
 def test_too_small_a_vocabulary_and_no_text_are_refused(tmp_path):
     with pytest.raises(RecipeError, match="at least 257"):
-        bpe.train_bpe([pa.array(TEXTS)], 100, tmp_path / "t.json")
+        bpe.train_bpe([pa.array(TEXTS)], 100, tmp_path)
     with pytest.raises(RecipeError, match="no documents"):
-        bpe.train_bpe([pa.array(["", None])], 300, tmp_path / "t.json")
+        bpe.train_bpe([pa.array(["", None])], 300, tmp_path)

@@ -1,0 +1,164 @@
+"""The model against plain torch: loss and gradients, causality, zero start, masks."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch.nn import functional
+
+from curator.errors import RecipeError
+from curator.train.model import CAP, CappedCrossEntropy, Gpt, document_mask
+from curator.train.proxy import Shape
+
+SHAPE = Shape(vocab_size=50, context=16, depth=2, width=16, heads=2)
+
+
+def trained_like(shape=SHAPE, seed=1):
+    """Return a model whose output matrices are not zero, as after some training."""
+    model = Gpt(shape, seed=seed)
+    random = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if name.endswith(("out.weight", "down.weight", "head.weight")):
+                weight.normal_(0, 0.3, generator=random)
+    return model
+
+
+def tokens(rows=3, length=16, seed=0):
+    return torch.randint(1, 50, (rows, length), generator=torch.Generator().manual_seed(seed))
+
+
+def plain_loss(hidden, head, targets):
+    raw = hidden @ head.T
+    return functional.cross_entropy(CAP * raw / (raw.square() + CAP**2).sqrt(), targets)
+
+
+@pytest.mark.parametrize("count", [5, 128, 300])
+def test_capped_cross_entropy_and_its_gradients_are_those_of_plain_torch(count):
+    random = torch.Generator().manual_seed(count)
+    hidden = torch.randn(count, 8, generator=random).requires_grad_()
+    head = torch.randn(70, 8, generator=random).mul(4).requires_grad_()
+    targets = torch.randint(0, 70, (count,), generator=random)
+    expected = plain_loss(hidden, head, targets)
+    reference = torch.autograd.grad(2 * expected, (hidden, head))
+
+    loss = CappedCrossEntropy.apply(hidden, head, targets, torch.float32)
+    found = torch.autograd.grad(2 * loss, (hidden, head))
+
+    # Both sum float32 products in their own order.
+    torch.testing.assert_close(loss, expected, rtol=1e-5, atol=1e-6)
+    for ours, theirs in zip(found, reference, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
+
+
+def test_huge_logits_stay_finite():
+    hidden = torch.full((2, 4), 1e6)
+    head = torch.cat((torch.ones(3, 4), -torch.ones(3, 4)))
+
+    loss = CappedCrossEntropy.apply(hidden, head, torch.tensor([0, 5]), torch.float32)
+
+    assert torch.isfinite(loss)
+
+
+def test_bits_agree_with_the_loss():
+    model, inputs, targets = trained_like(), tokens(), tokens(seed=1)
+
+    bits = model.bits(inputs, targets)
+
+    assert bits.shape == targets.shape
+    torch.testing.assert_close(
+        bits.mean() * math.log(2), model.loss(inputs, targets).detach(), rtol=1e-5, atol=1e-6
+    )
+
+
+def test_a_new_model_is_near_uniform():
+    bits = Gpt(SHAPE).bits(tokens(), tokens(seed=1))
+
+    assert bits.mean().item() == pytest.approx(math.log2(50), abs=0.01)
+
+
+def test_later_tokens_do_not_change_earlier_states():
+    model, first = trained_like(), tokens()
+    second = first.clone()
+    second[:, 9:] = 7
+
+    torch.testing.assert_close(model(first)[:, :9], model(second)[:, :9])
+
+
+def test_attention_sees_where_tokens_stand():
+    model, inputs = trained_like(), tokens(rows=1)
+    swapped = inputs.clone()
+    swapped[0, [2, 5]] = inputs[0, [5, 2]]
+
+    assert not torch.allclose(model(inputs)[0, -1], model(swapped)[0, -1], atol=1e-3)
+
+
+def test_a_document_mask_makes_packed_documents_as_if_alone():
+    model, bos = trained_like(), 0
+    one = torch.tensor([[bos, 5, 6, 7]])
+    two = torch.tensor([[bos, 9, 8, 7, 6, 5]])
+    packed = torch.cat((one, two), dim=1)
+
+    states = model(packed, document_mask(packed, bos))
+
+    alone = torch.cat((model(one), model(two)), dim=1)
+    torch.testing.assert_close(states, alone, rtol=1e-4, atol=1e-5)
+
+
+def test_the_seed_alone_fixes_the_first_weights():
+    one, same, other = Gpt(SHAPE, seed=3), Gpt(SHAPE, seed=3), Gpt(SHAPE, seed=4)
+    torch.manual_seed(99)
+
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), same.parameters(), strict=True))
+    assert not torch.equal(one.head.weight, other.head.weight)
+
+
+@pytest.mark.parametrize("arch", ["gpt", "llama"])
+def test_block_parameters_are_counted_right(arch):
+    shape = Shape(vocab_size=50, context=16, depth=2, width=32, heads=2, arch=arch)
+
+    counted = sum(weight.numel() for weight in Gpt(shape).blocks.parameters())
+
+    assert counted == shape.block_parameters
+
+
+def test_every_weight_gets_a_gradient_once_outputs_are_not_zero():
+    for arch in ("gpt", "llama"):
+        shape = Shape(vocab_size=50, context=16, depth=2, width=16, heads=2, arch=arch)
+        model = trained_like(shape)
+        model.loss(tokens(), tokens(seed=1)).backward()
+        silent = [name for name, w in model.named_parameters() if not w.grad.abs().sum() > 0]
+        assert silent == []
+
+
+def test_bfloat16_is_close_to_float32():
+    exact, rough = trained_like(), trained_like()
+    for module in rough.modules():
+        if hasattr(module, "compute"):
+            module.compute = torch.bfloat16
+
+    # bfloat16 keeps 8 bits: errors of some tenths of a percent a product.
+    assert rough.loss(tokens(), tokens(seed=1)).item() == pytest.approx(
+        exact.loss(tokens(), tokens(seed=1)).item(), rel=0.02
+    )
+
+
+@pytest.mark.parametrize("wrong", [{"arch": "rnn"}, {"heads": 3}, {"depth": 0}])
+def test_shapes_that_make_no_model_are_refused(wrong):
+    sizes = {"vocab_size": 50, "context": 16, "depth": 2, "width": 16, "heads": 2, **wrong}
+
+    with pytest.raises(RecipeError):
+        Shape(**sizes)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_a_gpu_gives_the_same_loss():
+    model = trained_like()
+    expected = model.loss(tokens(), tokens(seed=1)).item()
+
+    found = model.cuda().loss(tokens().cuda(), tokens(seed=1).cuda()).item()
+
+    assert found == pytest.approx(expected, rel=1e-4)
