@@ -26,7 +26,8 @@ from curator.shards import read_shard, write_shard
 from curator.text.ngrams import ngram_hashes
 from curator.text.unicode import UNICODE_VERSION
 
-_VERSION: Final = 1
+# How words are read and runs are found: part of what names an index.
+READING: Final = {"index": "1", "unicode": UNICODE_VERSION}
 _SMALLEST_NGRAM: Final = 5  # shorter runs are ordinary language
 _FILTER_ROOM: Final = 16  # slots a hash: one unknown hash in 16 passes the filter
 
@@ -87,7 +88,7 @@ class BenchmarkIndex:
     def save(self, folder: Path) -> None:
         """Write two Arrow files, items.arrow and runs.arrow, into `folder`."""
         about = {"digest": self.digest, "ngram": str(self.ngram), "shortest": str(self.shortest)}
-        about["unicode"] = UNICODE_VERSION
+        about |= READING
         write_shard(self.items.replace_schema_metadata(about), folder / "items.arrow", name="items")
         columns = [
             {
@@ -107,15 +108,16 @@ class BenchmarkIndex:
         """Return the index that `save` wrote.
 
         Raises:
-            LedgerError: a file is missing or broken, or was made with another Unicode version.
+            LedgerError: a file is missing or broken, or was made by another reading of words.
         """
         items = read_shard(folder / "items.arrow")
         notes = items.schema.metadata or {}
         about = {key.decode(): value.decode() for key, value in notes.items()}
-        if about.get("unicode") != UNICODE_VERSION:
+        made_by = {key: about.get(key) for key in READING}
+        if made_by != READING:
             raise LedgerError(
-                f"{folder} reads words by Unicode {about.get('unicode')!r}, this Python by "
-                f"{UNICODE_VERSION!r}; rerun the recipe to make the index again"
+                f"{folder} was made by {made_by}, this program is {READING}: words would be read "
+                "in two ways; delete the folder and rerun the recipe"
             )
         runs = read_shard(folder / "runs.arrow")
         return BenchmarkIndex(
@@ -145,14 +147,14 @@ def build_index(
     Raises:
         RecipeError: there are no items, or `ngram` is below 5.
     """
-    if items.num_rows == 0 or ngram < _SMALLEST_NGRAM:
+    words = word_counts(items["text"]).to_numpy()
+    if not words.any() or ngram < _SMALLEST_NGRAM:
         raise RecipeError(
-            f"{items.num_rows} benchmark items and ngram {ngram}; wanted one item or more and "
-            f"ngram {_SMALLEST_NGRAM} or more",
+            f"{np.count_nonzero(words)} benchmark items with words and ngram {ngram}; wanted one "
+            f"item or more and ngram {_SMALLEST_NGRAM} or more",
             where="decontaminate",
         )
-    words = word_counts(items["text"]).to_numpy()
-    lengths = np.unique(np.minimum(words, ngram))[::-1].tolist()
+    lengths = np.unique(np.minimum(words[words > 0], ngram))[::-1].tolist()
     table = pl.concat([_runs_of(items, words, length, ngram) for length in lengths])
     template = _template(table, items, ngram, template_items, template_share)
     order = ["words", "hash", "item", "start"]
@@ -166,7 +168,8 @@ def build_index(
         described = described.append_column(name, pa.array(column, pa.uint32()))
     digest = fingerprint(
         [
-            [_VERSION, UNICODE_VERSION, _items_digest(items)],
+            READING,
+            _items_digest(items),
             [ngram, shortest, template_items, template_share],
         ]
     )
@@ -177,7 +180,8 @@ def coverage(index: BenchmarkIndex) -> pa.Table:
     """Return one row a benchmark: how its items are guarded, and how many are not at all.
 
     Columns: benchmark, items, by_ngrams, as_run (shorter items, found anywhere), as_document
-    (shorter still, found only alone), unguarded (all n-grams are template), exempt_ngrams.
+    (shorter still, found only alone), unguarded (no words, or all of them template),
+    exempt_ngrams.
     """
     words, long = pl.col("words"), pl.col("words") >= index.ngram
     guarded = pl.col("ngrams") > 0
@@ -188,7 +192,7 @@ def coverage(index: BenchmarkIndex) -> pa.Table:
             items=pl.len(),
             by_ngrams=(long & guarded).sum(),
             as_run=(~long & (words >= index.shortest)).sum(),
-            as_document=(words < index.shortest).sum(),
+            as_document=(guarded & (words < index.shortest)).sum(),
             unguarded=(~guarded).sum(),
             exempt_ngrams=pl.col("exempt").sum(),
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
@@ -34,43 +35,40 @@ _FAULTS_SHOWN: Final = 5
 
 
 def read_benchmark(
-    name: str,
-    path: str | Path,
-    *,
-    text: str | Sequence[str] | None = None,
-    id: str | None = None,
+    name: str, path: str | Path, text: Sequence[str], *, id_field: str = "id"
 ) -> pa.Table:
     """Return `ITEMS` of one JSONL file (plain, .gz or .zst), one item a line.
 
     Args:
         name: what reports and reasons call it, such as "gsm8k/test".
         path: the file.
-        text: the fields to guard, in order ("text" alone unless told); "a.b" reaches into objects.
-            All strings and numbers in a field count, however nested (lists of choices), joined by
-            line breaks.
-        id: the field that names the item, "id" unless told; where a line lacks it, its number does.
+        text: the fields to guard, in order; "a.b" reaches into objects. All strings and numbers
+            in a field count, however nested (lists of choices), joined by line breaks.
+        id_field: names the item; where a line lacks it, its line number does.
 
     Raises:
         RecipeError: the file cannot be read, or lines are broken, lack a field or have no words:
             the first five are named with their line.
     """
-    fields = (text,) if isinstance(text, str) else tuple(text or ("text",))
     ids, texts, places, faults = [], [], [], []
     for place, line in enumerate(_lines(name, Path(path)), start=1):
         if not line.strip():
             continue
         try:
             record = _parsed(line)
-            texts.append("\n".join(_strings([_field(record, wanted) for wanted in fields])))
+            found = "\n".join(_strings([_field(record, wanted) for wanted in text]))
+            given = record.get(id_field)
+            named = str(place if given is None else given)
+            (found + named).encode()  # JSON can spell half of a surrogate pair, UTF-8 cannot
         except (ValueError, RecursionError) as error:
             faults.append(f"{path}:{place}: {error or 'nested too deeply'}")
             continue
-        given = record.get(id or "id")
-        ids.append(str(place) if given is None else str(given))
+        ids.append(named)
+        texts.append(found)
         places.append(place)
     column = pa.array(texts, pa.large_string())
     wordless = np.flatnonzero(word_counts(column).to_numpy() == 0)
-    faults += [f"{path}:{places[at]}: fields {list(fields)} have no words" for at in wordless]
+    faults += [f"{path}:{places[at]}: fields {list(text)} have no words" for at in wordless]
     if faults or not texts:
         raise RecipeError(_complaint(path, faults), where=f"benchmark {name}")
     return pa.table([pa.repeat(name, len(ids)), pa.array(ids, pa.string()), column], schema=ITEMS)
@@ -103,7 +101,7 @@ def _lines(name: str, path: Path) -> Iterator[bytes]:
                         where=f"benchmark {name}",
                     )
                 yield line
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise RecipeError(
             f"{path} cannot be read ({error}); give the path of a JSONL file",
             where=f"benchmark {name}",

@@ -29,7 +29,7 @@ def test_fields_are_joined_however_nested(tmp_path):
         {"id": 2, "question": "How?", "choices": [None, True, ["d"]]},
         {"question": "No id", "choices": []},
     )
-    items = read_benchmark("b/test", path, text=["question", "choices"])
+    items = read_benchmark("b/test", path, ["question", "choices"])
 
     assert items.schema == ITEMS
     assert items["benchmark"].to_pylist() == ["b/test"] * 3
@@ -39,7 +39,7 @@ def test_fields_are_joined_however_nested(tmp_path):
 
 def test_dotted_fields_reach_into_objects_and_ids_may_have_another_name(tmp_path):
     path = write_lines(tmp_path / "b.jsonl", {"key": "k", "question": {"stem": "Why so?"}})
-    items = read_benchmark("b", path, text="question.stem", id="key")
+    items = read_benchmark("b", path, ["question.stem"], id_field="key")
 
     assert items.to_pylist() == [{"benchmark": "b", "item_id": "k", "text": "Why so?"}]
 
@@ -50,8 +50,11 @@ def test_packed_files_are_read(tmp_path):
     with pa.CompressedOutputStream(str(tmp_path / "b.jsonl.zst"), "zstd") as file:
         file.write(line * 2)
 
-    assert read_benchmark("b", tmp_path / "b.jsonl.gz").num_rows == 1
-    assert read_benchmark("b", tmp_path / "b.jsonl.zst")["item_id"].to_pylist() == ["1", "2"]
+    assert read_benchmark("b", tmp_path / "b.jsonl.gz", ["text"]).num_rows == 1
+    assert read_benchmark("b", tmp_path / "b.jsonl.zst", ["text"])["item_id"].to_pylist() == [
+        "1",
+        "2",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -62,6 +65,7 @@ def test_packed_files_are_read(tmp_path):
         (b"[1, 2]", "a list; wanted a JSON object"),
         (b'{"question": "x"}', r"no field 'text'; it has \['question'\]"),
         (b'{"text": "?!"}', "have no words"),
+        (rb'{"text": "half \ud83d"}', "surrogates not allowed"),
         (b"[" * 100_000, "nested too deeply|not JSON|recursion"),
     ],
 )
@@ -70,7 +74,7 @@ def test_a_broken_line_is_an_error_with_its_place(tmp_path, line, complaint):
     path.write_bytes(b'{"text": "fine"}\n\n' + line + b"\n")
 
     with pytest.raises(RecipeError, match=f"b.jsonl:3: .*({complaint})"):
-        read_benchmark("b", path)
+        read_benchmark("b", path, ["text"])
 
 
 def test_many_broken_lines_are_counted(tmp_path):
@@ -78,21 +82,25 @@ def test_many_broken_lines_are_counted(tmp_path):
     path.write_text("x\n" * 9)
 
     with pytest.raises(RecipeError, match=r"b\.jsonl:5: .*and 4 more"):
-        read_benchmark("b", path)
+        read_benchmark("b", path, ["text"])
 
 
 def test_missing_truncated_and_empty_files_are_errors(tmp_path):
     (tmp_path / "cut.jsonl.gz").write_bytes(gzip.compress(b'{"text": "a"}\n' * 99)[:-9])
     (tmp_path / "empty.jsonl").write_bytes(b"")
+    with pa.CompressedOutputStream(str(tmp_path / "whole.zst"), "zstd") as file:
+        file.write(b'{"text": "a"}\n' * 99)
+    (tmp_path / "torn.jsonl.zst").write_bytes((tmp_path / "whole.zst").read_bytes()[:-9])
 
     for name, complaint in [
         ("none", "cannot be read"),
         ("cut", "cannot be read"),
+        ("torn", "cannot be read"),
         ("empty", "no items"),
     ]:
         found = next(tmp_path.glob(f"{name}*"), tmp_path / name)
         with pytest.raises(RecipeError, match=complaint):
-            read_benchmark("b", found)
+            read_benchmark("b", found, ["text"])
 
 
 def test_words_are_counted_as_kernels_see_them():

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from curator.dedup import contamination
+from curator.dedup import benchmark_index, contamination
 from curator.dedup.benchmark_index import BenchmarkIndex, build_index, coverage
 from curator.dedup.benchmarks import ITEMS
 from curator.dedup.contamination import (
@@ -143,6 +143,13 @@ def test_a_prompt_that_many_items_share_is_left_out_and_a_passage_of_a_few_is_no
     assert coverage(index).to_pylist()[1]["exempt_ngrams"] == 3 * 700
 
 
+def test_items_without_words_are_counted_as_unguarded():
+    index = build_index(items_of(quiz=["?!", LONG]))
+
+    assert coverage(index)["unguarded"].to_pylist() == [1]
+    assert matched("?!", "", LONG, index=index) == [(2, "quiz/1")]
+
+
 def test_coverage_counts_how_items_are_guarded():
     assert coverage(INDEX).to_pylist()[1] == {
         "benchmark": "quiz",
@@ -208,8 +215,17 @@ def test_an_index_of_other_items_or_settings_is_refused(tmp_path):
     assert build_index(INDEX.items.select(ITEMS.names), ngram=8).digest != INDEX.digest
 
 
+def test_an_index_that_reads_words_in_another_way_is_refused(tmp_path, monkeypatch):
+    saved(tmp_path)
+    monkeypatch.setitem(benchmark_index.READING, "unicode", "1.1")
+
+    with pytest.raises(LedgerError, match=r"1\.1.*delete the folder"):
+        BenchmarkIndex.load(tmp_path)
+
+
 def test_an_index_without_items_or_of_short_ngrams_is_refused():
-    with pytest.raises(RecipeError, match="0 benchmark items"):
-        build_index(ITEMS.empty_table())
+    for items in (ITEMS.empty_table(), items_of(quiz=["?!"])):
+        with pytest.raises(RecipeError, match="0 benchmark items with words"):
+            build_index(items)
     with pytest.raises(RecipeError, match="ngram 3"):
         build_index(items_of(quiz=[LONG]), ngram=3)
