@@ -14,10 +14,10 @@ from curator.recipe import ArmSpec
 from curator.select.manifest import manifest_hash
 from curator.select.selector import select
 from curator.select.spec import SelectSpec, parse_select
-from curator.shards import Shard, read_shard, write_shard
+from curator.shards import Shard, write_shard
 from pipelines.pool import folder_shard
-from pipelines.preparing import Tokens
 from pipelines.selecting import directions, lazy
+from pipelines.tokenizing import Tokens
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,9 @@ from curator.recipe import Recipe, arrange, override, read_yaml, shape_problems,
 PROXIES = Path("configs/proxies")
 
 
-def load_recipe(path: Path, *, corpus: Path | None = None, assignments: Iterable[str] = ()) -> Recipe:
+def load_recipe(
+    path: Path, *, corpus: Path | None = None, assignments: Iterable[str] = ()
+) -> Recipe:
     """Return the recipe in a file, checked.
 
     Raises:

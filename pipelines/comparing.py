@@ -15,8 +15,8 @@ from curator.engine.progress import StepProgress
 from curator.ledger import RECORD, Store
 from curator.recipe import Recipe
 from curator.shards import Shard, read_shard, write_shard
-from pipelines.preparing import Tokens
 from pipelines.splitting import Benchmark
+from pipelines.tokenizing import Tokens
 
 EVALUATION = "evaluation"
 HELDOUT = "heldout"

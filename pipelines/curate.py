@@ -20,10 +20,11 @@ from pipelines.deduplicating import dedup
 from pipelines.ingesting import ingest
 from pipelines.mixing import Mixed, mix_arm
 from pipelines.pool import Pool
-from pipelines.preparing import Tokens, clean, count_tokens, decontaminate, reference_models
+from pipelines.preparing import clean, decontaminate, reference_models
 from pipelines.scoring import score
 from pipelines.selecting import view
 from pipelines.splitting import Benchmark, benchmarks_of, hold_out
+from pipelines.tokenizing import Tokens, count_tokens
 from pipelines.training import train_arms
 
 
@@ -34,6 +35,7 @@ class Curated:
     pool: Pool
     tokens: Tokens | None = None
     benchmarks: Mapping[str, Benchmark] = field(default_factory=dict)
+    guarded: tuple[str, ...] = ()  # the benchmark splits that the pool was decontaminated against
     heldout: Shard | None = None
     models: Mapping[str, Path] = field(default_factory=dict)
     viewed: Artifact | None = None
@@ -52,8 +54,9 @@ def curate(recipe: Recipe, driver: Driver) -> Curated:
     pool, benchmarks = benchmarks_of(spec.benchmarks, pool, driver)
     pool = decontaminate(spec.decontaminate, pool, benchmarks, driver)
     pool, heldout = hold_out(spec.heldout, pool, driver)
+    guarded = tuple(spec.decontaminate.against) if spec.decontaminate else ()
     if not (recipe.arms or recipe.score or recipe.models):
-        return Curated(pool, None, benchmarks, heldout, steps=tuple(driver.steps))
+        return Curated(pool, None, benchmarks, guarded, heldout, steps=tuple(driver.steps))
 
     pool, tokens = count_tokens(spec.tokenizer, pool, driver)
     pool, models = reference_models(recipe.models, pool, tokens, driver)
@@ -71,6 +74,6 @@ def curate(recipe: Recipe, driver: Driver) -> Curated:
     proxies = train_arms(recipe.train, arms, driver)
     evidence = compare_arms(recipe, proxies, benchmarks, heldout, tokens, driver)
     return Curated(
-        pool, tokens, benchmarks, heldout, models, viewed, arms, proxies, evidence,
+        pool, tokens, benchmarks, guarded, heldout, models, viewed, arms, proxies, evidence,
         tuple(driver.steps),
     )  # fmt: skip

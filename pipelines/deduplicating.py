@@ -54,9 +54,7 @@ def _remove_near(spec: MinhashSpec, priority: tuple[str, ...], pool: Pool, drive
 
 def _remove(stage: WideStage, step: str, pool: Pool, driver: Driver) -> Pool:
     removed = driver.shuffle_stage(stage, pool.corpus, step=step, alive=pool.alive)
-    return pool.decided(
-        driver.route(decisions, removed, pool.corpus, step=step, alive=pool.alive)
-    )
+    return pool.decided(driver.route(decisions, removed, pool.corpus, step=step, alive=pool.alive))
 
 
 def _clusters(edges: Artifact, driver: Driver) -> Shard:

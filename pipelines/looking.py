@@ -91,11 +91,10 @@ def statistics_of(path: str, store: Path, by: str | None) -> Found:
     return Found(found.to_json(), found)
 
 
-def documents_of(
-    path: str, store: Path, *, n: int, sort: str, where: str, rejected: str
-) -> Found:
+def documents_of(path: str, store: Path, *, n: int, sort: str, where: str, rejected: str) -> Found:
     """Return the first `n` documents that fit, sorted if asked."""
     from curator.report.show import show_documents
+
     from curator.select.where import condition
 
     view = open_view(path, store)
@@ -136,7 +135,10 @@ def what_if(path: Path, where: str) -> Found:
     table = Table(title=f"where {where}")
     for heading in ("source", "documents", "of", "tokens", "of", "share of tokens"):
         table.add_column(heading, justify="left" if heading == "source" else "right")
-    for row in [*({"source": s, **c} for s, c in found["sources"].items()), {"source": "all", **found}]:
+    for row in [
+        *({"source": s, **c} for s, c in found["sources"].items()),
+        {"source": "all", **found},
+    ]:
         share = row["tokens"] / row["tokens_in"] if row["tokens_in"] else 0.0
         table.add_row(
             row["source"], f"{row['documents']:,}", f"{row['documents_in']:,}",
@@ -161,7 +163,9 @@ def lineage_of(path: str, store: Path) -> Found:
             "rows_in": artifact.rows_in,
             "rows_out": artifact.rows_out,
             "settings": artifact.identity.get("settings", {}),
-            "parents": [known[p].name + "-" + p[:12] if p in known else p for p in artifact.parents],
+            "parents": [
+                known[p].name + "-" + p[:12] if p in known else p for p in artifact.parents
+            ],
         }
 
     reached: dict[str, Artifact] = {}

@@ -1,9 +1,9 @@
-"""Selections become mixtures on disk: drawn, encoded shard by shard, assembled in draw order."""
+"""Selections become mixtures on disk: drawn, encoded shard by shard, laid down in draw order."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,126 @@ import pyarrow.compute as pc
 
 from curator.engine.driver import Driver, sights
 from curator.engine.tasks import Sight
+from curator.identity import id_matrix
 from curator.mix.draw import Draw, draw
-from curator.mix.export import Encoded, assemble
 from curator.mix.spec import MixSpec, parse_mix
+from curator.mix.tokens import Encoded, write_tokens
 from curator.recipe import ArmSpec, Recipe
 from curator.schema import SELECTION, conform
-from curator.shards import Shard, read_shard, write_shard
-from curator.stage import Corpus
+from curator.shards import read_shard, write_shard
 from pipelines.arms import Selected
-from pipelines.pool import Pool, folder_shard
-from pipelines.preparing import Tokens
+from pipelines.pool import Pool
+from pipelines.tokenizing import Tokens
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """One arm's mixture: a folder of tokens, the selection it was drawn from, asked and obtained."""
+
+    selected: Selected
+    folder: Path
+    account: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class EncodeJob:
+    """Encode the wanted documents of one shard into a file of its own."""
+
+    sight: Sight
+    wanted: Path  # an Arrow file with the column doc_id
+    tokenizer: Path
+    out: Path
+
+    @property
+    def name(self) -> str:
+        """What errors call it."""
+        return f"encoding of {self.sight.name}"
+
+
+def mix_arm(
+    selected: Selected, arm: ArmSpec, recipe: Recipe, pool: Pool, tokens: Tokens, driver: Driver
+) -> Mixed:
+    """Return an arm's mixture, of as many tokens as its proxies train on."""
+    spec = parse_mix(arm.mix)
+    wanted = recipe.train.tokens if recipe.train else None
+    drawn = draw(read_shard(selected.shard), spec, wanted, seed=recipe.seed)
+    identity = {
+        "selection": selected.shard.digest,
+        "spec": asdict(spec),
+        "tokens": wanted,
+        "seed": recipe.seed,
+        "tokenizer": tokens.digest,
+    }
+    folder = _write(f"mixture.{selected.name}", identity, drawn, pool, tokens, driver)
+    account = json.loads((folder / "mixture.json").read_text())
+    return Mixed(selected, folder, account)
+
+
+def encode_mixture(name: str, chosen: pa.Table, pool: Pool, tokens: Tokens, driver: Driver) -> Path:
+    """Return a mixture of some documents (doc_id, source, tokens), each once."""
+    rows = chosen.append_column("copies", pa.array(np.ones(chosen.num_rows, np.uint32)))
+    rows = rows.append_column("key", pa.array(np.zeros(chosen.num_rows)))
+    drawn = draw(conform(rows, SELECTION), MixSpec(), None)
+    identity = {"draw": drawn.draw_hash(tokens.digest), "tokenizer": tokens.digest}
+    return _write(f"mixture.{name}", identity, drawn, pool, tokens, driver)
+
+
+def run_encode(job: EncodeJob) -> Path:
+    """Write doc_id and tokens of the wanted documents among a shard's living ones."""
+    from curator.train.tokenizer import encode, load_tokenizer
+
+    table = job.sight.columns(("doc_id", "text"))
+    wanted = read_shard(job.wanted, ("doc_id",))["doc_id"].combine_chunks()
+    rows = table.filter(pc.is_in(table["doc_id"], wanted))
+    offsets, ids = encode(load_tokenizer(job.tokenizer), rows["text"])
+    tokens = pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(ids))
+    content = pa.table({"doc_id": rows["doc_id"].combine_chunks(), "tokens": tokens})
+    write_shard(content, job.out, name=job.sight.name)
+    return job.out
+
+
+def _write(
+    name: str,
+    identity: Mapping[str, Any],
+    drawn: Draw,
+    pool: Pool,
+    tokens: Tokens,
+    driver: Driver,
+) -> Path:
+    """Return the folder of a mixture, made once: encoded in parallel, then laid down in order."""
+    from curator.train.tokenizer import bos_id, load_tokenizer
+
+    def make(out: Path) -> None:
+        parts = out / "parts"
+        wanted = parts / "wanted.arrow"
+        write_shard(drawn.selection.select(["doc_id"]), wanted, name="wanted")
+        jobs = [
+            EncodeJob(sight, wanted, tokens.path, parts / f"{number:06d}.arrow")
+            for number, sight in enumerate(sights(pool.corpus, (), None))
+        ]
+        files = driver.run(run_encode, jobs)
+        tokenizer = load_tokenizer(tokens.path)
+        write_tokens(
+            drawn,
+            _encoded(files),
+            out,
+            tokenizer_digest=tokens.digest,
+            vocab_size=tokenizer.get_vocab_size(),
+            bos_id=bos_id(tokenizer),
+        )
+        for file in (*files, wanted):
+            file.unlink()
+        parts.rmdir()
+
+    return driver.folder(name, identity, make)
+
+
+def _encoded(files: list[Path]) -> Iterator[Encoded]:
+    for file in files:
+        table = read_shard(file).combine_chunks()
+        if table.num_rows:
+            column = table["tokens"].combine_chunks()
+            offsets = column.offsets.to_numpy()
+            yield Encoded(
+                id_matrix(table["doc_id"]), offsets - offsets[0], column.flatten().to_numpy()
+            )

@@ -1,9 +1,8 @@
-"""The pool before any choice: cleaned, decontaminated, counted in tokens; reference models."""
+"""The pool before any choice: cleaned, decontaminated; the models that score it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,25 +14,14 @@ from curator.dedup.benchmark_index import BenchmarkIndex, build_index
 from curator.dedup.contamination import Decontaminate
 from curator.engine.driver import Driver
 from curator.errors import BudgetError
-from curator.identity import file_digest, id_matrix, uniform
 from curator.ledger import Artifact
-from curator.recipe import CleanSpec, DecontaminateSpec, ModelSpec, TokenizerSpec
+from curator.recipe import CleanSpec, DecontaminateSpec, ModelSpec
 from curator.shards import read_shard
-from curator.stage import Corpus
+from pipelines.mixing import encode_mixture
 from pipelines.pool import Pool
 from pipelines.splitting import Benchmark, reference_documents
-from pipelines.mixing import encode_mixture
+from pipelines.tokenizing import Tokens, total_tokens
 from pipelines.training import TrainJob, run_train
-
-TOKENIZER_BYTES = 64 << 20  # a BPE of tens of thousands of entries has settled long before this
-
-
-@dataclass(frozen=True)
-class Tokens:
-    """The tokenizer of a run: where it lies, and its digest."""
-
-    path: Path
-    digest: str
 
 
 def clean(spec: CleanSpec | None, pool: Pool, driver: Driver) -> Pool:
@@ -71,25 +59,6 @@ def decontaminate(
     return pool.decided(decision)
 
 
-def count_tokens(spec: TokenizerSpec, pool: Pool, driver: Driver) -> tuple[Pool, Tokens]:
-    """Return the pool with `n_tokens` beside it, and the tokenizer that every count is of."""
-    from curator.train.tokenizer import TokenCount, train_bpe
-
-    if spec.path is not None:
-        path = Path(spec.path)
-    else:
-        size = int(spec.bpe or 4096)
-        identity = {"pool": pool.learning().digest, "bpe": size, "bytes": TOKENIZER_BYTES}
-        folder = driver.folder(
-            "tokenizer", identity, lambda out: train_bpe(_tokenizer_texts(pool), size, out)
-        )
-        path = folder / "tokenizer.json"
-    tokens = Tokens(path, file_digest(path))
-    stage = TokenCount(digest=tokens.digest, path=str(path))
-    counted = driver.map_stage(stage, pool.corpus, step="tokens", alive=pool.alive)
-    return pool.beside(counted), tokens
-
-
 def reference_models(
     specs: Mapping[str, ModelSpec], pool: Pool, tokens: Tokens, driver: Driver
 ) -> tuple[Pool, dict[str, Path]]:
@@ -115,13 +84,6 @@ def reference_models(
         job = TrainJob(mixture, spec.train.proxy, spec.train.tokens, spec.train.seed, driver.store)
         models[name] = driver.run(run_train, [job])[0]
     return pool, models
-
-
-def total_tokens(pool: Pool) -> int:
-    """Return the tokens of all living documents."""
-    counted = next(sidecar for sidecar in pool.sidecars if sidecar.name == "tokens")
-    corpus = Corpus(counted.shards, pool.alive.shards if pool.alive else ())
-    return sum(pc.sum(t["n_tokens"]).as_py() or 0 for t in corpus.tables(("n_tokens",)))
 
 
 def _chosen(pool: Pool, decision: Artifact) -> pa.Table:
@@ -153,13 +115,3 @@ def _items(benchmarks: list[Benchmark]) -> pa.Table:
             )
         )
     return pa.concat_tables(tables)
-
-
-def _tokenizer_texts(pool: Pool) -> Iterator[pa.Array]:
-    """Yield living texts, all or a share chosen by hash that holds about `TOKENIZER_BYTES`."""
-    corpus = pool.learning()
-    size = sum(pc.sum(pc.binary_length(t["text"])).as_py() or 0 for t in corpus.tables(("text",)))
-    share = min(1.0, TOKENIZER_BYTES / max(1, size))
-    for table in corpus.tables(("doc_id", "text")):
-        chance = uniform(id_matrix(table["doc_id"]), "tokenizer", 0)
-        yield table.filter(pa.array(chance < share))["text"].combine_chunks()

@@ -33,9 +33,8 @@ class Run:
 
     def print(self) -> None:
         """Print the stage, arm and comparison tables, and where the report is."""
-        from rich.console import Console
-
         from curator.report.terminal import summary
+        from rich.console import Console
 
         Console().print(summary(self.report, path=self.summary["report"]))
 
@@ -116,7 +115,9 @@ def read_run(folder: Path) -> dict[str, Any]:
     try:
         content = json.loads((folder / RUN).read_text())
     except (FileNotFoundError, NotADirectoryError):
-        raise LedgerError(f"{folder} holds no {RUN}; wanted the --out folder of a finished run") from None
+        raise LedgerError(
+            f"{folder} holds no {RUN}; wanted the --out folder of a finished run"
+        ) from None
     except ValueError as error:
         raise LedgerError(f"{folder / RUN} is not JSON ({error}); run the recipe again") from error
     return dict(content)

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import polars as pl
-import pyarrow as pa
 
 from curator.engine.driver import Driver
 from curator.engine.tasks import Sight, accounts, committed
@@ -93,4 +88,6 @@ def directions(viewed: Artifact) -> dict[str, str]:
     from curator.schema import field_note
 
     schema = read_shard(viewed.shards[0]).schema
-    return {field.name: field_note(field, "better", "neither") for field in schema if field.metadata}
+    return {
+        field.name: field_note(field, "better", "neither") for field in schema if field.metadata
+    }

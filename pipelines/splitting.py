@@ -56,7 +56,9 @@ def benchmarks_of(
         pool, decision = _set_aside(SetAside("benchmark", shares), "benchmarks", pool, driver)
         for name in from_pool:
             for split in SPLITS:
-                items = _roles_folder(f"benchmark.{name}.{split}", {f"{name}/{split}"}, pool, decision, driver)
+                items = _roles_folder(
+                    f"benchmark.{name}.{split}", {f"{name}/{split}"}, pool, decision, driver
+                )
                 found[f"{name}/{split}"] = Benchmark(name, split, items)
     return pool, found
 
@@ -81,9 +83,7 @@ def reference_documents(
     return pool.decided(decision), decision
 
 
-def _set_aside(
-    stage: SetAside, step: str, pool: Pool, driver: Driver
-) -> tuple[Pool, Artifact]:
+def _set_aside(stage: SetAside, step: str, pool: Pool, driver: Driver) -> tuple[Pool, Artifact]:
     decision = driver.map_stage(stage, pool.corpus, step=step, alive=pool.alive)
     return pool.decided(decision), decision
 
@@ -101,14 +101,11 @@ def _roles_folder(
     return folder_shard(driver.folder(name, identity, make), "documents")
 
 
-def _from_file(
-    name: str, split: str, path: str, spec: BenchmarkSpec, driver: Driver
-) -> Benchmark:
+def _from_file(name: str, split: str, path: str, spec: BenchmarkSpec, driver: Driver) -> Benchmark:
     """Return one split of a benchmark read from its file."""
 
     def make(out: Path) -> None:
-        fields = [spec.text] if isinstance(spec.text, str) else spec.text or ["text"]
-        items = read_benchmark(name, path, fields, id_field=spec.id or "id")
+        items = read_benchmark(name, path, text=spec.text, id=spec.id)
         table = pa.table(
             {
                 "doc_id": document_ids(f"{name}/{split}", items["text"]),

@@ -99,4 +99,3 @@ def train_arms(
         for number, _ in driver.engine.map(run_train, todo):
             progress.advance(todo[number].tokens, 0, {})
     return {arm: [job.folder for job in jobs if job.arm == arm] for arm in arms}
-

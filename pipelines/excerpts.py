@@ -1,0 +1,226 @@
+"""What a report shows of documents: examples of each drop, bad records, copies, contamination."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curator.clean.rules import RULES, Rule
+from curator.ledger import Artifact
+from curator.report import content as made
+from curator.shards import read_shard
+from pipelines.ingesting import quarantine_of
+from pipelines.pool import Pool
+
+if TYPE_CHECKING:
+    from pipelines.curate import Curated
+
+EXAMPLES = 3
+TEXT_CHARACTERS = 600
+CLUSTERS = 5
+_SHOWN_RECORDS = 12
+
+
+def drops_of(pool: Pool) -> tuple[made.Drop, ...]:
+    """Return every reason of every decision with its count and a few of its documents."""
+    drops = []
+    for decision in pool.decisions:
+        places = _first_places(decision)
+        for reason, count in sorted(decision.dropped.items(), key=lambda pair: -pair[1]):
+            excerpts = tuple(excerpt(pool, decision, *at) for at in places.get(reason, []))
+            drops.append(
+                made.Drop(decision.name, reason, count, rule_text(decision, reason), excerpts)
+            )
+    return tuple(drops)
+
+
+def rule_text(decision: Artifact, reason: str) -> str:
+    """Return a cleaning rule as what fails it, with its source; "" for any other reason."""
+    rule = _rule(reason)
+    if rule is None:
+        return ""
+    in_force = {
+        f"{each['name']}.{name}": threshold
+        for each in decision.identity["settings"].get("rules", [])
+        for name, threshold in each["thresholds"]
+    }
+    sign = ">" if rule.fails == "above" else "<"
+    return f"{rule.statistic} {sign} {in_force.get(reason, rule.threshold):g} ({rule.source})"
+
+
+def _rule(reason: str) -> Rule | None:
+    """Return the published rule that a reason names, if it names one."""
+    name, _, rule = reason.partition(".")
+    return next((each for each in RULES.get(name, ()) if each.name == rule), None)
+
+
+def quarantined_of(corpus: Artifact) -> tuple[made.Quarantined, ...]:
+    """Return the first unreadable records of each reason."""
+    table = quarantine_of(corpus)
+    if not table.num_rows:
+        return ()
+    frame = pl.DataFrame(pl.from_arrow(table.drop_columns(["raw"])))
+    found = (
+        frame.group_by("source", "reason", maintain_order=True)
+        .agg(pl.len().alias("records"), pl.col("origin").first(), pl.col("error").first())
+        .sort("records", descending=True)
+        .head(_SHOWN_RECORDS)
+    )
+    return tuple(
+        made.Quarantined(row["source"], row["origin"], row["reason"], row["records"], row["error"])
+        for row in found.to_dicts()
+    )
+
+
+def duplicates_of(pool: Pool) -> tuple[tuple[made.Cluster, ...], tuple[made.SourceLoss, ...]]:
+    """Return the largest groups of copies, and what each source lost to deduplication."""
+    decisions = [one for one in pool.decisions if one.name.startswith("dedup.")]
+    if not decisions:
+        return (), ()
+    removed = pl.concat([_removed(pool, decision) for decision in decisions])
+    largest = (
+        removed.group_by("kept_id", "kind")
+        .agg(pl.len().alias("copies"), pl.col("source"))
+        .sort(["copies", "kept_id"], descending=[True, False])
+        .head(CLUSTERS)
+    )
+    kept = _documents(pool, largest["kept_id"].to_list())
+    clusters = tuple(
+        made.Cluster(
+            kept[row["kept_id"]],
+            row["copies"] + 1,
+            _counts([*row["source"], kept[row["kept_id"]].source]),
+            row["kind"].removeprefix("dedup."),
+        )
+        for row in largest.to_dicts()
+        if row["kept_id"] in kept
+    )
+    lost = _counts(removed["source"].to_list())
+    before = _before(pool, decisions[0])
+    losses = tuple(
+        made.SourceLoss(source, before[source], lost.get(source, 0)) for source in sorted(before)
+    )
+    return clusters, losses
+
+
+def contamination_of(curated: Curated) -> tuple[made.Contamination, ...]:
+    """Return what each guarded benchmark shares with the pool."""
+    pool = curated.pool
+    decision = next((one for one in pool.decisions if one.name == "decontaminate"), None)
+    if decision is None:
+        return ()
+    matches: dict[str, list[made.Match]] = {}
+    for shard, decided in zip(pool.corpus.shards, decision.shards, strict=True):
+        verdicts = read_shard(decided)
+        mask = pc.fill_null(pc.invert(verdicts["keep"]), False)  # noqa: FBT003
+        rows = verdicts.filter(mask)
+        ids = read_shard(shard, ("doc_id", "source")).filter(mask)
+        for row, document in zip(rows.to_pylist(), ids.to_pylist(), strict=True):
+            matches.setdefault(row["benchmark"], []).append(
+                made.Match(
+                    row["benchmark"],
+                    row["item_id"],
+                    document["doc_id"].hex(),
+                    document["source"],
+                    row["matched_text"],
+                    row["item_share"],
+                )
+            )
+    return tuple(
+        made.Contamination(
+            name,
+            benchmark.items.rows,
+            len({match.entry for match in matches.get(name, [])}),
+            len(matches.get(name, [])),
+            tuple(matches.get(name, [])[:_SHOWN_RECORDS]),
+        )
+        for name, benchmark in sorted(curated.benchmarks.items())
+        if name in matches or name in curated.guarded
+    )
+
+
+def excerpt(pool: Pool, decision: Artifact, number: int, row: int) -> made.Excerpt:
+    """Return one document as a report shows it, with the numbers that a decision wrote for it."""
+    verdict = read_shard(decision.shards[number]).slice(row, 1).to_pylist()[0]
+    numbers = {
+        name: value
+        for name, value in verdict.items()
+        if isinstance(value, int | float | str) and name not in ("keep", "reason")
+    }
+    document = read_shard(pool.corpus.shards[number]).slice(row, 1).to_pylist()[0]
+    return _excerpt(document, _deciding(numbers, verdict["reason"]))
+
+
+def _deciding(numbers: Mapping[str, Any], reason: str) -> dict[str, Any]:
+    """Return the statistics that a cleaning rule looked at; all of a short verdict."""
+    rule = _rule(reason)
+    wanted = {rule.statistic, f"edited.{rule.statistic}"} if rule else {reason, "language"}
+    chosen = {name: value for name, value in numbers.items() if name in wanted}
+    return chosen or dict(list(numbers.items())[:4])
+
+
+def _excerpt(document: Mapping[str, Any], numbers: Mapping[str, Any]) -> made.Excerpt:
+    return made.Excerpt(
+        document["doc_id"].hex(),
+        document["source"],
+        document["origin"],
+        document["text"][:TEXT_CHARACTERS],
+        dict(numbers),
+    )
+
+
+def _first_places(decision: Artifact) -> dict[str, list[tuple[int, int]]]:
+    """Return the first few (shard, row) of each reason."""
+    places: dict[str, list[tuple[int, int]]] = {}
+    for number, shard in enumerate(decision.shards):
+        frame = pl.DataFrame(pl.from_arrow(read_shard(shard, ("reason",)))).with_row_index("row")
+        first = frame.drop_nulls().group_by("reason", maintain_order=True).head(EXAMPLES)
+        for row in first.to_dicts():
+            known = places.setdefault(row["reason"], [])
+            if len(known) < EXAMPLES:
+                known.append((number, row["row"]))
+    return places
+
+
+def _removed(pool: Pool, decision: Artifact) -> pl.DataFrame:
+    """Return kept_id, kind and source of every document that a deduplication dropped."""
+    tables = []
+    for shard, decided in zip(pool.corpus.shards, decision.shards, strict=True):
+        kept = read_shard(decided, ("kept_id",))["kept_id"]
+        mask = pc.is_valid(kept)
+        source = read_shard(shard, ("source",))["source"].filter(mask)
+        tables.append(pa.table({"kept_id": kept.filter(mask).cast(pa.binary()), "source": source}))
+    frame = pl.DataFrame(pl.from_arrow(pa.concat_tables(tables)))
+    return frame.with_columns(pl.lit(decision.name).alias("kind"))
+
+
+def _documents(pool: Pool, ids: list[bytes]) -> dict[bytes, made.Excerpt]:
+    """Return the documents with some ids as excerpts."""
+    wanted = pa.array(ids, pa.binary(16))
+    found = {}
+    for shard in pool.corpus.shards:
+        rows = pc.indices_nonzero(pc.is_in(read_shard(shard, ("doc_id",))["doc_id"], wanted))
+        for row in rows.to_pylist():
+            document = read_shard(shard).slice(row, 1).to_pylist()[0]
+            found[document["doc_id"]] = _excerpt(document, {})
+    return found
+
+
+def _before(pool: Pool, decision: Artifact) -> dict[str, int]:
+    """Return documents by source as a decision found them."""
+    sources: list[str] = []
+    for shard, decided in zip(pool.corpus.shards, decision.shards, strict=True):
+        alive = pc.is_valid(read_shard(decided, ("keep",))["keep"])
+        sources += read_shard(shard, ("source",))["source"].filter(alive).to_pylist()
+    return _counts(sources)
+
+
+def _counts(names: Iterable[str]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for name in names:
+        counts[name] = counts.get(name, 0) + 1
+    return dict(sorted(counts.items()))

@@ -1,0 +1,62 @@
+"""One tokenizer for the whole pool, and what every document costs under it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curator.engine.driver import Driver
+from curator.identity import file_digest, id_matrix, uniform
+from curator.recipe import TokenizerSpec
+from curator.stage import Corpus
+from pipelines.pool import Pool
+
+TOKENIZER_BYTES = 64 << 20  # a BPE of tens of thousands of entries has settled long before this
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """The tokenizer of a run: where it lies, and its digest."""
+
+    path: Path
+    digest: str
+
+
+def count_tokens(spec: TokenizerSpec, pool: Pool, driver: Driver) -> tuple[Pool, Tokens]:
+    """Return the pool with `n_tokens` beside it, and the tokenizer that every count is of."""
+    from curator.train.tokenizer import TokenCount, train_bpe
+
+    if spec.path is not None:
+        path = Path(spec.path)
+    else:
+        size = int(spec.bpe or 4096)
+        identity = {"pool": pool.learning().digest, "bpe": size, "bytes": TOKENIZER_BYTES}
+        folder = driver.folder(
+            "tokenizer", identity, lambda out: train_bpe(_tokenizer_texts(pool), size, out)
+        )
+        path = folder / "tokenizer.json"
+    tokens = Tokens(path, file_digest(path))
+    stage = TokenCount(digest=tokens.digest, path=str(path))
+    counted = driver.map_stage(stage, pool.corpus, step="tokens", alive=pool.alive)
+    return pool.beside(counted), tokens
+
+
+def total_tokens(pool: Pool) -> int:
+    """Return the tokens of all living documents."""
+    counted = next(sidecar for sidecar in pool.sidecars if sidecar.name == "tokens")
+    corpus = Corpus(counted.shards, pool.alive.shards if pool.alive else ())
+    return sum(pc.sum(t["n_tokens"]).as_py() or 0 for t in corpus.tables(("n_tokens",)))
+
+
+def _tokenizer_texts(pool: Pool) -> Iterator[pa.Array]:
+    """Yield living texts, all or a share chosen by hash that holds about `TOKENIZER_BYTES`."""
+    corpus = pool.learning()
+    size = sum(pc.sum(pc.binary_length(t["text"])).as_py() or 0 for t in corpus.tables(("text",)))
+    share = min(1.0, TOKENIZER_BYTES / max(1, size))
+    for table in corpus.tables(("doc_id", "text")):
+        chance = uniform(id_matrix(table["doc_id"]), "tokenizer", 0)
+        yield table.filter(pa.array(chance < share))["text"].combine_chunks()
