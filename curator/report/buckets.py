@@ -84,7 +84,7 @@ class Buckets:
     def middles(self) -> Floats:
         """Return one value per bucket that stands for what is in it."""
         low, high = _edge(self.keys), _edge(self.keys + np.sign(self.keys) + (self.keys == 0))
-        middle = (low + high) / 2
+        middle = low / 2 + high / 2  # halved first: the sum of two large edges can overflow
         if self.whole:  # a bucket no wider than 1 holds one whole number: that one
             only = np.where(self.keys > 0, np.ceil(low), np.floor(low))
             middle = np.where(np.abs(high - low) <= 1, only, middle)
@@ -94,8 +94,8 @@ class Buckets:
     def histogram(self, bins: int) -> tuple[Floats, Ints]:
         """Return edges (bins + 1) and counts between least and greatest.
 
-        Edges are evenly spaced, or evenly in the logarithm where all values are positive and
-        spread over a factor of 1000 or more. A value near an edge may count next door.
+        Edges are evenly spaced, or evenly in the logarithm where `is_wide`. A value near an edge
+        may count next door.
         """
         if not self.count:
             return np.zeros(0), _no_ints()
@@ -113,8 +113,9 @@ class Buckets:
 
     @property
     def is_wide(self) -> bool:
-        """Whether the values ask for a logarithmic axis."""
-        return self.least > 0 and self.greatest / self.least >= 1000
+        """Whether the values ask for a logarithmic axis: the middle 90 % span a factor of 100."""
+        low, high = self.quantile(0.05), self.quantile(0.95)
+        return self.least > 0 and low is not None and high is not None and high >= 100 * low
 
 
 def bucketed(values: npt.NDArray[Any]) -> Buckets:
@@ -140,7 +141,8 @@ def _keys(numbers: Floats) -> Ints:
 
 def _edge(keys: Ints) -> Floats:
     """Return the end of each bucket that lies nearer to zero."""
-    return np.copysign((np.abs(keys) << _SHIFT).view(np.float64), keys)
+    edge = (np.abs(keys) << _SHIFT).view(np.float64)
+    return np.copysign(np.minimum(edge, np.finfo(np.float64).max), keys)  # past the last: inf
 
 
 def _exact_sum(numbers: Floats) -> int:

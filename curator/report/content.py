@@ -8,13 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Literal
 
 Verdict = Literal["better", "worse", "equivalent", "undecided"]
 Direction = Literal["higher", "lower"]
-
-NOTHING: Mapping[str, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -28,9 +25,9 @@ class StageCount:
     name: str
     rows_in: int
     rows_out: int
-    dropped: Mapping[str, int] = NOTHING
-    quarantined: Mapping[str, int] = NOTHING
-    sources: Mapping[str, int] = NOTHING
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    quarantined: Mapping[str, int] = field(default_factory=dict)
+    sources: Mapping[str, int] = field(default_factory=dict)
     text_bytes: int | None = None
     tokens: int | None = None
     seconds: float = 0.0
@@ -83,7 +80,7 @@ class Cluster:
 
     kept: Excerpt
     documents: int  # with the kept one
-    sources: Mapping[str, int] = NOTHING
+    sources: Mapping[str, int] = field(default_factory=dict)
     kind: str = "minhash"
 
 
@@ -135,6 +132,7 @@ class ScoreColumn:
     cuts: Mapping[str, float] = field(default_factory=dict)  # arm -> the score at its border
     about: str = ""
     nulls: int = 0
+    log: bool = False  # edges are evenly spaced in the logarithm
 
 
 @dataclass(frozen=True)

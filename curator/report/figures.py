@@ -67,7 +67,7 @@ def plain(value: float | int | str) -> str:
         return grouped(value)
     if not math.isfinite(value):
         return str(value)
-    shown = f"{value:,.0f}" if abs(value) >= 10000 else f"{value:.4g}"
+    shown = f"{value:,.0f}" if abs(value) >= 10000 else f"{value:,.4g}"
     return shown.replace("-", _MINUS)
 
 

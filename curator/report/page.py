@@ -1,0 +1,70 @@
+"""One run as one HTML page that needs nothing else: no network, no files beside it, no scripts.
+
+The page's policy allows only its own style and, by its hash, its one script (sorting of tables),
+so even markup that slipped through escaping could neither run nor send anything. Equal reports
+are equal bytes: there is no date and no random id in the page.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+from markupsafe import Markup
+
+from curator.report import choices, origins, pool, results, training
+from curator.report.content import Report
+from curator.report.look import SCRIPT, STYLE
+from curator.report.markup import tag
+from curator.shards import write_atomically
+
+SECTIONS: tuple[tuple[str, str, Callable[[Report], Markup]], ...] = (
+    ("comparison", "Comparison", results.comparison),
+    ("training", "Training", training.training),
+    ("cost", "Cost", results.cost),
+    ("funnel", "Funnel", pool.funnel),
+    ("drops", "Drops", pool.drops),
+    ("quarantine", "Quarantine", pool.quarantine),
+    ("duplicates", "Duplicates", pool.duplicates),
+    ("contamination", "Contamination", pool.contamination),
+    ("scores", "Scores", choices.scores),
+    ("mixtures", "Mixtures", choices.mixtures),
+    ("overlap", "Overlap", choices.overlap),
+    ("lineage", "Lineage", origins.lineage),
+    ("glossary", "Glossary", origins.glossary),
+)
+
+
+def render(report: Report) -> str:
+    """Return the whole page. Texts from documents are escaped, controls in them made visible."""
+    links = (tag("a", title, href=f"#{anchor}") for anchor, title, _ in SECTIONS)
+    body = tag(
+        "body",
+        tag("header", tag("div", results.headline(report))),
+        tag("nav", tag("div", *links), aria_label="Sections"),
+        tag("main", *(build(report) for _, _, build in SECTIONS)),
+        tag("footer", f"Made by curator from run {report.name}. The page loads nothing."),
+        tag("script", Markup(SCRIPT)),
+    )
+    return f"<!doctype html>\n{tag('html', _head(report), body, lang='en')}\n"
+
+
+def write(report: Report, path: Path) -> None:
+    """Write the page to `path`, whole or not at all."""
+    write_atomically(path, render(report).encode())
+
+
+def _head(report: Report) -> Markup:
+    digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+    return tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", http_equiv="Content-Security-Policy", content=policy),
+        tag("meta", name_="viewport", content="width=device-width,initial-scale=1"),
+        tag("meta", name_="color-scheme", content="light dark"),
+        tag("title", f"{results.title(report)}: {report.name}"),
+        tag("style", Markup(STYLE)),
+    )

@@ -1,0 +1,296 @@
+"""Drawn plots, as SVG written here: histograms of scores, loss curves, differences in loss.
+
+Why not Matplotlib: its SVG carries fixed colors, its own ids (which collide when several stand
+in one page) and a date, so it can neither follow the reader's light or dark setting nor be equal
+bytes for equal numbers without rewriting its output; it is also a dependency and a second of
+start-up that nothing else here needs. These plots are polylines and text in CSS variables.
+Coordinates are rounded to hundredths, so equal input is equal bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from markupsafe import Markup
+
+from curator.report.axes import Axis, padded, tick_texts
+from curator.report.figures import compact, plain, share
+from curator.report.markup import Child, join, tag
+
+Curve = tuple[tuple[float, ...], tuple[float, ...]]  # x values ascending, y values
+WIDTH, HEIGHT = 460, 230
+_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 16, 40
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a plot: thin ones are single seeds, the others carry a label."""
+
+    label: str
+    color: str
+    xs: tuple[float, ...]
+    ys: tuple[float, ...]
+    thin: bool = False
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The axes of one plot, with how to write their ticks and what they measure."""
+
+    x: Axis
+    y: Axis
+    x_title: str
+    y_title: str
+    x_text: Callable[[Sequence[float]], list[str]] = tick_texts
+    y_text: Callable[[Sequence[float]], list[str]] = tick_texts
+
+
+def framed(
+    xs: tuple[float, float], ys: tuple[float, float], *, log_x: bool = False, right: int = _RIGHT
+) -> tuple[Axis, Axis]:
+    """Return the axes of a plot whose values lie in the two ranges, with `right` points spare."""
+    x = Axis(xs[0], xs[1], _LEFT, WIDTH - right, log=log_x)
+    return x, Axis(ys[0], ys[1], HEIGHT - _BOTTOM, _TOP)
+
+
+def drawing(label: str, frame: Frame, *marks: Child) -> Markup:
+    """Return the SVG of marks on axes; `label` says in words what it shows."""
+    return tag(
+        "svg",
+        tag("title", label),
+        _y_axis(frame),
+        _x_axis(frame),
+        *marks,
+        viewBox=f"0 0 {WIDTH} {HEIGHT}",
+        role="img",
+        aria_label=label,
+    )
+
+
+def _y_axis(frame: Frame) -> Markup:
+    ticks = frame.y.ticks(4)
+    lines = []
+    for value, text in zip(ticks, frame.y_text(ticks), strict=True):
+        y = frame.y.at(value)
+        lines.append(_rule(frame.x.start, y, frame.x.end, y, "axis"))
+        lines.append(_text(_LEFT - 7, y + 4, text, "end"))
+    return tag("g", *lines, _text(0, 8, frame.y_title, "start"))
+
+
+def _x_axis(frame: Frame) -> Markup:
+    ticks = frame.x.ticks(6)
+    base = frame.y.start
+    texts = [
+        _text(frame.x.at(value), base + 16, text, "middle")
+        for value, text in zip(ticks, frame.x_text(ticks), strict=True)
+    ]
+    middle = (frame.x.start + frame.x.end) / 2
+    return tag("g", *texts, _text(middle, base + 34, frame.x_title, "middle"))
+
+
+def _rule(x1: float, y1: float, x2: float, y2: float, class_: str, style: str = "") -> Markup:
+    return tag(
+        "line",
+        x1=f"{x1:g}",
+        y1=f"{y1:g}",
+        x2=f"{x2:g}",
+        y2=f"{y2:g}",
+        class_=class_,
+        style=style or None,
+    )
+
+
+def _text(x: float, y: float, text: str, anchor: str, class_: str = "", style: str = "") -> Markup:
+    return tag(
+        "text",
+        text,
+        x=f"{x:g}",
+        y=f"{y:g}",
+        text_anchor=anchor,
+        class_=class_ or None,
+        style=style or None,
+    )
+
+
+@dataclass(frozen=True)
+class Spread:
+    """One histogram of a score, as counts per bin, with the score at its border if it has one."""
+
+    label: str
+    color: str
+    counts: tuple[int, ...]
+    cut: float | None = None
+
+
+def histogram(
+    title: str, edges: Sequence[float], pool: Sequence[int], spreads: Sequence[Spread], *, log: bool
+) -> Markup:
+    """Return the pool as filled bars and each arm's selection as an outline.
+
+    Each is the share of its own documents by bin, so that shapes compare whatever the counts.
+    """
+    shares = [_shares(pool), *(_shares(spread.counts) for spread in spreads)]
+    top = max((max(each, default=0.0) for each in shares), default=0.0) or 1.0
+    x, y = framed((edges[0], edges[-1]), (0.0, top * 1.12), log_x=log)
+    frame = Frame(x, y, title, "share of documents", y_text=_percent, x_text=_short)
+    bars = [
+        tag(
+            "rect",
+            tag("title", f"{plain(low)} to {plain(high)}: {number:,} of the pool ({share(part)})"),
+            x=f"{x.at(low):g}",
+            y=f"{y.at(part):g}",
+            width=f"{max(0.0, x.at(high) - x.at(low) - 0.6):.2f}",
+            height=f"{y.start - y.at(part):.2f}",
+            class_="pool",
+        )
+        for low, high, number, part in zip(edges, edges[1:], pool, shares[0], strict=False)
+    ]
+    outlines = [_outline(spread, edges, x, y) for spread in spreads]
+    cuts = _cuts(spreads, x, y)
+    label = f"Histogram of {title}: the pool and {len(spreads)} selections"
+    return drawing(label, frame, *bars, *outlines, *cuts)
+
+
+def _shares(counts: Sequence[int]) -> list[float]:
+    total = sum(counts)
+    return [number / total if total else 0.0 for number in counts]
+
+
+def _outline(spread: Spread, edges: Sequence[float], x: Axis, y: Axis) -> Markup:
+    points = [(x.at(edges[0]), y.start)]
+    for low, high, part in zip(edges, edges[1:], _shares(spread.counts), strict=False):
+        points += [(x.at(low), y.at(part)), (x.at(high), y.at(part))]
+    points.append((x.at(edges[-1]), y.start))
+    return _polyline(points, "step", spread.color, spread.label)
+
+
+def _cuts(spreads: Sequence[Spread], x: Axis, y: Axis) -> list[Markup]:
+    marks = []
+    for place, spread in enumerate(spread for spread in spreads if spread.cut is not None):
+        at = x.at(min(max(spread.cut or 0.0, x.low), x.high))
+        height = y.end + 9 + 13 * (place % 4)
+        leftward = at > (x.start + x.end) / 2
+        style = f"--c:{spread.color}"
+        text = f"{spread.label}: cut {plain(spread.cut or 0.0)}"
+        marks.append(_rule(at, y.start, at, y.end, "cut", style))
+        marks.append(
+            _text(
+                at - 5 if leftward else at + 5,
+                height,
+                text,
+                "end" if leftward else "start",
+                "tagged",
+                style,
+            )
+        )
+    return marks
+
+
+def curves(
+    label: str,
+    lines: Sequence[Line],
+    x_title: str,
+    y_title: str,
+    *,
+    log_x: bool,
+    zero: bool = False,
+) -> Markup:
+    """Return lines over a shared x axis, the thick ones labeled at their right ends."""
+    xs = [value for line in lines for value in line.xs]
+    tail = [value for line in lines for value in line.ys]
+    low, high = padded(tail)
+    if zero:
+        low, high = min(low, 0.0), max(high, 0.0)
+    x, y = framed((min(xs), max(xs)), (low, high), log_x=log_x, right=72)
+    frame = Frame(x, y, x_title, y_title, x_text=_short)
+    drawn = [
+        _polyline(
+            [(x.at(a), y.at(b)) for a, b in zip(line.xs, line.ys, strict=True)],
+            "seed" if line.thin else "step",
+            line.color,
+            line.label,
+        )
+        for line in sorted(lines, key=lambda line: not line.thin)
+    ]
+    base = [_rule(x.start, y.at(0.0), x.end, y.at(0.0), "zero")] if zero else []
+    return drawing(label, frame, *base, *drawn, *_end_labels(lines, x, y))
+
+
+def _end_labels(lines: Sequence[Line], x: Axis, y: Axis) -> list[Markup]:
+    """Return the labels of the thick lines, pushed apart so that none covers another."""
+    ends = sorted((y.at(line.ys[-1]), line) for line in lines if not line.thin)
+    marks, least = [], y.end
+    heights: list[float] = []
+    for height, _ in ends:
+        heights.append(max(height, least))
+        least = heights[-1] + 13
+    overflow = max(0.0, (heights[-1] if heights else 0.0) - y.start)
+    for (_, line), height in zip(ends, heights, strict=True):
+        style = f"--c:{line.color}"
+        marks.append(_text(x.end + 6, height + 4 - overflow, line.label, "start", "tagged", style))
+    return marks
+
+
+def _polyline(points: Sequence[tuple[float, float]], class_: str, color: str, label: str) -> Markup:
+    path = " ".join(f"{px:g},{py:g}" for px, py in points)
+    return tag("polyline", tag("title", label), points=path, class_=class_, style=f"--c:{color}")
+
+
+def _percent(values: Sequence[float]) -> list[str]:
+    return [f"{text} %" for text in tick_texts([100 * value for value in values])]
+
+
+def _short(values: Sequence[float]) -> list[str]:
+    if max((abs(value) for value in values), default=0) >= 1000:
+        return [compact(value) for value in values]
+    spread = len(values) > 1 and min(values) > 0 and max(values) >= 100 * min(values)
+    return [plain(value) for value in values] if spread else tick_texts(values)
+
+
+def averaged(group: Sequence[Curve]) -> Curve:
+    """Return the mean of several curves on the x values of the first, as far as all reach."""
+    grid = _shared_grid(group)
+    each = [np.interp(grid, xs, ys) for xs, ys in group]
+    return tuple(grid.tolist()), tuple(np.mean(each, axis=0).tolist())
+
+
+def difference(curve: Curve, base: Curve) -> Curve:
+    """Return `curve` minus `base` on the x values of `curve`, as far as both reach."""
+    grid = _shared_grid([curve, base])
+    gap = np.interp(grid, *curve) - np.interp(grid, *base)
+    return tuple(grid.tolist()), tuple(gap.tolist())
+
+
+def _shared_grid(group: Sequence[Curve]) -> npt.NDArray[np.float64]:
+    grid = np.asarray(group[0][0], dtype=np.float64)
+    return grid[grid <= min(max(xs) for xs, _ in group)]
+
+
+def forest_track(
+    effect: float, low: float, high: float, margin: float | None, reach: float, color: str
+) -> Markup:
+    """Return one row of a forest plot: interval, effect, zero line, ±margin; ±reach wide."""
+
+    def at(value: float) -> str:
+        return f"{50 + 50 * max(-1.0, min(1.0, value / reach)):.2f}%"
+
+    def wide(a: float, b: float) -> str:
+        return f"{50 * (min(b, reach) - max(a, -reach)) / reach:.2f}%"
+
+    band = margin and tag(
+        "i", class_="margin", style=f"left:{at(-margin)};width:{wide(-margin, margin)}"
+    )
+    parts = join(
+        [
+            band or None,
+            tag("i", class_="zeroline", style="left:50%"),
+            tag("i", class_="span", style=f"left:{at(low)};width:{wide(low, high)}"),
+            tag("i", class_="cap", style=f"left:{at(low)}"),
+            tag("i", class_="cap", style=f"left:{at(high)}"),
+            tag("i", class_="dot", style=f"left:{at(effect)}"),
+        ]
+    )
+    return tag("div", parts, class_="track", style=f"--c:{color}", aria_hidden="true")

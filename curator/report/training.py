@@ -1,0 +1,84 @@
+"""The section of loss curves: each arm, and each arm minus the baseline, seed by seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from markupsafe import Markup
+
+from curator.report.content import LossCurve, Report
+from curator.report.markup import tag
+from curator.report.plots import Curve, Line, averaged, curves, difference
+from curator.report.tables import absent, arm_color, figure, legend, section
+
+
+def training(report: Report) -> Markup:
+    """Return the loss curves: each arm, and each arm's difference from the baseline."""
+    if not report.curves:
+        return absent("training", "Training", "No proxies were trained.")
+    arms = [arm.name for arm in report.arms] or list(dict.fromkeys(c.arm for c in report.curves))
+    arms = [arm for arm in arms if any(curve.arm == arm for curve in report.curves)]
+    plots = [
+        figure(
+            "Training loss",
+            "mean over seeds; thin lines are single seeds",
+            curves(
+                f"Training loss of {', '.join(arms)} against tokens",
+                _loss_lines(report, arms),
+                "tokens seen (logarithmic)",
+                "nats per token",
+                log_x=True,
+            ),
+        )
+    ]
+    against = _difference_lines(report, arms)
+    if against:
+        plots.append(
+            figure(
+                f"Training loss minus {report.baseline}",
+                "same seed, same number of tokens; each arm trains on its own mixture, "
+                "so the verdict rests on held-out text",
+                curves(
+                    f"Difference in training loss from {report.baseline}",
+                    against,
+                    "tokens seen (logarithmic)",
+                    "nats per token",
+                    log_x=True,
+                    zero=True,
+                ),
+            )
+        )
+    names = legend((arm, arm_color(report, arm)) for arm in arms)
+    lead = report.proxy and f"Proxy {report.proxy}."
+    return section("training", "Training", lead, names, tag("div", *plots, class_="plots"))
+
+
+def _points(curve: LossCurve) -> Curve:
+    pairs = [(float(x), y) for x, y in zip(curve.tokens, curve.loss, strict=True) if x > 0]
+    return tuple(x for x, _ in pairs), tuple(y for _, y in pairs)
+
+
+def _loss_lines(report: Report, arms: Iterable[str]) -> list[Line]:
+    lines = []
+    for arm in arms:
+        color = arm_color(report, arm)
+        runs = [(curve, *_points(curve)) for curve in report.curves if curve.arm == arm]
+        lines += [Line(f"{arm}, seed {c.seed}", color, xs, ys, thin=True) for c, xs, ys in runs]
+        lines.append(Line(arm, color, *averaged([(xs, ys) for _, xs, ys in runs])))
+    return lines
+
+
+def _difference_lines(report: Report, arms: Iterable[str]) -> list[Line]:
+    base = {curve.seed: _points(curve) for curve in report.curves if curve.arm == report.baseline}
+    lines = []
+    for arm in arms:
+        color = arm_color(report, arm)
+        paired = [
+            (curve.seed, *difference(_points(curve), base[curve.seed]))
+            for curve in report.curves
+            if curve.arm == arm != report.baseline and curve.seed in base
+        ]
+        lines += [Line(f"{arm}, seed {seed}", color, xs, ys, thin=True) for seed, xs, ys in paired]
+        if paired:
+            lines.append(Line(arm, color, *averaged([(xs, ys) for _, xs, ys in paired])))
+    return lines
