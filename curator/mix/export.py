@@ -141,14 +141,15 @@ def _hugging_face(rows: Iterator[pa.Table], folder: Path) -> None:
     first = next(rows, None)
     if first is None:
         raise RecipeError("nothing is chosen, so there is nothing to export", where="export")
-    stream = folder / "stream.arrow"
-    with pa.OSFile(str(stream), "wb") as sink, pa.ipc.new_stream(sink, first.schema) as writer:
-        writer.write_table(first)
-        for table in rows:
-            writer.write_table(table.cast(first.schema))
     datasets.disable_progress_bars()
-    datasets.Dataset.from_file(str(stream)).save_to_disk(str(folder))
-    stream.unlink()
+    # The library copies a memory-mapped Arrow stream, and not within the folder it lies in.
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".tmp-") as beside:
+        stream = str(Path(beside) / "stream.arrow")
+        with pa.OSFile(stream, "wb") as sink, pa.ipc.new_stream(sink, first.schema) as writer:
+            writer.write_table(first)
+            for table in rows:
+                writer.write_table(table.cast(first.schema))
+        datasets.Dataset.from_file(stream).save_to_disk(str(folder))
 
 
 def _tokens(mixture: Path, folder: Path) -> None:

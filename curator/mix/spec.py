@@ -14,6 +14,7 @@ from curator.select.spec import unknown
 # Up to about four epochs, repeated tokens are worth nearly as much as fresh ones
 # (Muennighoff et al. 2023, arXiv:2305.16264, abstract).
 DEFAULT_MAX_EPOCHS = 4.0
+_MOST_EPOCHS = (1 << 16) - 1  # epochs are counted in two bytes
 SHORTFALLS = ("error", "redistribute")
 
 
@@ -93,6 +94,7 @@ def mistakes(content: Sequence[Any] | Mapping[str, Any] | None) -> list[str]:
         for key in ("temperature", "max_epochs", "tokens")
         if content.get(key) is not None and not _above(content[key], 0)
     ]
+    faults += _cap_faults("mix", content)
     if content.get("sources") and "scheme" in content:
         faults.append("both `sources` and `scheme` are given; weights come from one of them")
     return faults + _entry_faults(content.get("sources") or [])
@@ -117,12 +119,20 @@ def _entry_faults(entries: object) -> list[str]:
             faults.append(f"{name}: weight is {entry['weight']!r}; wanted a number of 0 or more")
         if not _above(entry.get("max_epochs", 1), 0):
             faults.append(f"{name}: max_epochs is {entry['max_epochs']!r}; wanted above 0")
+        faults += _cap_faults(name, entry)
         if name in seen:
             faults.append(f"{name} is there twice; give each source one weight")
         seen.add(name)
     if seen and not faults and not any(_above(entry.get("weight", 1), 0) for entry in entries):
         faults.append("all weights are 0; nothing would be drawn")
     return faults
+
+
+def _cap_faults(name: str, settings: Mapping[str, Any]) -> list[str]:
+    cap = settings.get("max_epochs", 1)
+    if not _above(cap, 0) or cap <= _MOST_EPOCHS:
+        return []  # what is no number above 0 is said elsewhere
+    return [f"{name}: max_epochs is {cap!r}; wanted at most {_MOST_EPOCHS:,}"]
 
 
 def _above(value: object, bound: float, *, equal: bool = False) -> bool:

@@ -169,13 +169,7 @@ def _index(table: pa.Table) -> pa.Table:
     length = table["tokens"].to_numpy().astype(np.int64)
     offset = np.cumsum(length) - length
     columns = [table["doc_id"], table["source"], table["epoch"], pa.array(offset), pa.array(length)]
-    return pa.table(
-        [
-            pa.chunked_array(column) if isinstance(column, pa.Array) else column
-            for column in columns
-        ],
-        schema=INDEX,
-    )
+    return pa.table(columns, schema=INDEX)
 
 
 def _check(part: Encoded, vocab_size: int, bos_id: int) -> None:
