@@ -21,7 +21,7 @@ from curator.identity import id_matrix, random_bits, uniform
 from curator.mix import share
 from curator.mix.spec import MixEntry, MixSpec
 from curator.schema import DRAW
-from curator.select.manifest import draw_hash, id_keys, manifest_hash
+from curator.select.manifest import draw_hash, id_keys, id_order, manifest_hash
 from curator.select.quota import Shortfall, divide, fill
 
 SHUFFLE = "draw"
@@ -140,7 +140,7 @@ class _Part:
 
 def _by_source(selection: pa.Table) -> dict[str, _Part]:
     """Return each source's documents, sorted by id: the order of the selection has no effect."""
-    ordered = selection.take(pa.array(np.argsort(id_keys(selection), kind="stable")))
+    ordered = selection.take(pa.array(id_order(selection)))
     keys = id_keys(ordered)
     if (keys[1:] == keys[:-1]).any():
         raise RecipeError("the selection has a document twice; a selection has each one once")
@@ -236,7 +236,7 @@ def _interleaved(drawn: Mapping[str, _Part], seed: int) -> pa.Table:
 
 def _drawn_rows(selection: pa.Table, table: pa.Table) -> tuple[pa.Table, NDArray[np.uint32]]:
     """Return the selection's rows that are drawn, by id, and how often each is."""
-    ordered = selection.take(pa.array(np.argsort(id_keys(selection), kind="stable")))
+    ordered = selection.take(pa.array(id_order(selection)))
     times = np.zeros(ordered.num_rows, np.uint32)
     np.add.at(times, np.searchsorted(id_keys(ordered), id_keys(table)), 1)
     return ordered.filter(pa.array(times > 0)), times[times > 0]

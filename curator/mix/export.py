@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from curator.errors import LedgerError, RecipeError
 from curator.mix.megatron import write_megatron
 from curator.mix.reader import load
-from curator.select.manifest import id_keys
+from curator.select.manifest import id_keys, id_order
 from curator.select.spec import unknown
 
 _ZSTD_LEVEL = 3
@@ -72,9 +72,8 @@ def _chosen_rows(
     tables: Iterable[pa.Table], chosen: pa.Table, epochs: NDArray[np.integer]
 ) -> Iterator[pa.Table]:
     """Yield the chosen rows of each table, every document once, ids as hex, with `epochs`."""
-    keys = id_keys(chosen)
-    order = np.argsort(keys, kind="stable")
-    keys, times = keys[order], epochs[order].astype(np.uint32)
+    order = id_order(chosen)
+    keys, times = id_keys(chosen)[order], epochs[order].astype(np.uint32)
     seen = np.zeros(len(keys), dtype=np.bool_)
     for table in tables:
         own = id_keys(table)

@@ -23,7 +23,7 @@ from curator.identity import id_matrix
 from curator.mix.draw import Draw
 from curator.mix.reader import DTYPES, INDEX_FILE, NOTES_FILE, TOKENS_FILE
 from curator.schema import DOC_ID
-from curator.select.manifest import id_keys
+from curator.select.manifest import id_keys, id_order
 from curator.shards import write_atomically, write_shard
 
 INDEX = pa.schema(
@@ -118,11 +118,10 @@ class _Places:
     """Where in tokens.bin each document goes; documents are found by a search over sorted ids."""
 
     def __init__(self, index: pa.Table) -> None:
-        keys = id_keys(index)
-        self._order = np.argsort(keys, kind="stable")
-        self._keys = keys[self._order]
-        self._offset = index["offset"].to_numpy()[self._order]
-        self._length = index["length"].to_numpy()[self._order]
+        order = id_order(index)
+        self._keys = id_keys(index)[order]
+        self._offset = index["offset"].to_numpy()[order]
+        self._length = index["length"].to_numpy()[order]
         self._filled = np.zeros(index.num_rows, dtype=np.bool_)
 
     def copy(self, part: Encoded, target: NDArray[Any]) -> None:

@@ -34,7 +34,7 @@ def manifest_hash(
     rows["doc_id"] = _void(selection)
     rows["copies"] = selection["copies"].to_numpy()
     rows["epochs"] = times
-    rows = rows[np.argsort(id_keys(selection), kind="stable")]
+    rows = rows[id_order(selection)]
     return _digest("manifest/1", tokenizer_digest, rows[rows["epochs"] > 0])
 
 
@@ -44,6 +44,12 @@ def draw_hash(draw: pa.Table, tokenizer_digest: str) -> str:
     rows["doc_id"] = _void(draw)
     rows["epoch"] = draw["epoch"].to_numpy()
     return _digest("draw/1", tokenizer_digest, rows)
+
+
+def id_order(table: pa.Table) -> NDArray[np.int64]:
+    """Return the rows sorted by the bytes of their ids; equal ids stay in their order."""
+    halves = np.ascontiguousarray(id_matrix(table["doc_id"])).view(">u8").reshape(-1, 2)
+    return np.lexsort((halves[:, 1].astype(np.uint64), halves[:, 0].astype(np.uint64)))
 
 
 def id_keys(table: pa.Table) -> NDArray[np.bytes_]:

@@ -19,8 +19,9 @@ from curator.errors import PluginError, RecipeError
 from curator.identity import id_matrix
 from curator.select.spec import unknown
 
+UNKNOWN = "unknown"  # the quota group of documents without a language, cluster, ...
 BATCH_ROWS = 1 << 17
-PART_ROWS = 1 << 25  # 256 MiB of id prefixes at a time while repeats are looked for
+PART_ROWS = 1 << 24  # 128 MiB of id prefixes at a time while repeats are looked for
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,8 @@ class Pool:
             for batch in self._raw(["doc_id"]):
                 prefix = _prefix(_ids(batch))
                 kept.append(prefix if parts == 1 else prefix[prefix % parts == part])
-            ordered = np.sort(np.concatenate(kept))
+            ordered = np.concatenate(kept)
+            ordered.sort()
             found.append(np.unique(ordered[1:][ordered[1:] == ordered[:-1]]))
         return np.sort(np.concatenate(found))
 
@@ -128,10 +130,9 @@ class Pool:
         return pl.concat(kept).group_by("doc_id").agg(rest, pl.col("copies").sum()).sort("doc_id")
 
     def _rows(self, batch: pl.DataFrame, ids: NDArray[np.uint8]) -> Rows:
-        for name in ("source", "tokens", "_group"):
+        for name in ("source", "tokens"):
             if batch[name].null_count():
-                wanted = "group" if name == "_group" else name
-                raise PluginError(f"the pool has documents without {wanted!r}; every one needs it")
+                raise PluginError(f"the pool has documents without {name!r}; every one needs it")
         score = None
         scored = np.ones(batch.height, dtype=np.bool_)
         if self._has_score:
@@ -167,10 +168,11 @@ def _checked(frame: pl.LazyFrame, by: str, group: str) -> pl.LazyFrame:
     if faults:
         raise RecipeError("\n".join(faults), where="select")
     copies = pl.col("copies") if "copies" in schema else pl.lit(1)
+    name = pl.col(group).cast(pl.String)
     columns = [
         pl.col("doc_id"),
         pl.col("source").cast(pl.String),
-        pl.col(group).cast(pl.String).alias("_group"),
+        (name if group == "source" else name.fill_null(UNKNOWN)).alias("_group"),
         pl.col("tokens").cast(pl.Int64),
         copies.cast(pl.UInt32).alias("copies"),
     ]

@@ -17,6 +17,7 @@ LEVELS = {
 }  # fmt: skip
 SIBLINGS = {  # exceptions to "siblings do not import each other", each with its reason
     ("identity", "schema"), ("schema", "identity"),
+    ("mix", "select"),  # a mixture is drawn from a selection and named by the same hashes
 }
 FOUNDATION = {"errors", "schema", "identity", "shards", "stage", "ledger", "recipe"}
 

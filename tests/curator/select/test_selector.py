@@ -195,6 +195,18 @@ def test_quotas_are_exact_selections_of_their_own():
     assert both.dropped["no_quota"] == frame.filter(pl.col("source") == "c").height
 
 
+def test_quotas_go_by_any_column_and_what_has_no_value_is_unknown():
+    frame = pool(200, nulls=0).with_columns(
+        language=pl.when(pl.col("score") > 0).then(pl.lit("en"))
+    )
+    quotas = {"en": 300, "unknown": 200}
+    chosen = select(frame.lazy(), SelectSpec("random", quotas=quotas, quota_by="language"))
+    english = set(frame.filter(pl.col("score") > 0)["doc_id"])
+    costs = [(row["doc_id"] in english, row["tokens"]) for row in chosen.table.to_pylist()]
+    assert 250 < sum(tokens for known, tokens in costs if known) <= 300
+    assert 150 < sum(tokens for known, tokens in costs if not known) <= 200
+
+
 def test_all_shortfalls_are_named_at_once():
     frame = pool(60, nulls=0)
     with pytest.raises(BudgetError) as caught:
