@@ -15,6 +15,7 @@ import numpy.typing as npt
 from curator.text.unicode import (
     LETTER,
     LIMIT,
+    LINE_BREAK,
     LOWER,
     PICTURE,
     PUNCTUATION,
@@ -39,6 +40,7 @@ PUNCTUAL: Final = 2048  # Unicode category P
 BLANK: Final = 4096  # white space
 STOP: Final = 8192  # ends a sentence when it is a token of its own
 FIGURE: Final = 16384  # 0 to 9
+BREAK: Final = 32768  # `str.splitlines` cuts here
 
 _PUNCTUATION: Final = "…,:;!?¿؟¡()[]{}<>_#*&。？！，、；：～·।،۔؛٪"
 _QUOTES: Final = "'\"”“`‘´’‚„»«「」『』（）〔〕【】《》〈〉〈〉⟦⟧"
@@ -65,6 +67,7 @@ def affixes() -> npt.NDArray[np.uint16]:
     flags[(classes & TERMINAL) != 0] |= STOP | SYMBOLIC
     flags[(classes & PUNCTUATION) != 0] |= PUNCTUAL
     flags[(classes & SPACE) != 0] |= BLANK
+    flags[(classes & LINE_BREAK) != 0] |= BREAK
     return flags
 
 

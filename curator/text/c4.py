@@ -14,11 +14,10 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from curator.text.affixes import BLANK
 from curator.text.compile import inlined
-from curator.text.edges import next_break, skip_blank, strip_end
-from curator.text.tokens import PUNCTUATIONAL, SENTENCE_END, Language, Run, Tokens, tokenize
-from curator.text.unicode import LIMIT, decode
+from curator.text.edges import skip_blank
+from curator.text.runs import PUNCTUATIONAL, SENTENCE_END, Run, Tokens
+from curator.text.tokens import Language, Line, tokenize_line
 
 LONGEST_WORD: Final = 1000
 FEWEST_WORDS: Final = 3
@@ -38,6 +37,7 @@ COUNTS: Final = (
 )
 _LONG_WORD, _UNENDED, _SHORT, _LOREM, _JAVASCRIPT, _CURLY, _POLICY, _KEPT = range(8)
 _LINES, _SENTENCES, _CITATIONS = 8, 9, 10
+_BRACKET: Final = 91  # the closing one is 93
 _PHRASES: Final = (
     "lorem ipsum",
     "javascript",
@@ -70,6 +70,24 @@ class Phrases(NamedTuple):
     begins: npt.NDArray[np.bool_]
 
 
+class Draft(NamedTuple):
+    """An edited text in the making.
+
+    Attributes:
+        text: uint8, room for the edited texts of a column, end to end.
+        begin: where this text begins in it.
+        written: where it ends so far.
+        tokens: how many tokens it has so far.
+        room: how many tokens were held at once.
+    """
+
+    text: Data
+    begin: int
+    written: int
+    tokens: int
+    room: int
+
+
 def phrases() -> Phrases:
     """The phrases as kernels read them."""
     letters = np.zeros((len(_PHRASES), 16), np.uint8)
@@ -82,81 +100,60 @@ def phrases() -> Phrases:
 
 
 @inlined
-def edit(
+def edit_line(
     data: Data,
-    at: int,
-    end: int,
+    first: int,
+    last: int,
+    before: int,
+    line: Line,
     language: Language,
     phrases: Phrases,
     run: Run,
     tokens: Tokens,
-    edited: Data,
-    written: int,
+    draft: Draft,
     out: npt.NDArray[np.int64],
-) -> tuple[int, int]:
-    """Write the edited text into `edited` from `written` on; fill `out` in the order of `COUNTS`.
+) -> Draft:
+    """Judge the line whose visible part is `data[first:last]`; append it to the draft if kept.
 
-    Returns where the writing ended and how many tokens the edited text has.
+    The line's tokens are those from `before` to `line.tokens`. Counts go into `out` (as `COUNTS`).
     """
-    out[:] = 0
-    begin, words = written, 0
-    while at < end:
-        stop, following = next_break(data, at, end)
-        out[_LINES] += 1
-        low = skip_blank(data, at, stop, language.affixes)
-        high = strip_end(data, low, stop, language.affixes)
-        at = following
-        start = written + 1 if written > begin else written
-        runs, longest = _runs(data, low, high, language.affixes)
-        finish, citations = _without_citations(data, low, high, language.affixes, edited, start)
-        verdict = _KEPT
-        if longest > LONGEST_WORD:
-            verdict = _LONG_WORD
-        elif not _is_ended(edited, start, finish):
-            verdict = _UNENDED
-        elif runs < FEWEST_WORDS:
-            verdict = _SHORT
-        else:
-            verdict = _speaks_of(edited, start, finish, phrases)
-        out[verdict] += 1
-        if verdict == _KEPT:
-            if start > written:
-                edited[written] = 10
-            else:
-                finish = _close_up(edited, start, finish, language.affixes)
-            out[_CITATIONS] += citations
-            count, _, _ = tokenize(edited, start, finish, language, run, tokens, 0)
-            words += count
-            out[_SENTENCES] += _sentences(tokens, count)
-            written = finish
-    return written, words
-
-
-@inlined
-def _runs(data: Data, at: int, end: int, affixes: npt.NDArray[np.uint16]) -> tuple[int, int]:
-    """How many words white space parts, and the characters of the longest."""
-    runs, size, longest = 0, 0, 0
-    while at < end:
-        code, width = decode(data, at, end)
-        at += width
-        if code < LIMIT and affixes[code] & BLANK:
-            size = 0
-            continue
-        size += 1
-        runs += 1 if size == 1 else 0
-        longest = max(longest, size)
-    return runs, longest
+    out[_LINES] += 1
+    start = draft.written + 1 if draft.written > draft.begin else draft.written
+    finish, citations, verdict = start, 0, _UNENDED
+    if line.longest > LONGEST_WORD:
+        verdict = _LONG_WORD
+    elif first < last and (_is_mark(data[last - 1]) or data[last - 1] == _BRACKET + 2):
+        finish, citations = _without_citations(data, first, last, draft.text, start)
+        if _is_ended(draft.text, start, finish):
+            short = line.runs < FEWEST_WORDS
+            verdict = _SHORT if short else _speaks_of(draft.text, start, finish, phrases)
+    out[verdict] += 1
+    if verdict != _KEPT:
+        return draft
+    if start > draft.written:
+        draft.text[draft.written] = 10
+    words, low = line.tokens, before
+    if citations:
+        out[_CITATIONS] += citations
+        if start == draft.written:
+            finish = _close_up(draft.text, start, finish, language.affixes)
+        edited = tokenize_line(draft.text, start, finish, language, run, tokens, line.tokens)
+        words, low = edited.tokens, line.tokens
+    out[_SENTENCES] += _sentences(tokens, low, words)
+    return Draft(
+        draft.text, draft.begin, finish, draft.tokens + words - low, max(draft.room, words)
+    )
 
 
 @inlined
 def _without_citations(
-    data: Data, at: int, end: int, affixes: npt.NDArray[np.uint16], edited: Data, written: int
+    data: Data, at: int, end: int, edited: Data, written: int
 ) -> tuple[int, int]:
     """Copy the line without its citation marks; where the copy ends, and how many marks it had."""
     citations = 0
     while at < end:
-        if data[at] == 91:  # [
-            size = _citation(data, at, end, affixes)
+        if data[at] == _BRACKET:
+            size = _citation(data, at, end)
             if size:
                 citations += 1
                 at += size
@@ -168,12 +165,12 @@ def _without_citations(
 
 
 @inlined
-def _citation(data: Data, at: int, end: int, affixes: npt.NDArray[np.uint16]) -> int:
+def _citation(data: Data, at: int, end: int) -> int:
     """The bytes of `[12]`, `[]`, `[edit]` or `[citation needed]` at `at`; 0 if none is there."""
     place = at + 1
     while place < end and 48 <= data[place] <= 57:
         place += 1
-    if place < end and data[place] == 93:  # ]
+    if place < end and data[place] == _BRACKET + 2:
         return place + 1 - at
     for size, letters in ((6, b"[edit]"), (17, b"[citation needed]")):
         if at + size <= end:
@@ -186,13 +183,17 @@ def _citation(data: Data, at: int, end: int, affixes: npt.NDArray[np.uint16]) ->
 
 
 @inlined
+def _is_mark(byte: np.uint8) -> bool:
+    return byte in (46, 63, 33, 34, 39)  # . ? ! " and '
+
+
+@inlined
 def _is_ended(data: Data, at: int, end: int) -> bool:
     if at >= end:
         return False
-    last = data[end - 1]
-    if last == 46 and end - at >= 3 and data[end - 2] == 46 and data[end - 3] == 46:
+    if end - at >= 3 and data[end - 1] == 46 and data[end - 2] == 46 and data[end - 3] == 46:
         return False
-    return last in (46, 63, 33, 34, 39)  # . ? ! " and '
+    return _is_mark(data[end - 1])
 
 
 @inlined
@@ -235,10 +236,10 @@ def _close_up(edited: Data, start: int, finish: int, affixes: npt.NDArray[np.uin
 
 
 @inlined
-def _sentences(tokens: Tokens, count: int) -> int:
+def _sentences(tokens: Tokens, low: int, high: int) -> int:
     """Sentences of a line: a new one begins at the first word after a closing mark."""
-    sentences, closed = 1 if count else 0, False
-    for place in range(min(count, len(tokens.kinds))):
+    sentences, closed = 1 if high > low else 0, False
+    for place in range(low, min(high, len(tokens.kinds))):
         kind = tokens.kinds[place]
         if kind & SENTENCE_END:
             closed = True

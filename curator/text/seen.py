@@ -53,3 +53,9 @@ def add(seen: Seen, mask: np.uint64, key: np.uint64) -> int:
     seen.keys[slot] = key
     seen.counts[slot] += 1
     return int(slot)
+
+
+@inlined
+def seen_again(seen: Seen, mask: np.uint64, key: np.uint64) -> bool:
+    """Count the hash once more; True if it was there before."""
+    return bool(seen.counts[add(seen, mask, key)] > 1)

@@ -10,7 +10,8 @@ from curator.text.affixes import affixes
 from curator.text.buffers import utf8
 from curator.text.compile import compiled
 from curator.text.contractions import exceptions
-from curator.text.tokens import LONGEST_RUN, Language, Run, Tokens, tokenize
+from curator.text.runs import run_room, token_room
+from curator.text.tokens import Language, tokenize_line
 
 
 def segments(text: str) -> list[str]:
@@ -26,12 +27,9 @@ def segments(text: str) -> list[str]:
 def _lengths(
     offsets: npt.NDArray[np.int64], data: npt.NDArray[np.uint8], language: Language
 ) -> npt.NDArray[np.int32]:
-    size = len(data) + 1
-    tokens = Tokens(np.empty(size, np.uint64), np.empty(size, np.int32), np.empty(size, np.uint8))
-    run = Run(
-        np.empty(LONGEST_RUN, np.int32),
-        np.empty(LONGEST_RUN, np.uint16),
-        np.empty(LONGEST_RUN, np.int32),
-    )
-    count, _, _ = tokenize(data, offsets[0], offsets[1], language, run, tokens, 0)
+    run, tokens = run_room(), token_room(len(data) + 1)
+    at, count = offsets[0], 0
+    while at < offsets[1]:
+        line = tokenize_line(data, at, offsets[1], language, run, tokens, count)
+        at, count = line.following, line.tokens
     return tokens.lengths[:count]

@@ -15,61 +15,40 @@ import numpy.typing as npt
 from curator.text import c4
 from curator.text.affixes import affixes
 from curator.text.buffers import Texts, Utf8, utf8
-from curator.text.c4 import Phrases, edit
+from curator.text.c4 import Draft, Phrases, edit_line
 from curator.text.compile import compiled, inlined
 from curator.text.contractions import exceptions, word_hash
-from curator.text.edges import characters_in
-from curator.text.lines import marked_lines, newline_lines, paragraphs
+from curator.text.edges import skip_blank, strip_end
+from curator.text.lines import MARKED, STRETCHES, Rooms, count_stretches, mark_line
 from curator.text.repetition import places, repeated_ngrams
+from curator.text.runs import ALPHABETIC, WORDLIKE, Run, Tokens, run_room, token_room
 from curator.text.seen import room
-from curator.text.tokens import (
-    ALPHABETIC,
-    LONGEST_RUN,
-    WORDLIKE,
-    Language,
-    Run,
-    Tokens,
-    tokenize,
-)
+from curator.text.tokens import Language, tokenize_line
 
 # The eight words of Rae et al. 2021, arXiv:2112.11446, appendix A.1.1.
 STOP_WORDS: Final = ("the", "be", "to", "of", "and", "that", "have", "with")
 
 _WORDS: Final = ("tokens", "words", "word_characters", "alphabetic_tokens", "stop_words")
-_MARKED: Final = ("hashes", "ellipses", "lines", "bullet_lines", "ellipsis_lines")
-_NEWLINES: Final = (
-    "newlines",
-    "repetition_lines",
-    "repeated_lines",
-    "repeated_line_characters",
-    "visible_lines",
-    "ended_lines",
-    "short_lines",
-    "repeated_visible_characters",
-)
-_PARAGRAPHS: Final = ("paragraphs", "repeated_paragraphs", "repeated_paragraph_characters")
 _NGRAMS: Final = tuple(
     f"{kind}_{n}_gram_characters"
     for kind, sizes in (("top", range(2, 5)), ("repeated", range(5, 11)))
     for n in sizes
 )
 COUNTS: Final = (
-    "characters",
+    *STRETCHES,
+    *MARKED,
     *_WORDS,
-    *_MARKED,
-    *_NEWLINES,
-    *_PARAGRAPHS,
     *_NGRAMS,
     *(f"c4_{name}" for name in c4.COUNTS),
-    *(f"edited_{name}" for name in ("characters", "tokens", *_NEWLINES)),
+    *(f"edited_{name}" for name in STRETCHES),
+    "edited_tokens",
 )
-_AT_WORDS = 1
-_AT_MARKED = _AT_WORDS + len(_WORDS)
-_AT_NEWLINES = _AT_MARKED + len(_MARKED)
-_AT_PARAGRAPHS = _AT_NEWLINES + len(_NEWLINES)
-_AT_NGRAMS = _AT_PARAGRAPHS + len(_PARAGRAPHS)
+_AT_MARKED = len(STRETCHES)
+_AT_WORDS = _AT_MARKED + len(MARKED)
+_AT_NGRAMS = _AT_WORDS + len(_WORDS)
 _AT_C4 = _AT_NGRAMS + len(_NGRAMS)
 _AT_EDITED = _AT_C4 + len(c4.COUNTS)
+_AT_EDITED_TOKENS = _AT_EDITED + len(STRETCHES)
 
 
 class Counted(NamedTuple):
@@ -107,41 +86,60 @@ def _count_all(
     counts = np.zeros((rows, len(COUNTS)), np.int64)
     edited_offsets = np.zeros(rows + 1, np.int64)
     edited = np.empty(offsets[rows] - offsets[0] + 1, np.uint8)
-    run = Run(
-        np.empty(LONGEST_RUN, np.int32),
-        np.empty(LONGEST_RUN, np.uint16),
-        np.empty(LONGEST_RUN, np.int32),
-    )
-    tokens, grams, seen = _tokens(1024), places(1024), room(1024)
+    run, tokens, grams = run_room(), token_room(1024), places(1024)
+    seen, rooms = room(1024), Rooms(room(1024), room(1024))
     for row in range(rows):
         at, end, out = offsets[row], offsets[row + 1], counts[row]
-        words, _, _ = tokenize(data, at, end, language, run, tokens, 0)
-        if words > len(tokens.hashes):
-            tokens, grams = _tokens(words + words // 4), places(words + words // 4)
-            words, _, _ = tokenize(data, at, end, language, run, tokens, 0)
-        out[0] = characters_in(data, at, end)
-        _count_words(tokens, words, stop_words, out[_AT_WORDS:_AT_MARKED])
-        marked_lines(data, at, end, language.affixes, out[_AT_MARKED:_AT_NEWLINES])
-        lines_out = out[_AT_NEWLINES:_AT_PARAGRAPHS]
-        seen = newline_lines(data, at, end, language.affixes, seen, lines_out)
-        seen = paragraphs(data, at, end, language.affixes, seen, out[_AT_PARAGRAPHS:_AT_NGRAMS])
+        draft = Draft(edited, edited_offsets[row], edited_offsets[row], 0, 0)
+        words, done = _count_lines(data, at, end, language, phrases, run, tokens, draft, out)
+        if done.room > len(tokens.hashes):
+            size = done.room + done.room // 4
+            tokens, grams = token_room(size), places(size)
+            words, done = _count_lines(data, at, end, language, phrases, run, tokens, draft, out)
+        rooms = count_stretches(data, at, end, language.affixes, rooms, out[:_AT_MARKED])
+        _count_words(tokens, words, stop_words, out[_AT_WORDS:_AT_NGRAMS])
         seen = repeated_ngrams(
             tokens.hashes, tokens.lengths, words, grams, seen, out[_AT_NGRAMS:_AT_C4]
         )
-        written = edited_offsets[row]
-        finish, out[_AT_EDITED + 1] = edit(
-            data, at, end, language, phrases, run, tokens, edited, written, out[_AT_C4:_AT_EDITED]
+        edited_offsets[row + 1] = done.written
+        edited_out = out[_AT_EDITED:_AT_EDITED_TOKENS]
+        rooms = count_stretches(
+            edited, done.begin, done.written, language.affixes, rooms, edited_out
         )
-        edited_offsets[row + 1] = finish
-        out[_AT_EDITED] = characters_in(edited, written, finish)
-        lines_out = out[_AT_EDITED + 2 :]
-        seen = newline_lines(edited, written, finish, language.affixes, seen, lines_out)
+        out[_AT_EDITED_TOKENS] = done.tokens
     return counts, edited_offsets, edited[: edited_offsets[rows]]
 
 
 @inlined
-def _tokens(size: int) -> Tokens:
-    return Tokens(np.empty(size, np.uint64), np.empty(size, np.int32), np.empty(size, np.uint8))
+def _count_lines(
+    data: npt.NDArray[np.uint8],
+    at: int,
+    end: int,
+    language: Language,
+    phrases: Phrases,
+    run: Run,
+    tokens: Tokens,
+    draft: Draft,
+    out: npt.NDArray[np.int64],
+) -> tuple[int, Draft]:
+    """Take the text's tokens and C4's edits line by line; its tokens and the finished draft."""
+    marked, c4_out = out[_AT_MARKED:_AT_WORDS], out[_AT_C4:_AT_EDITED]
+    marked[:] = 0
+    c4_out[:] = 0
+    count = 0
+    while at < end:
+        line = tokenize_line(data, at, end, language, run, tokens, count)
+        first = skip_blank(data, at, line.stop, language.affixes)
+        last = strip_end(data, first, line.stop, language.affixes)
+        mark_line(data, first, last, marked)
+        draft = edit_line(
+            data, first, last, count, line, language, phrases, run, tokens, draft, c4_out
+        )
+        count = line.tokens
+        at = line.following
+    return count, Draft(
+        draft.text, draft.begin, draft.written, draft.tokens, max(draft.room, count)
+    )
 
 
 @inlined
