@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -124,6 +125,7 @@ def _write(
         for file in (*files, wanted):
             file.unlink()
         parts.rmdir()
+        shutil.copyfile(tokens.path, out / "tokenizer.json")  # ids mean nothing without it
 
     return driver.folder(name, identity, make)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pipelines.mixing import Mixed
 
 PROXY = "proxy"
+TOKENIZER = "tokenizer.json"
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ def run_train(job: TrainJob) -> Path:
             "look at the mixture",
             where=job.name,
         )
+    shutil.copyfile(job.mixture / TOKENIZER, folder / TOKENIZER)  # the scorer perplexity reads it
     write_folder_record(folder, {"name": PROXY, "identity": trained.identity})
     return folder
 
