@@ -30,7 +30,7 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from curator.train.tokenizer import train_bpe
 
     folder = tmp_path_factory.mktemp("proxy")
-    train_bpe([pa.array(example_texts("target"))], 300, folder / "tokenizer.json")
+    train_bpe([pa.array(example_texts("target"))], 300, folder)
     settings = proxy_of_depth(1)
     save_weights(folder, Gpt(settings.shape(300), seed=1))
     record = {"status": "finished", "proxy": settings_of(settings), "vocab_size": 300}

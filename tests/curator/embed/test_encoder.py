@@ -44,17 +44,13 @@ def test_no_texts_give_no_vectors(folder: Path):
     assert open_encoder(str(folder)).encode([]).shape == (0, 8)
 
 
-def test_the_bits_of_a_vector_do_not_depend_on_the_texts_beside_it(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_the_bits_of_a_vector_do_not_depend_on_the_texts_beside_it(folder: Path):
     texts = example_texts("target", 30) + TEXTS
     encoder = open_encoder(str(folder))
     together = encoder.encode(texts)
     alone = np.concatenate([encoder.encode([text]) for text in texts])
-    monkeypatch.setattr("curator.embed.encoder._STATIC_TOKENS", 7)
 
     assert np.array_equal(together, alone)
-    assert np.array_equal(together, encoder.encode(texts))
 
 
 def test_tokens_beyond_the_table_are_read_as_its_last_row(folder: Path, tmp_path: Path):
