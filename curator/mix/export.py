@@ -2,7 +2,7 @@
 
 Text formats (jsonl, jsonl.zst, parquet, hf) hold each chosen document once, in the order of the
 corpus's shards, with `epochs`, how often it is to be read; the corpus is streamed, so memory is
-bounded by a shard. Token formats (tokens, megatron) are in training order, repeats written out.
+bounded by a shard. Token formats (tokens, megatron, mds) are in training order, repeats and all.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import zstandard
 from numpy.typing import NDArray
 
 from curator.errors import LedgerError, RecipeError
+from curator.mix.mds import write_mds
 from curator.mix.megatron import write_megatron
 from curator.mix.reader import load
 from curator.select.manifest import id_keys, id_order
@@ -36,7 +37,7 @@ def export_tokens(mixture: Path, form: str, out: Path) -> Path:
         LedgerError: `mixture` is no whole token folder.
     """
     if form not in TOKEN_FORMATS:
-        raise RecipeError(_unknown(form, TOKEN_FORMATS), where="export")
+        raise RecipeError(unknown("format", form, TOKEN_FORMATS), where="export")
     return _into(out, lambda folder: TOKEN_FORMATS[form](mixture, folder))
 
 
@@ -62,7 +63,7 @@ def export_text(
         LedgerError: a chosen document is not in the corpus.
     """
     if form not in TEXT_FORMATS:
-        raise RecipeError(_unknown(form, TEXT_FORMATS), where="export")
+        raise RecipeError(unknown("format", form, [*TEXT_FORMATS, *TOKEN_FORMATS]), where="export")
     times = np.ones(chosen.num_rows, np.uint32) if epochs is None else epochs
     rows = _chosen_rows(tables, chosen, times)
     return _into(out, lambda folder: TEXT_FORMATS[form](rows, folder))
@@ -162,13 +163,21 @@ def _megatron(mixture: Path, folder: Path) -> None:
     write_megatron(load(mixture), folder / "mixture")
 
 
+def _mds(mixture: Path, folder: Path) -> None:
+    write_mds(load(mixture), folder)
+
+
 TEXT_FORMATS: dict[str, Callable[[Iterator[pa.Table], Path], None]] = {
     "jsonl": _jsonl,
     "jsonl.zst": _jsonl_zst,
     "parquet": _parquet,
     "hf": _hugging_face,
 }
-TOKEN_FORMATS: dict[str, Callable[[Path, Path], None]] = {"tokens": _tokens, "megatron": _megatron}
+TOKEN_FORMATS: dict[str, Callable[[Path, Path], None]] = {
+    "tokens": _tokens,
+    "megatron": _megatron,
+    "mds": _mds,
+}
 
 
 def _into(out: Path, write: Callable[[Path], None]) -> Path:
@@ -185,9 +194,3 @@ def _into(out: Path, write: Callable[[Path], None]) -> Path:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     return out
-
-
-def _unknown(form: str, wanted: Iterable[str]) -> str:
-    if form == "mds":
-        return f"format 'mds' is not written yet; known: {', '.join(sorted(wanted))}"
-    return unknown("format", form, wanted)

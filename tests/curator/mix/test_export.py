@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 import struct
 
@@ -14,6 +15,7 @@ from curator.identity import document_ids
 from curator.mix import load
 from curator.mix.draw import draw
 from curator.mix.export import export_text, export_tokens
+from curator.mix.mds import write_mds
 from curator.mix.spec import MixSpec
 from curator.mix.tokens import encoded, write_tokens
 from curator.schema import SELECTION
@@ -180,6 +182,37 @@ def test_megatron_files_read_back_by_their_documented_layout(
         assert np.frombuffer(raw, dtype, size, pointer).tolist() == tokens.tolist()
 
 
+@pytest.mark.parametrize("vocab_size", [256, 70_000])
+@pytest.mark.parametrize("shard_bytes", [600, 1 << 20])
+def test_mds_shards_read_back_by_their_documented_layout(drawn, tmp_path, vocab_size, shard_bytes):
+    notes = written(drawn, tmp_path / "m", vocab_size=vocab_size)
+    mixture = load(tmp_path / "m")
+    (tmp_path / "out").mkdir()
+    write_mds(mixture, tmp_path / "out", shard_bytes=shard_bytes)
+
+    found = []
+    for shard in json.loads((tmp_path / "out" / "index.json").read_text())["shards"]:
+        raw = (tmp_path / "out" / shard["raw_data"]["basename"]).read_bytes()
+        assert len(raw) == shard["raw_data"]["bytes"]
+        assert len(raw) <= shard_bytes or shard["samples"] == 1
+        bounds = np.frombuffer(raw, "<u4", shard["samples"] + 1, 4)
+        assert json.loads(raw[4 + bounds.nbytes : bounds[0]])["column_names"] == [
+            "doc_id", "source", "tokens"
+        ]  # fmt: skip
+        for low, high in itertools.pairwise(bounds):
+            sizes = struct.unpack_from("<III", raw, low)
+            assert low + 12 + sum(sizes) == high
+            ends = low + 12 + np.cumsum([0, *sizes])
+            doc_id, source, array = (raw[a:b] for a, b in itertools.pairwise(ends))
+            axis, length = struct.unpack_from("<BI", array)
+            tokens = np.frombuffer(array, notes["dtype"], offset=5)
+            assert (axis, length) == (6, len(tokens))
+            found.append((bytes.fromhex(doc_id.decode()), source.decode(), tokens.tolist()))
+    sources = mixture.index["source"].to_pylist()
+    wanted = [(i, s, t.tolist()) for (i, t), s in zip(mixture, sources, strict=True)]
+    assert found == wanted
+
+
 def test_a_copied_token_folder_is_the_same(drawn, tmp_path):
     written(drawn, tmp_path / "m")
     out = export_tokens(tmp_path / "m", "tokens", tmp_path / "out")
@@ -189,8 +222,8 @@ def test_a_copied_token_folder_is_the_same(drawn, tmp_path):
 def test_unknown_formats_and_full_folders_are_refused(drawn, tmp_path):
     with pytest.raises(RecipeError, match="did you mean 'jsonl'"):
         export_text(corpus(), drawn.selection, "json", tmp_path / "out")
-    with pytest.raises(RecipeError, match="mds"):
-        export_tokens(tmp_path, "mds", tmp_path / "out")
+    with pytest.raises(RecipeError, match="did you mean 'tokens'"):
+        export_tokens(tmp_path, "token", tmp_path / "out")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "x").touch()
     with pytest.raises(RecipeError, match="there already"):
