@@ -1,0 +1,196 @@
+"""Bits per byte: how many bits a trained proxy needs for a byte of text it has not seen.
+
+    bits per byte = sum of -log2 p(token) / UTF-8 bytes of the text
+
+Bytes do not depend on the tokenizer, so models with other vocabularies can be compared. Each
+document is scored alone, from its first token on; that token costs no bits and has no bytes.
+Documents longer than the context are read in windows that overlap by half, and every token is
+scored once, with at least half a context before it (after karpathy/nanochat
+nanochat/loss_eval.py). Matrices are multiplied in float32, so that a document's bits do not
+depend on its neighbors in a batch beyond 1e-4 of themselves.
+"""
+
+# Shapes: N windows, W tokens of a window.
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+from numpy.typing import NDArray
+
+from curator.errors import BudgetError, LedgerError
+from curator.train.checkpoint import load_model, read_record
+from curator.train.tokenizer import digest, encode, load_tokenizer
+
+if TYPE_CHECKING:
+    from curator.train.model import Gpt
+
+BATCH_TOKENS = 8192
+DOCUMENT_BITS = pa.schema(
+    [
+        pa.field("doc_id", pa.binary(16), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("bits", pa.float64(), nullable=False),
+        pa.field("bytes", pa.int64(), nullable=False),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Which tokens to read and which of them to score: window i is tokens[start:stop].
+
+    The targets in [first, stop) are scored, each by the window's tokens before it.
+    """
+
+    document: NDArray[np.int64]
+    start: NDArray[np.int64]
+    first: NDArray[np.int64]
+    stop: NDArray[np.int64]
+
+    @property
+    def inputs(self) -> NDArray[np.int64]:
+        """How many tokens the model reads in each window, (N,)."""
+        return self.stop - self.start - 1
+
+
+def bits_per_byte(
+    run: str | Path,
+    texts: pa.Table,
+    tokenizer: str | Path,
+    *,
+    device: str = "cpu",
+    threads: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> pa.Table:
+    """Return doc_id, source, bits (float64) and bytes (int64) of every document, in order.
+
+    Args:
+        run: folder of a finished run.
+        texts: columns doc_id, source, text; a document without text has 0 bits and 0 bytes.
+        tokenizer: the tokenizer.json the run was trained with.
+        device: where the model runs.
+        threads: of torch, for the whole process.
+        progress: called with the windows scored and all of them.
+
+    Raises:
+        LedgerError: the run is not finished or was trained with another tokenizer.
+    """
+    record = read_record(run)
+    model = load_model(run, device=device)
+    found = digest(tokenizer)
+    if record is None or record["mixture"]["tokenizer_digest"] != found:
+        raise LedgerError(
+            f"was trained with another tokenizer than {str(tokenizer)!r} (digest {found}); "
+            "evaluate with the one in its mixture",
+            where=str(run),
+        )
+    torch.set_num_threads(threads)
+    text = texts["text"].combine_chunks()
+    offsets, ids = encode(load_tokenizer(tokenizer), text)
+    bits = document_bits(model, offsets, ids, progress=progress)
+    sizes = pc.fill_null(pc.binary_length(text), 0)
+    return pa.table(
+        [texts["doc_id"], texts["source"], bits, sizes.cast(pa.int64())], schema=DOCUMENT_BITS
+    )
+
+
+def document_bits(
+    model: Gpt,
+    offsets: NDArray[np.int64],
+    ids: NDArray[np.uint16 | np.uint32],
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> NDArray[np.float64]:
+    """Return the bits of each document, (n,) float64.
+
+    Args:
+        model: asked on the device its weights are on.
+        offsets: (n + 1,) where documents begin in `ids`, each with its first token.
+        ids: tokens of all documents.
+        progress: called with the windows scored and all of them.
+    """
+    windows = cut_windows(offsets, model.shape.context)
+    total = np.zeros(len(offsets) - 1, dtype=np.float64)
+    # Like lengths together: little padding, and right padding cannot reach earlier positions.
+    order = np.argsort(-windows.inputs, kind="stable")
+    done = 0
+    while done < len(order):
+        rows = max(1, BATCH_TOKENS // int(windows.inputs[order[done]]))
+        batch = order[done : done + rows]
+        np.add.at(total, windows.document[batch], _window_bits(model, ids, windows, batch))
+        done += len(batch)
+        if progress is not None:
+            progress(done, len(order))
+    return total
+
+
+def cut_windows(offsets: NDArray[np.int64], context: int) -> Windows:
+    """Return windows of at most `context` inputs that score every token but the first once.
+
+    The first window of a document scores all it reads; each later one moves on by half a
+    context and scores what the one before did not.
+    """
+    begin = offsets[:-1]
+    targets = np.diff(offsets) - 1
+    stride = max(1, context // 2)
+    extra = np.maximum(0, -(-(targets - context) // stride))
+    counts = np.where(targets > 0, 1 + extra, 0)
+    document = np.repeat(np.arange(len(counts)), counts)
+    number = np.arange(len(document)) - np.repeat(np.cumsum(counts) - counts, counts)
+    start = begin[document] + number * stride
+    stop = np.minimum(start + context + 1, offsets[1:][document])
+    first = np.where(number == 0, start + 1, start + context + 1 - stride)
+    return Windows(document, start, first, stop)
+
+
+def _window_bits(
+    model: Gpt, ids: NDArray[np.uint16 | np.uint32], windows: Windows, batch: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return the scored bits of each window in `batch`, (N,) float64."""
+    lengths = windows.inputs[batch]
+    width = int(lengths.max())
+    column = np.arange(width)
+    place = windows.start[batch, None] + column
+    inside = column < lengths[:, None]
+    place = np.where(inside, place, windows.start[batch, None])
+    scored = inside & (place + 1 >= windows.first[batch, None])
+    device = model.head.weight.device
+    inputs, targets = (
+        torch.from_numpy(ids[where].astype(np.int64)).to(device)
+        for where in (place, np.where(inside, place + 1, place))
+    )
+    bits = model.bits(inputs, targets).cpu().numpy().astype(np.float64)
+    total: NDArray[np.float64] = np.where(scored, bits, 0.0).sum(axis=1)
+    return total
+
+
+def by_source(bits: pa.Table) -> dict[str, float]:
+    """Return bits per byte of every source, sorted by name: all its bits over all its bytes.
+
+    Raises:
+        BudgetError: a source has no bytes at all.
+    """
+    sums = bits.group_by("source").aggregate([("bits", "sum"), ("bytes", "sum")])
+    rows = zip(
+        *(sums[name].to_pylist() for name in ("source", "bits_sum", "bytes_sum")), strict=True
+    )
+    found = {}
+    for source, total, size in sorted(rows):
+        if size == 0:
+            raise BudgetError(f"source {source!r} has no text to be measured on; hold out more")
+        found[source] = total / size
+    return found
+
+
+def macro(sources: dict[str, float]) -> float:
+    """Return the mean over sources, each counting alike whatever its size."""
+    if not sources:
+        raise BudgetError("nothing was held out to be measured on; name a source or a benchmark")
+    return sum(sources.values()) / len(sources)

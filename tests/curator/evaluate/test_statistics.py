@@ -1,0 +1,173 @@
+"""Comparisons against scipy and by simulation: coverage, power, verdicts, refusals."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from curator.errors import BudgetError, RecipeError
+from curator.evaluate.statistics import (
+    Measurement,
+    adjust,
+    compare,
+    compare_runs,
+    holm,
+    minimum_detectable_effect,
+    seeds_to_decide,
+)
+
+BASE = np.array([2.10, 2.12, 2.09, 2.11, 2.13])
+
+
+def runs(values, **changes):
+    fields = {"tokens": 1000, "tokenizer": "t", "evaluation": "e", **changes}
+    return [Measurement(seed=k, bits_per_byte=v, **fields) for k, v in enumerate(values)]
+
+
+def test_interval_and_p_are_scipys():
+    arm = BASE + np.array([-0.010, -0.012, -0.007, -0.011, -0.009])
+
+    effect = compare(arm, BASE)
+
+    reference = stats.ttest_rel(arm, BASE)
+    interval = reference.confidence_interval(0.95)
+    assert (effect.low, effect.high) == pytest.approx((interval.low, interval.high))
+    assert effect.p == pytest.approx(reference.pvalue)
+    assert effect.sd == pytest.approx((arm - BASE).std(ddof=1))
+
+
+def test_lower_bits_are_better_and_higher_ones_worse():
+    noise = np.array([1e-3, -1e-3, 0, 5e-4, -5e-4])
+
+    assert compare(BASE - 0.05 + noise, BASE).verdict == "better"
+    assert compare(BASE + 0.05 + noise, BASE).verdict == "worse"
+
+
+def test_a_clear_but_useless_difference_is_equivalent():
+    effect = compare(BASE - 0.0005 + np.array([1, -1, 0, 1, -1]) * 1e-5, BASE)
+
+    assert effect.high < 0
+    assert effect.verdict == "equivalent"
+
+
+def test_a_noisy_difference_is_undecided_and_says_how_many_seeds_would_settle_it():
+    effect = compare(BASE + np.array([-0.02, 0.01, -0.015, 0.005, -0.01]), BASE)
+
+    assert effect.verdict == "undecided"
+    assert effect.seeds_needed > effect.n
+
+
+def test_identical_arms_are_equivalent():
+    effect = compare(BASE, BASE)
+
+    assert (effect.effect, effect.p, effect.verdict) == (0, 1, "equivalent")
+
+
+def test_intervals_cover_the_truth_as_often_as_they_say():
+    random = np.random.default_rng(0)
+    draws = random.normal(0.003, 0.002, size=(2000, 4))
+
+    effects = [compare(row, np.zeros(4)) for row in draws]
+
+    covered = np.mean([effect.low <= 0.003 <= effect.high for effect in effects])
+    # The standard error of a share of 0.95 over 2,000 draws is 0.005.
+    assert covered == pytest.approx(0.95, abs=0.015)
+
+
+@pytest.mark.parametrize(("true", "wrong"), [(0.0, ("better", "worse")), (0.002, ("equivalent",))])
+def test_wrong_verdicts_are_rare(true, wrong):
+    random = np.random.default_rng(1)
+    draws = random.normal(true, 0.001, size=(2000, 5))
+
+    verdicts = [compare(row, np.zeros(5)).verdict for row in draws]
+
+    assert np.mean([verdict in wrong for verdict in verdicts]) < 0.065
+
+
+def test_the_minimum_detectable_effect_is_found_with_its_power():
+    random = np.random.default_rng(2)
+    n, sd = 8, 0.002
+    effect = minimum_detectable_effect(sd, n)
+
+    draws = random.normal(effect, sd, size=(2000, n))
+    found = np.mean([compare(row, np.zeros(n), threshold=0).verdict == "worse" for row in draws])
+
+    # The approximation adds two central t quantiles: good to some points of power.
+    assert found == pytest.approx(0.8, abs=0.05)
+
+
+@given(st.floats(1e-4, 0.02), st.floats(1e-4, 0.01))
+def test_the_seeds_that_decide_are_the_fewest(effect, sd):
+    n = seeds_to_decide(effect, sd, threshold=0.0)
+
+    if n is None:
+        assert minimum_detectable_effect(sd, 1000) > effect
+    else:
+        assert minimum_detectable_effect(sd, n) <= effect
+        assert n == 2 or minimum_detectable_effect(sd, n - 1) > effect
+
+
+def test_an_effect_as_large_as_the_threshold_needs_too_many_seeds():
+    assert seeds_to_decide(0.002, 0.001, threshold=0.002) is None
+
+
+def test_holm_agrees_with_a_worked_example_and_keeps_order():
+    # Sorted 0.01, 0.03, 0.04 times 3, 2, 1, then made monotone.
+    assert holm([0.04, 0.01, 0.03]).tolist() == pytest.approx([0.06, 0.03, 0.06])
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
+def test_holm_never_lowers_a_p_value(p_values):
+    adjusted = holm(p_values)
+
+    assert (adjusted >= np.minimum(1, p_values)).all()
+    assert (adjusted <= 1).all()
+
+
+def test_a_verdict_that_does_not_survive_being_one_of_many_is_undecided():
+    weak = dataclasses.replace(compare(BASE - 0.01 + [1e-3, 0, -1e-3, 0, 0], BASE), p=0.03)
+    effects = dict.fromkeys("abc", weak)
+
+    adjusted = adjust(effects)
+
+    assert {effect.verdict for effect in adjusted.values()} == {"undecided"}
+    assert adjust({"a": weak})["a"].verdict == "better"
+
+
+def test_runs_are_paired_by_seed_and_not_by_position():
+    arm = runs(BASE - 0.01)
+
+    assert compare_runs(arm[::-1], runs(BASE)).sd == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"tokens": 999}, BudgetError, "equal budgets"),
+        ({"tokenizer": "u"}, RecipeError, "differ in tokenizer"),
+        ({"evaluation": "f"}, RecipeError, "differ in evaluation"),
+        ({"precision": "float32"}, RecipeError, "differ in precision"),
+        ({"status": "failed"}, BudgetError, "never averaged"),
+    ],
+)
+def test_runs_that_differ_in_more_than_text_are_refused(changes, error, message):
+    with pytest.raises(error, match=message):
+        compare_runs(runs(BASE, **changes), runs(BASE))
+
+
+def test_too_few_or_unpaired_numbers_are_refused():
+    with pytest.raises(BudgetError, match="at least 2"):
+        compare([1.0], [1.0])
+    with pytest.raises(BudgetError, match="shape"):
+        compare([1.0, 2.0], [1.0])
+    with pytest.raises(RecipeError, match="not finite"):
+        compare([1.0, float("nan")], [1.0, 1.0])
+    with pytest.raises(BudgetError, match="1 seeds in common"):
+        compare_runs(runs([1.0, 2.0])[:1], runs([1.0, 2.0]))
+    with pytest.raises(RecipeError, match="twice"):
+        compare_runs(runs([1.0]) * 2, runs([1.0]))
