@@ -9,7 +9,8 @@
     survivors.py      who stays, what a removal says, decisions, the guard on a source's loss
     benchmarks.py     benchmark files read into items
     benchmark_index.py  hashes of every item's runs of words
-    contamination.py  the stage that looks them up in documents
+    scan.py           one pass over documents that lets only possible copies of runs through
+    contamination.py  the stage that looks these up, drops documents and says why
 
 Nobody is removed for resembling a document that is itself removed: every removal names the kept
 document it was compared with, and the two numbers that decided.

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -20,6 +21,7 @@ import polars as pl
 import pyarrow as pa
 
 from curator.dedup.benchmarks import word_counts
+from curator.dedup.scan import Sieve, make_sieve
 from curator.errors import LedgerError, RecipeError
 from curator.identity import fingerprint
 from curator.shards import read_shard, write_shard
@@ -29,7 +31,6 @@ from curator.text.unicode import UNICODE_VERSION
 # How words are read and runs are found: part of what names an index.
 READING: Final = {"index": "1", "unicode": UNICODE_VERSION}
 _SMALLEST_NGRAM: Final = 5  # shorter runs are ordinary language
-_FILTER_ROOM: Final = 16  # slots a hash: one unknown hash in 16 passes the filter
 
 
 class Runs(NamedTuple):
@@ -42,7 +43,6 @@ class Runs(NamedTuple):
         item: uint32, place in the items table.
         start: int64, first byte in the item's text.
         end: int64, past its last byte.
-        sieve: bool, by the top bits of a hash: False where no hash of `hashes` begins with them.
     """
 
     words: int
@@ -51,19 +51,16 @@ class Runs(NamedTuple):
     item: npt.NDArray[np.uint32]
     start: npt.NDArray[np.int64]
     end: npt.NDArray[np.int64]
-    sieve: npt.NDArray[np.bool_]
 
     def find(self, hashes: npt.NDArray[np.uint64]) -> tuple[npt.NDArray[np.int64], ...]:
         """Return every (place in `hashes`, place among owners) of equal hash, two (m,) int64."""
-        shift = np.uint64(65 - len(self.sieve).bit_length())
-        passed = np.flatnonzero(self.sieve[hashes >> shift])
-        at = np.searchsorted(self.hashes, hashes[passed])
-        known = self.hashes[np.minimum(at, len(self.hashes) - 1)] == hashes[passed]
-        passed, at = passed[known], at[known]
+        at = np.searchsorted(self.hashes, hashes)
+        known = self.hashes[np.minimum(at, len(self.hashes) - 1)] == hashes
+        found, at = np.flatnonzero(known), at[known]
         owners = self.first[at + 1] - self.first[at]
         ends = np.cumsum(owners)
         within = np.arange(owners.sum()) - np.repeat(ends - owners, owners)
-        return np.repeat(passed, owners), np.repeat(self.first[at], owners) + within
+        return np.repeat(found, owners), np.repeat(self.first[at], owners) + within
 
 
 @dataclass(frozen=True)
@@ -84,6 +81,12 @@ class BenchmarkIndex:
     shortest: int
     items: pa.Table
     runs: tuple[Runs, ...]
+
+    @cached_property
+    def sieve(self) -> Sieve:
+        """What lets runs through that may be in `runs`, for `scan`."""
+        lengths = [runs.words for runs in self.runs]
+        return make_sieve(lengths, [runs.hashes for runs in self.runs], self.shortest)
 
     def save(self, folder: Path) -> None:
         """Write two Arrow files, items.arrow and runs.arrow, into `folder`."""
@@ -240,9 +243,6 @@ def _by_length(table: pa.Table) -> tuple[Runs, ...]:
 
 def _runs(table: pa.Table) -> Runs:
     hashes, first = np.unique(table["hash"].to_numpy(), return_index=True)
-    bits = max(1, (len(hashes) * _FILTER_ROOM - 1).bit_length())
-    sieve = np.zeros(1 << bits, np.bool_)
-    sieve[hashes >> np.uint64(64 - bits)] = True
     return Runs(
         table["words"][0].as_py(),
         hashes,
@@ -250,7 +250,6 @@ def _runs(table: pa.Table) -> Runs:
         table["item"].to_numpy(),
         table["start"].to_numpy(),
         table["end"].to_numpy(),
-        sieve,
     )
 
 

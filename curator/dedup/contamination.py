@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curator.dedup.benchmark_index import BenchmarkIndex, Runs
-from curator.dedup.benchmarks import word_counts
+from curator.dedup.scan import Suspects, scan
 from curator.errors import LedgerError
 from curator.schema import DECISION
 from curator.stage import Site, Stage, circumstance
@@ -47,7 +47,7 @@ VERDICTS: Final = pa.schema(
     ],
     metadata={"curator.schema": "contamination/1"},
 )
-_SLICE_BYTES: Final = 16 << 20  # text hashed at a time: 24 bytes a word are held
+_SLICE_BYTES: Final = 16 << 20  # text scanned at a time
 _TEXT_SHOWN: Final = 500
 
 
@@ -113,18 +113,13 @@ class Decontaminate(Stage):
 
 def find_matches(index: BenchmarkIndex, texts: Texts) -> pa.Table:
     """Return `MATCHES`: every pair of document and item that share a guarded run, in order."""
+    sieve = index.sieve
     hits = [pl.DataFrame(schema=_HIT)]
     for begin, part in _slices(texts):
-        inside = [runs for runs in index.runs if runs.words >= index.shortest]
-        hits += [_hits(runs, index.items["text"], part, begin) for runs in inside]
-        # An item too short to be looked for inside documents must be all there is.
-        alone = [runs for runs in index.runs if runs.words < index.shortest]
-        words = word_counts(part).to_numpy() if alone else np.zeros(0)
-        for runs in alone:
-            rows = np.flatnonzero(words == runs.words)
-            found = _hits(runs, index.items["text"], part.take(pa.array(rows)), 0)
-            places = pl.Series(rows + begin, dtype=pl.Int64).gather(found["document"])
-            hits.append(found.with_columns(document=places))
+        suspects = scan(part, sieve)
+        for place, runs in enumerate(index.runs):
+            of_length = Suspects(*(each[suspects.length == place] for each in suspects))
+            hits.append(_hits(runs, of_length, index.items["text"], part, begin))
     return _by_pair(pl.concat(hits), index).cast(MATCHES)
 
 
@@ -163,15 +158,19 @@ def _slices(texts: Texts) -> Iterator[tuple[int, pa.Array]]:
         begin = end
 
 
-def _hits(runs: Runs, item_texts: pa.ChunkedArray, texts: pa.Array, begin: int) -> pl.DataFrame:
-    """Return every run of a text that is a guarded run, word by word; `begin` numbers the first."""
-    grams = ngram_hashes(texts, runs.words)
-    here, owner = runs.find(grams.hashes)
-    document = np.searchsorted(grams.offsets, here, side="right") - 1
+def _hits(
+    runs: Runs, suspects: Suspects, item_texts: pa.ChunkedArray, texts: pa.Array, begin: int
+) -> pl.DataFrame:
+    """Return the suspects of one length that are guarded, word by word; `begin` numbers the first.
+
+    A run with several owners is a hit for each.
+    """
+    here, owner = runs.find(suspects.hashes)
+    document = suspects.document[here]
     found = {
         "document": document + begin,
-        "match_start": grams.byte_starts[here],
-        "match_end": grams.byte_ends[here],
+        "match_start": suspects.start[here],
+        "match_end": suspects.end[here],
         "item": runs.item[owner].astype(np.int64),
         "item_start": runs.start[owner],
         "item_end": runs.end[owner],

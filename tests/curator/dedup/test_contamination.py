@@ -115,13 +115,10 @@ def test_hashes_that_collide_are_told_apart_by_their_words():
     runs = INDEX.runs[0]
     stranger = " ".join(FILLER[:13])
     forged = contamination.ngram_hashes(column(stranger), 13).hashes
-    hashes = np.sort(np.append(runs.hashes[1:], forged))
-    sieve = np.ones_like(runs.sieve)
-    poisoned = BenchmarkIndex(
-        "x", 13, 8, INDEX.items, (runs._replace(hashes=hashes, sieve=sieve), *INDEX.runs[1:])
-    )
+    forgery = runs._replace(hashes=np.sort(np.append(runs.hashes[1:], forged)))
+    poisoned = BenchmarkIndex("x", 13, 8, INDEX.items, (forgery, *INDEX.runs[1:]))
 
-    assert runs._replace(hashes=hashes, sieve=sieve).find(forged)[0].tolist() == [0]
+    assert forgery.find(forged)[0].tolist() == [0]
     assert matched(stranger, index=poisoned) == []
 
 
