@@ -99,7 +99,7 @@ def train(
     out: str | Path,
     device: str = "cpu",
     threads: int = 1,
-    checkpoint_every: int = 500,
+    checkpoint_seconds: float = 30.0,
     progress: Callable[[Progress], None] | None = None,
 ) -> RunRecord:
     """Return the record of a run of `tokens` tokens, trained now or found finished in `out`.
@@ -116,7 +116,7 @@ def train(
         out: the run's folder.
         device: "cpu", "cuda", "cuda:1".
         threads: of torch; a process has one setting, and one thread is the reproducible one.
-        checkpoint_every: steps between checkpoints.
+        checkpoint_seconds: at most this much work is lost by a cut; 0: a checkpoint every step.
         progress: called after every step.
 
     Raises:
@@ -135,7 +135,7 @@ def train(
             raise LedgerError("holds another run; train into another folder", where=str(out))
         return RunRecord(**existing)
     torch.set_num_threads(threads)
-    return run.finish(checkpoint_every, progress)
+    return run.finish(checkpoint_seconds, progress)
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ class _Run:
         )
 
     def finish(
-        self, checkpoint_every: int, progress: Callable[[Progress], None] | None
+        self, checkpoint_seconds: float, progress: Callable[[Progress], None] | None
     ) -> RunRecord:
         """Train from the start or the last checkpoint, write weights and record."""
         self.out.mkdir(parents=True, exist_ok=True)
@@ -179,13 +179,15 @@ class _Run:
         optimizer = Optimizer(model, self.proxy.rates)
         position = resume(self.out, self.identity, model, optimizer)
         resumed, began = position.step, time.perf_counter()
+        saved = began
         batches = self._batches()
         while position.step < self.steps and not _broken(position.losses):
             loss = self._step(model, optimizer, batches, position.step)
             position.losses.append(loss)
             position = Position(position.step + 1, position.losses)
-            if position.step % checkpoint_every == 0 and position.step < self.steps:
+            if time.perf_counter() - saved >= checkpoint_seconds and position.step < self.steps:
                 save_checkpoint(self.out, self.identity, position, model, optimizer)
+                saved = time.perf_counter()
             if progress is not None:
                 done = (position.step - resumed) * batches.batch_tokens
                 speed = done / (time.perf_counter() - began)

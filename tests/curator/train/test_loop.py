@@ -58,7 +58,7 @@ def test_a_run_learns_and_records_what_it_did(mixture, tmp_path):
 @pytest.mark.parametrize("mask", [False, True])
 def test_an_interrupted_run_ends_as_if_never_interrupted(mixture, tmp_path, mask):
     proxy = dataclasses.replace(PROXY, document_mask=mask)
-    budget = {"tokens": 64 * 40, **SEEDS, "checkpoint_every": 5}
+    budget = {"tokens": 64 * 40, **SEEDS, "checkpoint_seconds": 0}
     whole = train(mixture, proxy, **budget, out=tmp_path / "whole")
 
     for step in (7, 23):
@@ -84,7 +84,7 @@ def test_a_folder_of_another_run_is_refused(mixture, tmp_path):
     with pytest.raises(LedgerError, match="holds another run"):
         train(mixture, PROXY, tokens=640, seed=5, order_seed=2, out=tmp_path / "run")
 
-    budget = {"tokens": 640, "checkpoint_every": 2, "out": tmp_path / "cut"}
+    budget = {"tokens": 640, "checkpoint_seconds": 0, "out": tmp_path / "cut"}
     with pytest.raises(Cut):
         train(mixture, PROXY, **SEEDS, **budget, progress=cut_at(3))
     with pytest.raises(LedgerError, match="other settings"):
