@@ -24,6 +24,7 @@ from curator.schema import DRAW
 from curator.select.manifest import draw_hash, id_keys, id_order, manifest_hash
 from curator.select.quota import Shortfall, divide, fill
 
+VERSION = 1  # raise it when the same selection and spec start giving another mixture
 SHUFFLE = "draw"
 INTERLEAVE = "draw.interleave"
 

@@ -19,6 +19,9 @@ from curator.identity import uniform
 from curator.select.moments import Moments
 
 PURPOSE = "select.gumbel"
+# The last bits of a logarithm differ between CPUs (NumPy has other code for AVX-512), so keys are
+# rounded to a grid far finer than the noise and far coarser than those bits.
+_GRID = 2.0**24
 
 
 @dataclass(frozen=True)
@@ -34,9 +37,11 @@ class GumbelKey:
         self, doc_id: NDArray[np.uint8], score: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         """Return (n,) float64 keys, higher is taken earlier, fixed by id, score and seed."""
-        standard = (score - self.mean) / self.deviation
-        noise: NDArray[np.float64] = -np.log(-np.log(uniform(doc_id, PURPOSE, self.seed)))
-        return standard / self.temperature + noise
+        noise = -np.log(-np.log(uniform(doc_id, PURPOSE, self.seed)))
+        with np.errstate(over="ignore"):  # a huge score over a tiny temperature: plain top-k
+            shifted = (score - self.mean) / self.deviation / self.temperature + noise
+            key: NDArray[np.float64] = np.rint(shifted * _GRID) / _GRID
+        return key
 
 
 def standardized(temperature: float, seed: int, scores: Iterable[NDArray[np.float64]]) -> GumbelKey:

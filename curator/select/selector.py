@@ -25,6 +25,7 @@ from curator.select.quota import Shortfall
 from curator.select.radix import Cuts, Places, Radix, places
 from curator.select.spec import SelectSpec
 
+VERSION = 1  # raise it when the same pool and spec start giving another selection
 RANDOM = "select.random"
 Key = Callable[[Rows], NDArray[np.float64]]
 

@@ -280,3 +280,26 @@ def test_a_tiny_temperature_is_topk_and_a_huge_one_is_not():
     hot = select(frame.lazy(), SelectSpec("gumbel", "score", tokens=900, temperature=1e9))
     assert set(taken(cold)) == top
     assert len(set(taken(hot)) & top) < 0.6 * len(top)
+
+
+def test_standardized_keys_do_not_depend_on_the_scale_of_the_score():
+    frame = pool(300, nulls=0)
+    scaled = frame.with_columns(score=pl.col("score") * 8 + 16)  # exact in binary
+    spec = SelectSpec("gumbel", "score", tokens=900, seed=2)
+    one, other = select(frame.lazy(), spec), select(scaled.lazy(), spec)
+    # The scaled scores are rounded once more, which a key's grid of 2**-24 hides but for chance.
+    assert len(set(taken(one)) ^ set(taken(other))) <= 2
+
+
+def test_a_larger_random_selection_contains_a_smaller_one():
+    frame = pool(300).lazy()
+    small, large = (select(frame, SelectSpec("random", tokens=n)) for n in (900, 2000))
+    assert taken(large)[: small.documents] == taken(small)
+
+
+def test_one_constant_score_makes_gumbel_uniform_instead_of_dividing_by_zero():
+    frame = pool(100, nulls=0).with_columns(score=pl.lit(3.5))
+    assert select(frame.lazy(), SelectSpec("gumbel", "score", tokens=500)).tokens > 450
+    endless = frame.with_columns(score=pl.lit(float("inf")))
+    with pytest.raises(PluginError, match="infinite"):
+        select(endless.lazy(), SelectSpec("gumbel", "score", tokens=500))
