@@ -158,7 +158,7 @@ def _shortfalls(mixed: list[Arm]) -> Markup | None:
     caption = join(
         [term("shortfall", "Shortfalls"), ": tokens asked for that a source cannot give"]
     )
-    return table(caption, heads, rows)
+    return table(caption, heads, rows, "sort fit")
 
 
 def overlap(report: Report) -> Markup:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 _MINUS = "\u2212"
+_GAP = "\u00a0"  # does not break: a number stays with its unit
 
 
 def grouped(count: int) -> str:
@@ -20,12 +21,12 @@ def compact(count: float) -> str:
 
 def size(count: float) -> str:
     """Return a number of bytes: 3.1 GB (decimal units)."""
-    return _scaled(count, 1000.0, ("B", "kB", "MB", "GB", "TB", "PB"), " ")
+    return _scaled(count, 1000.0, ("B", "kB", "MB", "GB", "TB", "PB"), _GAP)
 
 
 def flops(count: float) -> str:
     """Return a number of floating-point operations: 1.2 TFLOP."""
-    return _scaled(count, 1000.0, ("", "k", "M", "G", "T", "P", "E", "Z"), " ") + "FLOP"
+    return _scaled(count, 1000.0, ("", "k", "M", "G", "T", "P", "E", "Z"), _GAP) + "FLOP"
 
 
 def _scaled(count: float, step: float, units: Sequence[str], gap: str) -> str:
@@ -40,13 +41,13 @@ def _scaled(count: float, step: float, units: Sequence[str], gap: str) -> str:
 def duration(seconds: float) -> str:
     """Return a span of time: 0.42 s, 37 s, 2 min 5 s, 3 h 20 min."""
     if seconds < 9.95:
-        return f"{seconds:.2g} s" if seconds else "0 s"
+        return f"{seconds:.2g}{_GAP}s" if seconds else f"0{_GAP}s"
     whole = round(seconds)
     if whole < 60:
-        return f"{whole} s"
+        return f"{whole}{_GAP}s"
     if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
+        return f"{whole // 60}{_GAP}min {whole % 60}{_GAP}s"
+    return f"{whole // 3600}{_GAP}h {whole % 3600 // 60}{_GAP}min"
 
 
 def share(part: float, whole: float = 1.0) -> str:
@@ -54,9 +55,11 @@ def share(part: float, whole: float = 1.0) -> str:
     if not whole:
         return "–"
     percent = 100.0 * part / whole
-    if percent == 0 or 9.95 <= abs(percent) < 99.95 or abs(percent) >= 100:
-        return f"{percent:.0f} %" if abs(percent) < 99.5 or percent >= 100 else f"{percent:.1f} %"
-    return f"{percent:.2g} %" if percent < 9.95 else f"{percent:.2f} %"
+    if 99.5 <= percent < 100:  # nearly all is not all
+        shown = f"{min(percent, 99.99):.2f}"
+    else:
+        shown = f"{percent:.2g}" if 0 < percent < 9.95 else f"{percent:.0f}"
+    return f"{shown}{_GAP}%"
 
 
 def plain(value: float | int | str) -> str:

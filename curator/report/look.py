@@ -47,13 +47,13 @@ nav a:hover,a{color:var(--accent)}
 .verdict{border:1px solid var(--line);border-left:4px solid var(--c);border-radius:8px;
 padding:14px 16px;background:var(--card)}
 .verdict .top{display:flex;justify-content:space-between;align-items:center;gap:8px}
-.verdict .big{font-size:27px;font-weight:650;letter-spacing:-.02em;margin:4px 0 0;
+.verdict p.big{color:var(--ink);font-size:27px;font-weight:650;letter-spacing:-.02em;margin:4px 0 0;
 font-variant-numeric:tabular-nums}
 .verdict .big small{font-size:14px;font-weight:400;color:var(--soft);letter-spacing:0}
 .verdict p{margin:2px 0;color:var(--soft);font-size:13.5px}
-.facts{display:flex;flex-wrap:wrap;gap:10px 34px;margin:18px 0 22px;padding:0}
-.facts div{min-width:96px}.facts dt{color:var(--soft);font-size:12.5px}
-.facts dd{margin:0;font-size:19px;font-weight:600;font-variant-numeric:tabular-nums}
+.facts{display:flex;flex-wrap:wrap;gap:10px 26px;margin:18px 0 22px;padding:0}
+.facts div{min-width:84px}.facts dt{color:var(--soft);font-size:12.5px}
+.facts dd{margin:0;font-size:18px;font-weight:600;font-variant-numeric:tabular-nums}
 .facts dd small{font-weight:400;font-size:13px;color:var(--soft)}
 .badge{display:inline-block;border-radius:99px;padding:1px 10px;font-size:12.5px;font-weight:600;
 white-space:nowrap}
@@ -62,6 +62,7 @@ background:var(--badwash)}.equivalent{color:var(--even);background:var(--evenwas
 .undecided{color:var(--open);background:var(--openwash)}
 .scroll{overflow-x:auto;margin:8px 0 16px}
 table{border-collapse:collapse;width:100%;font-size:13.5px;font-variant-numeric:tabular-nums}
+caption span{display:inline-block;max-width:calc(100vw - 36px)}
 caption{text-align:left;color:var(--soft);font-size:13px;padding:0 0 6px;caption-side:top}
 th,td{padding:5px 12px 5px 0;text-align:left;vertical-align:middle}
 td{border-top:1px solid var(--line)}td:last-child,th:last-child{padding-right:0}
@@ -85,8 +86,9 @@ details>div{padding:2px 0 8px 18px}
 .swatch{display:inline-block;width:10px;height:10px;border-radius:3px;background:var(--c);
 margin-right:6px}
 .legend{display:flex;flex-wrap:wrap;gap:3px 16px;font-size:13px;color:var(--soft);margin:6px 0}
-.legend span{white-space:nowrap}
-figure{margin:0}figcaption{font-size:13.5px;font-weight:600;margin:0 0 2px}
+.legend span,td>span,th>span{white-space:nowrap}
+figure{margin:0;display:flex;flex-direction:column}figure svg{margin-top:auto;padding-top:8px}
+figcaption{font-size:13.5px;font-weight:600;margin:0 0 2px}
 figcaption small{display:block;font-weight:400;color:var(--soft);font-size:12.5px}
 .plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(430px,100%),1fr));
 gap:22px 30px;margin:14px 0}
@@ -105,6 +107,9 @@ svg .tagged{fill:var(--c);font-weight:600}
 .wide{width:42%;min-width:130px}
 .meter{height:8px;min-width:60px;background:var(--fill);border-radius:2px}
 .meter i{display:block;height:100%;border-radius:2px;background:var(--c,var(--a1))}
+table.fit{width:auto;min-width:min(100%,600px)}
+.heat{table-layout:fixed;min-width:560px}.heat thead th{white-space:normal;overflow-wrap:anywhere}
+td.error{min-width:180px}
 .heat td.h{text-align:right;padding:5px 10px;border-left:2px solid var(--card);
 background:color-mix(in srgb,var(--accent) calc(var(--v)*42%),var(--card))}
 .heat thead th.r{padding-right:10px}
@@ -121,7 +126,10 @@ box-shadow:0 0 0 2px var(--card)}
 .scale{position:relative;height:34px}.scale span{position:absolute;bottom:0;
 transform:translateX(-50%);font-size:11.5px}
 .scale b{position:absolute;top:0;font-weight:500;font-size:11.5px;white-space:nowrap}
-.forest td.plot{width:38%;padding-right:22px}.forest th.plot{padding-right:22px}
+.forest{table-layout:fixed}.forest th,.forest td{overflow-wrap:anywhere}
+.forest .metric{width:14%}.forest .arm{width:13%}.forest .diff{width:22%}.forest .says{width:12%}
+.forest .seeds{width:7%}.forest .plot{padding-right:22px}
+.forest .next .metric{width:auto}
 .forest tbody tr.next td,.forest tbody tr.next th{border-top-color:transparent}
 dl.words{display:grid;grid-template-columns:minmax(110px,max-content) 1fr;gap:5px 20px;margin:8px 0}
 dl.words dt{font-weight:600}dl.words dd{margin:0;color:var(--soft);max-width:70ch}
@@ -135,9 +143,10 @@ h1{font-size:24px}header{padding-top:20px}section{padding-top:26px}
 .forest tbody tr{display:grid;grid-template-columns:1fr auto;border-top:1px solid var(--line);
 padding:7px 0}.forest tbody tr.next{border-top:0;padding-top:0}
 .forest tbody th,.forest td{border:0;padding:1px 0}
-.forest td.plot{grid-column:1/-1;width:auto;grid-row:3;padding:5px 0}
+.forest tbody td,.forest tbody th{width:auto!important}
+.forest td.plot{grid-column:1/-1;order:1;padding:4px 0}
 .forest .metric{grid-column:1/-1}.forest tr.next .metric{display:none}
-.forest td.seeds{text-align:right}
+.forest td.seeds:after{content:" seeds";color:var(--soft)}
 .wide{width:30%;min-width:90px}.bar{height:14px}
 dl.words{grid-template-columns:1fr}dl.words dd{margin-bottom:6px}}
 @media print{:root{--paper:#fff}nav,th button:after{display:none}body{font-size:11pt}

@@ -40,7 +40,7 @@ def lineage(report: Report) -> Markup:
         "lineage",
         "Lineage",
         "The same recipe on the same inputs with the same versions gives the same artifacts.",
-        tag("dl", *details, class_="words lines") if details else None,
+        tag("dl", *details, class_="words") if details else None,
         tag("pre", block(found.command)) if found.command else None,
         folded(f"{len(rows)} artifacts", table("Artifacts, in order of making", heads, rows))
         if rows

@@ -19,9 +19,11 @@ from markupsafe import Markup
 from curator.report.axes import Axis, padded, tick_texts
 from curator.report.figures import compact, plain, share
 from curator.report.markup import Child, join, tag
+from curator.report.visible import one_line
 
 Curve = tuple[tuple[float, ...], tuple[float, ...]]  # x values ascending, y values
 WIDTH, HEIGHT = 460, 230
+LABEL = 16  # letters of an arm's name that fit beside its line
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 16, 40
 
 
@@ -204,7 +206,7 @@ def curves(
     low, high = padded(tail)
     if zero:
         low, high = min(low, 0.0), max(high, 0.0)
-    x, y = framed((min(xs), max(xs)), (low, high), log_x=log_x, right=72)
+    x, y = framed((min(xs), max(xs)), (low, high), log_x=log_x, right=_room(lines))
     frame = Frame(x, y, x_title, y_title, x_text=_short)
     drawn = [
         _polyline(
@@ -219,6 +221,11 @@ def curves(
     return drawing(label, frame, *base, *drawn, *_end_labels(lines, x, y))
 
 
+def _room(lines: Sequence[Line]) -> int:
+    """Return the points that the longest label takes at the right: about 7 a letter."""
+    return 14 + 7 * min(LABEL, max((len(line.label) for line in lines if not line.thin), default=0))
+
+
 def _end_labels(lines: Sequence[Line], x: Axis, y: Axis) -> list[Markup]:
     """Return the labels of the thick lines, pushed apart so that none covers another."""
     ends = sorted((y.at(line.ys[-1]), line) for line in lines if not line.thin)
@@ -230,7 +237,8 @@ def _end_labels(lines: Sequence[Line], x: Axis, y: Axis) -> list[Markup]:
     overflow = max(0.0, (heights[-1] if heights else 0.0) - y.start)
     for (_, line), height in zip(ends, heights, strict=True):
         style = f"--c:{line.color}"
-        marks.append(_text(x.end + 6, height + 4 - overflow, line.label, "start", "tagged", style))
+        label = one_line(line.label, LABEL)
+        marks.append(_text(x.end + 6, height + 4 - overflow, label, "start", "tagged", style))
     return marks
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from markupsafe import Markup
 
 from curator.report import figures
-from curator.report.content import Cluster, Contamination, Drop, Match, Report, StageCount
+from curator.report.content import Arm, Cluster, Contamination, Drop, Match, Report, StageCount
 from curator.report.markup import Child, join, tag
 from curator.report.tables import (
     absent,
@@ -38,13 +39,20 @@ def funnel(report: Report) -> Markup:
     steps = [stage for stage in report.stages if stage.rows_out != stage.rows_in]
     if report.stages[0] not in steps:
         steps.insert(0, report.stages[0])
+    last = report.stages[-1]
+    if last not in steps and last.tokens is not None:
+        steps.append(replace(last, name="pool"))  # here the tokens are known
     sized = any(stage.text_bytes is not None for stage in steps)
     counted = any(stage.tokens is not None for stage in steps)
     heads: list[tuple[Child, str]] = [("after stage", ""), ("alive, of all records read", "wide")]
-    heads += [("documents", "r"), ("kept", "r")]
+    heads += [("documents", "r"), ("of before", "r")]
     heads += [("text", "r")] if sized else []
     heads += [("tokens", "r")] if counted else []
     rows = [_funnel_row(report, stage, read, sized=sized, counted=counted) for stage in steps]
+    rows += [
+        _funnel_row(report, _as_stage(arm, report), read, sized=sized, counted=counted)
+        for arm in report.arms
+    ]
     caption = "Documents alive after each stage that dropped any; hatched: gone"
     colors = legend((source, source_color(report, source)) for source in report.sources)
     return section(
@@ -89,6 +97,17 @@ def _funnel_row(
     return row
 
 
+def _as_stage(arm: Arm, report: Report) -> StageCount:
+    """Return an arm's selection as the last step of the funnel."""
+    return StageCount(
+        f"selected: {arm.name}",
+        report.stages[-1].rows_out,
+        arm.documents,
+        sources={each.source: each.documents for each in arm.shares},
+        tokens=arm.tokens,
+    )
+
+
 def _place(report: Report, source: str) -> tuple[int, str]:
     known = report.sources
     return (known.index(source) if source in known else len(known), source)
@@ -130,13 +149,15 @@ def _survival(report: Report, steps: Sequence[StageCount]) -> Markup | None:
     for source in sorted(first, key=lambda name: _place(report, name)):
         alive = [stage.sources.get(source, 0) / (first[source] or 1) for stage in known]
         cells = [
-            tag("td", figures.share(part), class_="h", style=f"--v:{part:.3f}")
+            tag("td", figures.share(part), class_="h", style=f"--v:{1 - part:.3f}")
             for part in alive[1:]
         ]
         rows.append([row_head(source), count(first[source]), *cells])
     heads: list[tuple[Child, str]] = [("source", ""), (f"after {known[0].name}", "r")]
     heads += [(stage.name, "r") for stage in known[1:]]
-    caption = f"Share of each source's documents (as of {known[0].name}) still alive"
+    caption = (
+        f"Share of each source's documents (as of {known[0].name}) still alive; stronger: more lost"
+    )
     return table(caption, heads, rows, "heat")
 
 
@@ -174,13 +195,16 @@ def drops(report: Report) -> Markup:
     ordered = sorted(counted, key=lambda key: (-counted[key][0], key))
     most = counted[ordered[0]][0]
     rows = [_drop_row(key, *counted[key], most, told.get(key)) for key in ordered]
-    heads: list[tuple[Child, str]] = [("reason", ""), ("stage", ""), ("rule", "")]
-    heads += [("", ""), ("documents", "r"), ("of stage's input", "r")]
+    heads: list[tuple[Child, str]] = [("reason", ""), ("documents", "r")]
+    heads += [("of stage's input", "r"), ("", ""), ("stage", ""), ("rule", "")]
     shown = [told[key] for key in ordered if key in told and told[key].excerpts]
     total = sum(number for number, _ in counted.values())
-    lead = (
-        f"{figures.grouped(total)} documents left the pool for {len(ordered)} reasons; the first "
-        "rule that fails is the reason. They stay inspectable: curator show --rejected REASON."
+    lead = join(
+        [
+            f"{figures.grouped(total)} documents left the pool for {len(ordered)} reasons; the "
+            "first rule that fails is the reason. They stay inspectable: ",
+            tag("code", "curator show --rejected REASON", class_="nb"),
+        ]
     )
     return section(
         "drops",
@@ -197,11 +221,11 @@ def _drop_row(
 ) -> list[Markup]:
     return [
         row_head(key[1]),
-        words(key[0], "q nb"),
-        words(tag("code", drop.rule) if drop and drop.rule else ""),
-        words(meter(number, most)),
         count(number),
         cell(figures.share(number, rows_in), sort=number / rows_in if rows_in else 0.0),
+        words(meter(number, most)),
+        words(key[0], "q nb"),
+        words(tag("code", drop.rule) if drop and drop.rule else ""),
     ]
 
 
@@ -233,15 +257,15 @@ def quarantine(report: Report) -> Markup:
     rows = [
         [
             row_head(each.reason),
+            count(each.records),
             words(each.source),
             words(tag("span", one_line(each.place, 100), class_="hash")),
-            words(one_line(each.error, 160), "q"),
-            count(each.records),
+            words(one_line(each.error, 160), "q error"),
         ]
         for each in report.quarantined
     ]
-    heads: list[tuple[Child, str]] = [("reason", ""), ("source", ""), ("place", "")]
-    heads += [("error", ""), ("records", "r")]
+    heads: list[tuple[Child, str]] = [("reason", ""), ("records", "r"), ("source", "")]
+    heads += [("place", ""), ("error", "")]
     lead = "Records that could not be read, set aside with their error; good ones beside them stay."
     return section(
         "quarantine", "Quarantined records", lead, _listed("Quarantined records", heads, rows)
@@ -313,12 +337,12 @@ def contamination(report: Report) -> Markup:
     ]
     heads: list[tuple[Child, str]] = [("benchmark", ""), ("entries", "r"), ("found in pool", "r")]
     heads += [("share", "r"), ("documents dropped", "r")]
-    caption = "Benchmarks, and how many of their entries were found in the pool"
+    caption = "Benchmark entries found in the pool before it was cleaned of them"
     return section(
         "contamination",
         "Contamination",
         "Documents that share long runs of words with a benchmark leave the pool.",
-        table(caption, heads, rows),
+        table(caption, heads, rows, "sort fit"),
         *(_matches(each) for each in report.contamination if each.matches),
     )
 

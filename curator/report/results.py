@@ -65,13 +65,13 @@ def _card(report: Report, line: Comparison) -> Markup:
     base = report.baseline or "the baseline"
     relative = ""
     if line.baseline_mean:
-        relative = f", {figures.share(abs(line.effect), abs(line.baseline_mean))} {direction}"
+        relative = f"{figures.share(abs(line.effect), abs(line.baseline_mean))} "
     return tag(
         "div",
         tag("div", tag("b", line.arm), badge(line.verdict), class_="top"),
         tag("p", figures.signed(line.effect, digits), " ", tag("small", line.unit), class_="big"),
-        tag("p", f"95 % interval {interval}, {line.seeds} paired seeds"),
-        tag("p", f"against {base}{relative}; {line.better} is better"),
+        tag("p", f"{interval} at 95 %, {line.seeds} seeds"),
+        tag("p", f"{relative}{direction} than {base}; {line.better} is better"),
         tag("p", _deciding(line)) if line.verdict == "undecided" else None,
         class_="verdict",
         style=f"--c:{arm_color(report, line.arm)}",
@@ -123,7 +123,11 @@ def comparison(report: Report) -> Markup:
             else "No arms were compared: the recipe trains no proxies or names no baseline."
         )
         return absent("comparison", "Comparison", why)
-    ordered = sorted(report.comparison, key=lambda line: (line.unit, line.better))
+    leading = {(line.unit, line.better) for line in report.headline}
+    ordered = sorted(
+        report.comparison,
+        key=lambda line: ((line.unit, line.better) not in leading, line.unit, line.better),
+    )
     groups = [
         _forest(report, list(lines))
         for _, lines in groupby(ordered, key=lambda line: (line.unit, line.better))
@@ -146,7 +150,7 @@ def _forest(report: Report, lines: Sequence[Comparison]) -> Markup:
     first = lines[0]
     ends = [abs(end) for line in lines for end in (line.low, line.high, line.margin or 0.0)]
     reach = max(ends) * 1.08 or 1.0
-    digits = figures.decimals([line.effect for line in lines]) + 1
+    digits = figures.decimals([line.effect for line in lines])
     names = list(dict.fromkeys(line.metric for line in lines))
     names.sort(key=lambda name: name != report.headline_metric)
     rows = [
@@ -156,19 +160,19 @@ def _forest(report: Report, lines: Sequence[Comparison]) -> Markup:
     ]
     heads = tag(
         "tr",
-        tag("th", "metric", scope="col"),
-        tag("th", "arm", scope="col"),
+        tag("th", "metric", scope="col", class_="metric"),
+        tag("th", "arm", scope="col", class_="arm"),
         tag("th", _scale(reach, first.better), scope="col", class_="plot"),
-        tag("th", f"difference, {first.unit}", scope="col", class_="r"),
-        tag("th", "verdict", scope="col"),
-        tag("th", "seeds", scope="col", class_="r"),
+        tag("th", f"difference, {first.unit}", scope="col", class_="r diff"),
+        tag("th", "verdict", scope="col", class_="says"),
+        tag("th", "seeds", scope="col", class_="r seeds"),
     )
     caption = f"Difference from {report.baseline or 'the baseline'} in {first.unit}"
     return tag(
         "div",
         tag(
             "table",
-            tag("caption", f"{caption} ({first.better} is better)"),
+            tag("caption", tag("span", f"{caption} ({first.better} is better)")),
             tag("thead", heads),
             tag("tbody", *rows),
             class_="forest",
@@ -178,7 +182,7 @@ def _forest(report: Report, lines: Sequence[Comparison]) -> Markup:
 
 
 def _scale(reach: float, better: str) -> Markup:
-    ticks = round_ticks(-reach, reach, 4)
+    ticks = round_ticks(-0.9 * reach, 0.9 * reach, 5)  # texts at the very ends would be cut
     marks = [
         tag("span", text, style=f"left:{50 + 50 * value / reach:.2f}%")
         for value, text in zip(ticks, tick_texts(ticks), strict=True)
@@ -270,5 +274,6 @@ def cost(report: Report) -> Markup:
         f"Preparing the text took {figures.duration(spent)} of work in {len(report.stages)} stages"
         + (f", {reused} of them reused from earlier runs." if reused else ".")
     )
-    shown = table("Training cost by arm, all seeds together", heads, rows) if rows else None
+    caption = "Training cost by arm, all seeds together"
+    shown = table(caption, heads, rows, "sort fit") if rows else None
     return section("cost", "Cost", lead, shown)

@@ -93,7 +93,7 @@ def table(
     body = (tag("tr", *cells) for cells in rows)
     whole = tag(
         "table",
-        tag("caption", caption),
+        tag("caption", tag("span", caption)),
         tag("thead", top),
         tag("tbody", *body),
         class_=class_ or None,

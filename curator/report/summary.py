@@ -1,0 +1,131 @@
+"""A run in one screen of the terminal: stages, arms, verdicts, where the report is."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from curator.report import figures
+from curator.report.content import Arm, Report, StageCount, Verdict
+from curator.report.results import title
+from curator.report.visible import one_line
+
+_STYLES: dict[Verdict, str] = {
+    "better": "bold green",
+    "worse": "bold red",
+    "equivalent": "dim",
+    "undecided": "yellow",
+}
+
+
+def summary(report: Report, path: str = "") -> RenderableType:
+    """Return what `curator run` prints at its end; `path` is where the page was written."""
+    parts: list[RenderableType] = [Text(one_line(title(report), 200), style="bold"), Text()]
+    if report.stages:
+        parts += [_stages(report), _conservation(report), Text()]
+    if report.arms:
+        parts += [_arms(report), Text()]
+    if report.comparison:
+        parts += [_comparison(report), Text()]
+    if path:
+        parts.append(Text("report: ").append(one_line(path, 400), style="underline"))
+    return Group(*parts)
+
+
+def _table(*columns: str) -> Table:
+    """Return a table without lines; a column whose name ends in ">" holds numbers."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in columns:
+        number = name.endswith(">")
+        table.add_column(
+            name.removesuffix(">"), justify="right" if number else "left", no_wrap=number
+        )
+    return table
+
+
+def _stages(report: Report) -> Table:
+    table = _table("stage", "in>", "out>", "kept>", "time>", "dropped, most for")
+    for stage in report.stages:
+        table.add_row(
+            Text(one_line(stage.name, 30)),
+            Text(figures.grouped(stage.rows_in)),
+            Text(figures.grouped(stage.rows_out)),
+            Text(figures.share(stage.rows_out, stage.rows_in)),
+            Text("reused" if stage.cached else figures.duration(stage.seconds), style="dim"),
+            Text(_reasons(stage)),
+        )
+    return table
+
+
+def _reasons(stage: StageCount) -> str:
+    ordered = sorted(stage.dropped.items(), key=lambda pair: (-pair[1], pair[0]))
+    named = [f"{one_line(reason, 40)} {figures.grouped(n)}" for reason, n in ordered[:2] if n]
+    if len(ordered) > 2:
+        named.append(f"{len(ordered) - 2} more")
+    set_aside = sum(stage.quarantined.values())
+    if set_aside:
+        named.append(f"{figures.grouped(set_aside)} quarantined")
+    return ", ".join(named)
+
+
+def _conservation(report: Report) -> Text:
+    read, kept, dropped, quarantined, missing = report.conservation()
+    line = Text(
+        f"{figures.grouped(read)} records = {figures.grouped(kept)} kept + "
+        f"{figures.grouped(dropped)} dropped + {figures.grouped(quarantined)} quarantined "
+    )
+    broken = [stage.name for stage in report.stages if stage.missing]
+    if not missing and not broken:
+        return line.append("✓", style="green")
+    return line.append(f"✗ {missing:+,} do not add up {', '.join(broken)}", style="bold red")
+
+
+def _arms(report: Report) -> Table:
+    table = _table(
+        "arm", "selected by", "documents>", "tokens>", "trained>", "compute>", "time>", "most from"
+    )
+    for arm in report.arms:
+        table.add_row(
+            Text(one_line(arm.name, 30), style="dim" if arm.baseline else "bold"),
+            Text(one_line(arm.method, 40)),
+            Text(figures.grouped(arm.documents)),
+            Text(figures.compact(arm.tokens)),
+            Text(figures.compact(arm.trained_tokens) if arm.trained_tokens else "–"),
+            Text(figures.flops(arm.flops) if arm.flops else "–"),
+            Text(figures.duration(arm.seconds) if arm.seconds else "–"),
+            Text(_leading_sources(arm)),
+        )
+    return table
+
+
+def _leading_sources(arm: Arm) -> str:
+    ordered = sorted(arm.shares, key=lambda each: (-each.obtained, each.source))
+    return ", ".join(
+        f"{one_line(each.source, 24)} {figures.share(each.obtained)}" for each in ordered[:2]
+    )
+
+
+def _comparison(report: Report) -> Table:
+    base = one_line(report.baseline or "the baseline", 30)
+    table = _table("metric", "arm", f"minus {base}>", "95 % interval>", "unit", "verdict", "seeds>")
+    by_unit = {
+        unit: figures.decimals([line.effect for line in report.comparison if line.unit == unit])
+        for unit in {line.unit for line in report.comparison}
+    }
+    previous = ""
+    for line in sorted(report.comparison, key=lambda line: line.metric != report.headline_metric):
+        digits = by_unit[line.unit]
+        interval = f"[{figures.signed(line.low, digits)}, {figures.signed(line.high, digits)}]"
+        more = f" of ~{line.seeds_to_decide}" if line.seeds_to_decide else ""
+        table.add_row(
+            Text("" if line.metric == previous else one_line(line.metric, 30)),
+            Text(one_line(line.arm, 30)),
+            Text(figures.signed(line.effect, digits)),
+            Text(interval),
+            Text(one_line(line.unit, 20), style="dim"),
+            Text(line.verdict, style=_STYLES[line.verdict]),
+            Text(f"{line.seeds}{more}"),
+        )
+        previous = line.metric
+    return table

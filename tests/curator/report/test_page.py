@@ -1,0 +1,213 @@
+from __future__ import annotations
+
+import dataclasses
+import re
+from html.parser import HTMLParser
+
+import pytest
+from curator.report.content import (
+    Comparison,
+    Drop,
+    Excerpt,
+    Report,
+    ScoreColumn,
+    StageCount,
+)
+from curator.report.page import SECTIONS, render
+from curator.report.results import title
+from tests.support.report_content import METRIC, excerpt, full_report, stages
+
+HOSTILE = (
+    "</pre><script>alert(1)</script><img src=x onerror=alert(2)>\" onload='x' "
+    "\x1b[31mred\x00 \u202egnp.exe\u2066 &amp; {{7*7}}"
+)
+VOID = {"meta", "br", "hr"}
+
+
+class Structure(HTMLParser):
+    """Collects what opens, and fails on what does not close in order."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.seen: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+        assert len({name for name, _ in attrs}) == len(attrs), f"<{tag}> repeats an attribute"
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def parsed(page: str) -> Structure:
+    structure = Structure()
+    structure.feed(page)
+    structure.close()
+    assert structure.open == []
+    return structure
+
+
+def hostile_report() -> Report:
+    """Return a report in which every text from outside is hostile."""
+
+    def poison(value: object) -> object:
+        if isinstance(value, str):
+            return HOSTILE
+        if isinstance(value, tuple):
+            return tuple(poison(each) for each in value)
+        if isinstance(value, dict):
+            return {f"{HOSTILE}{place}": poison(each) for place, each in enumerate(value.values())}
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            fixed = {"verdict", "better"}  # closed sets, not text
+            return dataclasses.replace(
+                value,
+                **{
+                    field.name: poison(getattr(value, field.name))
+                    for field in dataclasses.fields(value)
+                    if field.name not in fixed
+                },
+            )
+        return value
+
+    poisoned = poison(full_report())
+    assert isinstance(poisoned, Report)
+    return poisoned
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        full_report(),
+        Report("nothing"),
+        full_report(arms=(), comparison=(), measures=(), curves=(), overlap=None, scores=()),
+        full_report(comparison=(), measures=(), curves=()),
+        full_report(stages=(), losses=(), clusters=(), contamination=(), drops=()),
+        hostile_report(),
+    ],
+    ids=["full", "nothing", "no arms", "no training", "no stages", "hostile"],
+)
+def test_every_report_is_balanced_html_with_every_section(report: Report) -> None:
+    structure = parsed(render(report))
+    anchors = [attrs.get("id") for _, attrs in structure.seen if "id" in attrs]
+    assert anchors == [anchor for anchor, _, _ in SECTIONS]
+    links = {attrs["href"] for tag, attrs in structure.seen if tag == "a"}
+    assert links == {f"#{anchor}" for anchor in anchors}
+
+
+def test_equal_reports_are_equal_bytes() -> None:
+    assert render(full_report()) == render(full_report())
+
+
+def test_the_page_loads_nothing_and_its_policy_forbids_it() -> None:
+    page = render(full_report())
+    structure = parsed(page)
+    loading = {"src", "href", "action", "data", "poster", "srcset", "xlink:href"}
+    for tag, attrs in structure.seen:
+        for name in loading & attrs.keys():
+            assert (attrs[name] or "").startswith("#"), f"<{tag} {name}> points outside"
+    assert "url(" not in page
+    assert "@import" not in page
+    policy = next(attrs["content"] for _, attrs in structure.seen if "http-equiv" in attrs)
+    assert policy is not None
+    assert policy.startswith("default-src 'none'")
+    assert "'unsafe-inline'" not in policy.split("script-src")[1]
+
+
+def test_hostile_text_neither_opens_tags_nor_hides_nor_steers() -> None:
+    structure = parsed(render(hostile_report()))
+    plain = parsed(render(full_report()))
+    assert sum(tag == "script" for tag, _ in structure.seen) == 1
+    assert {tag for tag, _ in structure.seen} <= {tag for tag, _ in plain.seen}
+    assert not any(name.startswith("on") for _, attrs in structure.seen for name in attrs)
+    page = render(hostile_report())
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", page)
+    assert "␛[31mred␀" in page
+    assert "⟨U+202E⟩gnp.exe" in page
+
+
+def test_a_hostile_color_or_class_cannot_come_from_outside() -> None:
+    page = parsed(render(hostile_report()))
+    for _, attrs in page.seen:
+        assert "alert" not in (attrs.get("style") or "")
+        assert "alert" not in (attrs.get("class") or "")
+
+
+def test_figures_and_tables_say_what_they_show() -> None:
+    structure = parsed(render(full_report()))
+    drawn = [attrs for tag, attrs in structure.seen if tag == "svg"]
+    assert len(drawn) == 4
+    assert all(attrs.get("role") == "img" and attrs.get("aria-label") for attrs in drawn)
+    tags = [tag for tag, _ in structure.seen]
+    assert tags.count("caption") == tags.count("table")
+    assert tags.count("figcaption") == tags.count("figure")
+
+
+def test_the_title_names_the_winners_best_first() -> None:
+    assert title(full_report()) == f"both-ranked and similar beat random on {METRIC}"
+    assert title(Report("x")) == "x"
+    assert title(Report("x", stages=stages())).endswith("documents kept")
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "words"),
+    [
+        (("better", "worse"), "a beats the baseline on m"),
+        (("undecided", "worse"), "No arm beats the baseline on m yet: not all is decided"),
+        (("equivalent", "worse"), "No arm beats the baseline on m"),
+    ],
+)
+def test_the_title_claims_no_more_than_the_verdicts(verdicts: tuple[str, str], words: str) -> None:
+    lines = tuple(
+        Comparison(arm, "m", -0.1, -0.2, 0.0, verdict, 3)  # type: ignore[arg-type]
+        for arm, verdict in zip("ab", verdicts, strict=True)
+    )
+    assert title(Report("x", comparison=lines)) == words
+
+
+def test_rows_that_do_not_add_up_are_said_to_be_missing() -> None:
+    leaky = (StageCount("ingest", 100, 90, {"short": 4}), StageCount("clean", 88, 88))
+    report = Report("leak", stages=leaky)
+    assert leaky[0].missing == 6
+    assert report.conservation() == (100, 88, 4, 0, 8)
+    page = render(report)
+    assert "+8 do not add up (stages: ingest)" in page
+    assert "✓ adds up" not in page
+    assert "✓ adds up" in render(full_report())
+
+
+def test_drops_that_only_the_stages_counted_are_listed_too() -> None:
+    report = Report("r", stages=(StageCount("clean", 10, 7, {"language": 3}),))
+    assert ">language<" in render(report)
+    told = Report("r", drops=(Drop("clean", "words", 4, "words < 50", (excerpt(1),)),))
+    assert "words &lt; 50" in render(told)
+
+
+def test_long_documents_are_shortened_and_say_so() -> None:
+    long = Excerpt("ab" * 16, "s", "o", "x" * 5000)
+    page = render(Report("r", drops=(Drop("clean", "long", 1, "", (long,)),)))
+    assert "x" * 701 not in page
+    assert "4,300 more characters" in page
+
+
+@pytest.mark.parametrize("counts", [(0, 0, 0), (5, 0, 0)])
+def test_a_histogram_of_nothing_or_one_value_draws(counts: tuple[int, ...]) -> None:
+    column = ScoreColumn("s", "", "higher", (1.0, 1.0, 1.0, 1.0), counts, {"a": (0, 0, 0)})
+    page = render(Report("r", scores=(column,)))
+    drawn = [attrs for tag, attrs in parsed(page).seen if tag in ("rect", "polyline", "line")]
+    assert drawn
+    assert not any(value == "nan" for attrs in drawn for value in attrs.values())
+
+
+def test_sources_beyond_the_palette_share_its_last_color() -> None:
+    names = tuple(f"source{number:02d}" for number in range(25))
+    stage = StageCount("ingest", 50, 50, sources=dict.fromkeys(names, 2))
+    page = render(Report("many", sources=names, stages=(stage,)))
+    assert set(re.findall(r"--c:var\((--s\d+)\)", page)) == {f"--s{n}" for n in range(10)}
