@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import expm1
 
 from curator.errors import RecipeError
 from curator.select.quota import divide
@@ -75,8 +76,6 @@ def effective_tokens(unique: int, drawn: int) -> float:
     unique + unique * R * (1 - exp(-repeats / R)), repeats = drawn / unique - 1, with the constant
     R of arXiv:2305.16264. Equal to `drawn` up to one epoch.
     """
-    from math import expm1
-
     if drawn <= unique:
         return float(drawn)
     repeats = drawn / unique - 1

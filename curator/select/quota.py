@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from curator.errors import BudgetError, RecipeError
@@ -115,7 +115,7 @@ def budgets(
     if short and spec.shortfall == "error":
         raise BudgetError(
             "the pool cannot fill the selection:\n"
-            + "\n".join(f"  {REST_TEXT if each.name == REST else ''}{each}" for each in short)
+            + "\n".join(f"  {replace(each, name=_named(each.name, spec))}" for each in short)
             + "\nask for fewer tokens, add text, or set `shortfall: redistribute` or `accept`"
         )
     if short and spec.shortfall == "redistribute":
@@ -134,7 +134,10 @@ def total_wanted(spec: SelectSpec, available: int) -> int | None:
     return None
 
 
-REST_TEXT = "all sources together, "
+def _named(budget: str, spec: SelectSpec) -> str:
+    if budget != REST:
+        return budget
+    return f"every {spec.quota_by} without a quota" if spec.quotas else "all that is eligible"
 
 
 def _shortfalls(parts: Mapping[str, int], available: Mapping[str, int]) -> list[Shortfall]:

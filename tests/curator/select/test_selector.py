@@ -216,6 +216,11 @@ def test_all_shortfalls_are_named_at_once():
     assert "c: wanted" not in str(caught.value)
 
 
+def test_a_pool_that_is_too_small_says_what_it_has():
+    with pytest.raises(BudgetError, match=r"all that is eligible: wanted 1,000,000 tokens, has"):
+        select(pool(60).lazy(), SelectSpec("topk", "score", tokens=1_000_000))
+
+
 def test_what_a_source_lacks_is_redistributed_and_recorded():
     frame = pool(300, nulls=0)
     has = int(frame.filter(pl.col("source") == "a")["tokens"].sum())
