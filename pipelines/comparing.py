@@ -128,7 +128,7 @@ def _sets(
     if heldout is None:
         return tuple(sets)
     held = [(f"{HELDOUT}/{source}", heldout, (source,)) for source in wanted.heldout]
-    return tuple([*held, *sets])
+    return (*held, *sets)
 
 
 def _values(

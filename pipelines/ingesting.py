@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
-
 import pyarrow as pa
 
 from curator.engine.driver import Driver
@@ -17,6 +15,7 @@ from curator.ingest.pack import ingest_unit, unit_identity
 from curator.ingest.reader import Reader, Unit, make_reader
 from curator.ledger import Artifact, Store, TaskRecord
 from curator.recipe import CorpusSpec
+from curator.schema import QUARANTINE
 from curator.shards import Shard, read_shard
 from pipelines.pool import Pool
 
@@ -63,35 +62,44 @@ def run_ingest(task: IngestTask) -> TaskRecord:
     return committed(task.store, STEP, task.name, make)
 
 
-def ingest(spec: CorpusSpec, driver: Driver, *, base: str = ".") -> Pool:
-    """Return the corpus of all sources.
+def ingest(spec: CorpusSpec, driver: Driver, *, share: float = 1.0) -> Pool:
+    """Return the corpus of all sources, or of units that hold about `share` of the bytes.
 
     Raises:
         RecipeError: a pattern matches nothing, a setting is wrong.
         ShardError: a source has more bad records than `max_bad_records`, or nothing but those.
     """
     readers = [
-        make_reader(entry, base=base, where=f"corpus.ingest[{number}]")
+        make_reader(entry, where=f"corpus.ingest.{number}")
         for number, entry in enumerate(spec.ingest)
     ]
     digests = Digests(driver.store.root / "digests.json")
-    jobs = [
-        IngestTask(
-            reader,
-            unit,
-            fingerprint(unit_identity(reader, unit, target_bytes=spec.shard_bytes)),
-            driver.store,
-            spec.shard_bytes,
-        )
+    planned = {
+        fingerprint(unit_identity(reader, unit, target_bytes=spec.shard_bytes)): (reader, unit)
         for reader in readers
         for unit in reader.plan(digests)
-    ]
+    }  # a file named twice is read once
     digests.save()
-    jobs = list({job.key: job for job in jobs}.values())  # a file named twice is read once
+    jobs = [
+        IngestTask(reader, unit, key, driver.store, spec.shard_bytes)
+        for key, (reader, unit) in planned.items()
+    ]
     identity = {"name": STEP, "readers": [reader.identity() for reader in readers]}
-    artifact = driver.publish(STEP, identity, (), driver.run_tasks(run_ingest, jobs))
+    made = driver.run_tasks(run_ingest, jobs if share == 1 else _some(jobs, share))
+    artifact = driver.publish(STEP, identity, (), made)
     check_bad_records(artifact, spec.max_bad_records)
     return Pool(artifact)
+
+
+def _some(jobs: list[IngestTask], share: float) -> list[IngestTask]:
+    """Return jobs in the order of their keys (a fixed shuffle) until a share of bytes is reached."""
+    wanted = share * sum(job.unit.size_bytes for job in jobs)
+    chosen: list[IngestTask] = []
+    for job in sorted(jobs, key=lambda job: job.key):
+        if sum(each.unit.size_bytes for each in chosen) >= wanted:
+            break
+        chosen.append(job)
+    return chosen
 
 
 def check_bad_records(artifact: Artifact, allowed: float) -> None:
@@ -104,7 +112,7 @@ def check_bad_records(artifact: Artifact, allowed: float) -> None:
     Raises:
         ShardError: naming each source, its counts, reasons, and the first places to look.
     """
-    good = _by_source([shard for shard in artifact.shards])
+    good = _by_source(artifact.shards)
     bad_shards = [task.quarantine for task in artifact.tasks if task.quarantine]
     bad = _by_source(bad_shards)
     faults = []
@@ -126,8 +134,6 @@ def check_bad_records(artifact: Artifact, allowed: float) -> None:
 
 def quarantine_of(artifact: Artifact) -> pa.Table:
     """Return every quarantined record of an ingest artifact."""
-    from curator.schema import QUARANTINE
-
     shards = [task.quarantine for task in artifact.tasks if task.quarantine]
     tables = [read_shard(shard) for shard in shards]
     return pa.concat_tables([QUARANTINE.empty_table(), *tables])
@@ -142,14 +148,8 @@ def _by_source(shards: Sequence[Shard]) -> dict[str, int]:
 
 
 def _first_places(shards: Sequence[Shard]) -> list[str]:
-    places: list[str] = []
-    for shard in shards[:3]:
-        for row in read_shard(shard, ("origin", "reason")).slice(0, 2).to_pylist():
-            places.append(f"{row['origin']} ({row['reason']})")
-    return places
-
-
-def reader_notes(entries: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return what a user should know before reading starts, such as files that can not be split."""
-    readers = [make_reader(entry) for entry in entries]
-    return sorted({unit.note for reader in readers for unit in reader.plan() if unit.note})
+    return [
+        f"{row['origin']} ({row['reason']})"
+        for shard in shards[:3]
+        for row in read_shard(shard, ("origin", "reason")).slice(0, 2).to_pylist()
+    ]
