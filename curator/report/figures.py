@@ -76,6 +76,8 @@ def plain(value: float | int | str) -> str:
 
 def signed(value: float, digits: int) -> str:
     """Return a difference with its sign and that many decimals: +0.012, −0.031."""
+    if not math.isfinite(value):
+        return "?" if math.isnan(value) else f"{_MINUS if value < 0 else '+'}∞"
     shown = f"{abs(value):.{digits}f}"
     if float(shown) == 0:
         return shown

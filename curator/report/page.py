@@ -14,7 +14,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from curator.report import choices, origins, pool, results, training
+from curator.report import choices, copies, origins, pool, results, training
 from curator.report.content import Report
 from curator.report.look import SCRIPT, STYLE
 from curator.report.markup import tag
@@ -27,8 +27,8 @@ SECTIONS: tuple[tuple[str, str, Callable[[Report], Markup]], ...] = (
     ("funnel", "Funnel", pool.funnel),
     ("drops", "Drops", pool.drops),
     ("quarantine", "Quarantine", pool.quarantine),
-    ("duplicates", "Duplicates", pool.duplicates),
-    ("contamination", "Contamination", pool.contamination),
+    ("duplicates", "Duplicates", copies.duplicates),
+    ("contamination", "Contamination", copies.contamination),
     ("scores", "Scores", choices.scores),
     ("mixtures", "Mixtures", choices.mixtures),
     ("overlap", "Overlap", choices.overlap),

@@ -9,6 +9,7 @@ Coordinates are rounded to hundredths, so equal input is equal bytes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -228,7 +229,8 @@ def _room(lines: Sequence[Line]) -> int:
 
 def _end_labels(lines: Sequence[Line], x: Axis, y: Axis) -> list[Markup]:
     """Return the labels of the thick lines, pushed apart so that none covers another."""
-    ends = sorted((y.at(line.ys[-1]), line) for line in lines if not line.thin)
+    thick = [(y.at(line.ys[-1]), line) for line in lines if not line.thin]
+    ends = sorted(thick, key=lambda end: (end[0], end[1].label))
     marks, least = [], y.end
     heights: list[float] = []
     for height, _ in ends:
@@ -280,13 +282,20 @@ def _shared_grid(group: Sequence[Curve]) -> npt.NDArray[np.float64]:
 def forest_track(
     effect: float, low: float, high: float, margin: float | None, reach: float, color: str
 ) -> Markup:
-    """Return one row of a forest plot: interval, effect, zero line, ±margin; ±reach wide."""
+    """Return one row of a forest plot: interval, effect, zero line, ±margin; ±reach wide.
+
+    What lies beyond is drawn at the border; an end that is NaN (one seed) is beyond.
+    """
+    low, high = -math.inf if math.isnan(low) else low, math.inf if math.isnan(high) else high
+
+    def inside(value: float) -> float:
+        return max(-reach, min(reach, value))
 
     def at(value: float) -> str:
-        return f"{50 + 50 * max(-1.0, min(1.0, value / reach)):.2f}%"
+        return f"{50 + 50 * inside(value) / reach:.2f}%"
 
     def wide(a: float, b: float) -> str:
-        return f"{50 * (min(b, reach) - max(a, -reach)) / reach:.2f}%"
+        return f"{50 * (inside(b) - inside(a)) / reach:.2f}%"
 
     band = margin and tag(
         "i", class_="margin", style=f"left:{at(-margin)};width:{wide(-margin, margin)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import groupby
 
@@ -149,7 +150,8 @@ def comparison(report: Report) -> Markup:
 def _forest(report: Report, lines: Sequence[Comparison]) -> Markup:
     first = lines[0]
     ends = [abs(end) for line in lines for end in (line.low, line.high, line.margin or 0.0)]
-    reach = max(ends) * 1.08 or 1.0
+    ends += [abs(line.effect) for line in lines]
+    reach = max((end for end in ends if math.isfinite(end)), default=0.0) * 1.08 or 1.0
     digits = figures.decimals([line.effect for line in lines])
     names = list(dict.fromkeys(line.metric for line in lines))
     names.sort(key=lambda name: name != report.headline_metric)

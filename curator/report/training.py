@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
+from dataclasses import replace
 
 from markupsafe import Markup
 
@@ -14,8 +16,9 @@ from curator.report.tables import absent, arm_color, figure, legend, section
 
 def training(report: Report) -> Markup:
     """Return the loss curves: each arm, and each arm's difference from the baseline."""
-    if not report.curves:
+    if not any(_points(curve)[0] for curve in report.curves):
         return absent("training", "Training", "No proxies were trained.")
+    report = replace(report, curves=tuple(c for c in report.curves if _points(c)[0]))
     arms = [arm.name for arm in report.arms] or list(dict.fromkeys(c.arm for c in report.curves))
     arms = [arm for arm in arms if any(curve.arm == arm for curve in report.curves)]
     plots = [
@@ -54,7 +57,11 @@ def training(report: Report) -> Markup:
 
 
 def _points(curve: LossCurve) -> Curve:
-    pairs = [(float(x), y) for x, y in zip(curve.tokens, curve.loss, strict=True) if x > 0]
+    pairs = [
+        (float(x), y)
+        for x, y in zip(curve.tokens, curve.loss, strict=True)
+        if x > 0 and math.isfinite(y)  # a logarithmic axis has no 0; a diverged loss has no place
+    ]
     return tuple(x for x, _ in pairs), tuple(y for _, y in pairs)
 
 

@@ -5,17 +5,21 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+
 from curator.report.content import (
+    Arm,
     Comparison,
     Drop,
     Excerpt,
+    LossCurve,
     Report,
     ScoreColumn,
     StageCount,
 )
 from curator.report.page import SECTIONS, render
 from curator.report.results import title
-from tests.support.report_content import METRIC, excerpt, full_report, stages
+from tests.support.report_content import excerpt, full_report, stages
+from tests.support.report_results import METRIC
 
 HOSTILE = (
     "</pre><script>alert(1)</script><img src=x onerror=alert(2)>\" onload='x' "
@@ -211,3 +215,32 @@ def test_sources_beyond_the_palette_share_its_last_color() -> None:
     stage = StageCount("ingest", 50, 50, sources=dict.fromkeys(names, 2))
     page = render(Report("many", sources=names, stages=(stage,)))
     assert set(re.findall(r"--c:var\((--s\d+)\)", page)) == {f"--s{n}" for n in range(10)}
+
+
+def test_one_seed_has_no_interval_and_the_page_says_so() -> None:
+    nan = float("nan")
+    lines = (
+        Comparison("a", "m", -0.1, nan, nan, "undecided", 1, 0.01),
+        Comparison("b", "m", -0.1, float("-inf"), float("inf"), "undecided", 1, 0.01),
+    )
+    page = render(Report("r", comparison=lines))
+    assert "[?, ?]" in page
+    assert "[−∞, +∞]" in page
+    styles = [attrs.get("style") or "" for _, attrs in parsed(page).seen]
+    assert not any("nan" in style or "inf" in style for style in styles)
+
+
+def test_equal_curves_diverged_losses_and_seeds_without_a_pair_draw() -> None:
+    arms = (Arm("base", "random", 1, 1, baseline=True), Arm("a", "x", 1, 1), Arm("b", "x", 1, 1))
+    grid = (0, 10, 20, 30)
+    curves = (
+        LossCurve("base", 1, grid, (4.0, 3.0, 2.0, 1.0)),
+        LossCurve("a", 1, grid, (4.0, 3.0, 2.0, 1.0)),
+        LossCurve("b", 1, grid, (4.0, 3.0, float("nan"), float("inf"))),
+        LossCurve("b", 9, (10,), (3.0,)),
+        LossCurve("b", 2, grid, (float("nan"),) * 4),
+    )
+    structure = parsed(render(Report("r", arms=arms, curves=curves)))
+    drawn = [attrs.get("points") or "" for tag, attrs in structure.seen if tag == "polyline"]
+    assert drawn
+    assert not any("nan" in points or "inf" in points for points in drawn)
