@@ -145,7 +145,14 @@ def cut_file(file: InputFile, every_bytes: int) -> list[Cut]:
 def _find_local(pattern: str, base: str, suffixes: tuple[str, ...]) -> list[InputFile]:
     given = Path(pattern).expanduser()
     target = given if given.is_absolute() else Path(base) / given
-    paths = [target] if target.exists() else [Path(p) for p in glob.glob(str(target), recursive=True)]
+    paths = (
+        [target]
+        if target.exists()
+        else [
+            Path(p)
+            for p in glob.glob(str(target), recursive=True)  # noqa: PTH207 - Path.glob takes no absolute patterns
+        ]
+    )
     files = []
     for path in paths:
         if path.is_dir():

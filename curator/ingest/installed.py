@@ -40,8 +40,8 @@ _LEARNING = (
 )  # fmt: skip
 _STDLIB = "python"
 _SEPARATE = ("test", "tests", "idlelib", "lib2to3", "turtledemo", "site-packages", "__pycache__")
-_MAX_FILE_BYTES = 128 << 10  # beyond it lie generated tables and bundles that would fill a source
-_MIN_QUOTED_SHARE = 0.15  # of a module's bytes; below it parsing costs more than it yields
+_MAX_FILE_BYTES = 256 << 10  # beyond it lie generated tables and bundles that would fill a source
+_MIN_QUOTED_SHARE = 0.1  # of a module's bytes; below it parsing costs more than it yields
 _PROSE = (".rst", ".md", ".txt")
 _HEADERS = (".h", ".hpp", ".cuh", ".c", ".cpp", ".cu", ".pxd")
 _WEB = (".js", ".css", ".ts", ".html")
@@ -217,11 +217,12 @@ def installed_files() -> tuple[_File, ...]:
     for name in required_packages():
         distribution = metadata.distribution(name)
         root = Path(str(distribution.locate_file("")))
+        version = distribution.version  # parsed anew each time it is asked for
         # RECORD is read directly: importlib.metadata makes an object of each of 50,000 lines.
         for row in csv.reader((distribution.read_text("RECORD") or "").splitlines()):
             path, digest = row[0], row[1]
             if not path.startswith("..") and "__pycache__" not in path and _may_be_text(path):
-                files.append(_File(name, distribution.version, path, root / path, digest))
+                files.append(_File(name, version, path, root / path, digest))
     return tuple(sorted(files, key=lambda file: file.origin))
 
 

@@ -60,7 +60,7 @@ class JsonlReader(Reader):
     def plan(self, digests: Digests | None = None) -> list[Unit]:
         """Return one unit a range of a large file, and one a group of small files."""
         known = digests or Digests()
-        suffixes = (".jsonl", ".json", ".ndjson")
+        suffixes: tuple[str, ...] = (".jsonl", ".json", ".ndjson")
         suffixes += tuple(s + end for s in suffixes for end in (".gz", ".zst"))
         files = find_files(self.files, self.base, suffixes=suffixes)
         return grouped_units(files, lambda file: self._pieces(file, known))
@@ -110,7 +110,9 @@ class JsonlReader(Reader):
                 rows = _ROWS.decode_lines(block.data)
                 if len(rows) == _line_count(block.data):
                     last = block.first_line + len(rows)
-                    table = self._assemble(rows, row_origins(block.place, range(block.first_line, last)))
+                    table = self._assemble(
+                        rows, row_origins(block.place, range(block.first_line, last))
+                    )
                     documents, rejected = sift(table, self)
                     return Batch(documents, tuple(rejected), len(rows))
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, _FaultyLineError):

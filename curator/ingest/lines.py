@@ -58,7 +58,10 @@ def _ranged(piece: Piece, handle: object, limits: LineLimits) -> Iterator[Chunk 
     """Yield the chunks of a piece; plain ranges stop exactly, compressed ones at a line's end."""
     exact = piece.first_line is not None and piece.stop is not None
     for step in chunks(handle, piece.path, limits.stream, piece.start):  # type: ignore[arg-type]
-        if piece.stop is None or (step.frame if isinstance(step, Chunk) else step.offset) < piece.stop:
+        if (
+            piece.stop is None
+            or (step.frame if isinstance(step, Chunk) else step.offset) < piece.stop
+        ):
             if exact and isinstance(step, Chunk) and step.frame + len(step.data) > piece.stop:  # type: ignore[operator]
                 yield Chunk(step.data[: piece.stop - step.frame], step.frame)  # type: ignore[operator]
                 return
@@ -84,7 +87,9 @@ class _Cutter:
         self._size = 0
         # A later piece of a split zstd file begins inside a line that its neighbor has read.
         self._skipping = piece.first_line is None and piece.start > 0
-        self._place = piece.label if piece.first_line is not None else f"{piece.label}@{piece.start}"
+        self._place = (
+            piece.label if piece.first_line is not None else f"{piece.label}@{piece.start}"
+        )
 
     def cut(self, steps: Iterator[Chunk | Break]) -> Iterator[Lines | Fault]:
         fresh = self._piece.start == 0

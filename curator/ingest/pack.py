@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -23,7 +25,7 @@ from curator.schema import DOCUMENT, QUARANTINE, conform
 from curator.shards import Shard, write_shard
 
 TARGET_BYTES = 64 << 20
-_MIN_BAD_RECORDS = 10  # a budget below this would fail every small corpus
+_HOPELESS_RECORDS = 10_000  # so many rejected and not one document: the settings are wrong
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,9 @@ class UnitResult:
     quarantined: dict[str, int]  # reason: records
 
 
-def unit_identity(reader: Reader, unit: Unit, *, target_bytes: int = TARGET_BYTES) -> dict[str, Any]:
+def unit_identity(
+    reader: Reader, unit: Unit, *, target_bytes: int = TARGET_BYTES
+) -> dict[str, Any]:
     """Return what names the work of packing one unit, for a fingerprint."""
     return {**reader.identity(), "unit": unit.key, "target_bytes": target_bytes}
 
@@ -66,6 +70,12 @@ def ingest_unit(
     for batch in reader.documents(unit):
         rows_in += batch.records
         rejected += batch.rejected
+        if len(rejected) == rows_in >= _HOPELESS_RECORDS:
+            raise ShardError(
+                f"none of the first {rows_in} records is a document; the last was rejected as "
+                f"{rejected[-1].reason} ({rejected[-1].error}); check the reader and its fields",
+                where=rejected[-1].origin,
+            )
         packer.add(batch.documents)
     packer.close()
     quarantined = dict(sorted(Counter(record.reason for record in rejected).items()))
@@ -81,40 +91,6 @@ def ingest_unit(
         name = f"{stem}-quarantine"
         quarantine = write_shard(_quarantine(rejected), Path(out_dir) / f"{name}.arrow", name=name)
     return UnitResult(tuple(packer.shards), quarantine, rows_in, rows_out, quarantined)
-
-
-def judge(
-    source: str, results: Iterable[UnitResult], *, max_bad_records: float = 0.001
-) -> None:
-    """Pass a source whose units are all read, unless too much of it is bad.
-
-    Args:
-        source: name for the message.
-        results: of all the source's units.
-        max_bad_records: the share that may be quarantined; at least 10 records always may.
-
-    Raises:
-        ShardError: nothing could be read, or the budget is passed. The message counts by reason.
-    """
-    rows_in, rows_out, reasons = 0, 0, Counter[str]()
-    for result in results:
-        rows_in += result.rows_in
-        rows_out += result.rows_out
-        reasons.update(result.quarantined)
-    counted = ", ".join(f"{reason}: {n}" for reason, n in sorted(reasons.items()))
-    if not rows_out:
-        raise ShardError(
-            f"nothing can be read: {rows_in} records, no document ({counted or 'no records'}); "
-            "check the reader, the name of the text field and the files",
-            where=f"source {source}",
-        )
-    allowed = max(_MIN_BAD_RECORDS, int(max_bad_records * rows_in))
-    if sum(reasons.values()) > allowed:
-        raise ShardError(
-            f"{sum(reasons.values())} of {rows_in} records are bad ({counted}), {allowed} allowed; "
-            "look at the quarantine, then repair the input or raise max_bad_records",
-            where=f"source {source}",
-        )
 
 
 class _Packer:
@@ -150,11 +126,9 @@ class _Packer:
 def _with_ids(table: pa.Table) -> pa.Table:
     """Return `table` with doc_id, hashed by runs of one source."""
     sources = table["source"].to_numpy(zero_copy_only=False)
-    borders = [0, *(i for i in range(1, len(sources)) if sources[i] != sources[i - 1]), len(sources)]
-    ids = [
-        document_ids(sources[a], table["text"][a:b])
-        for a, b in zip(borders[:-1], borders[1:], strict=True)
-    ]
+    changes = np.flatnonzero(sources[1:] != sources[:-1]) + 1
+    borders = [0, *changes.tolist(), len(sources)]
+    ids = [document_ids(sources[a], table["text"][a:b]) for a, b in pairwise(borders)]
     return table.append_column("doc_id", pa.chunked_array(ids, pa.binary(16)))
 
 

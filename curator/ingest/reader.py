@@ -167,9 +167,7 @@ def make_reader(spec: Mapping[str, Any], *, base: str = ".", where: str = "inges
         del settings["source"]
         settings["source_column"] = source["column"]
     known = {f.name: f for f in dataclasses.fields(kind) if f.name != "base"}
-    faults = [
-        f"unknown key {key!r}{suggest(key, known)}" for key in settings if key not in known
-    ]
+    faults = [f"unknown key {key!r}{suggest(key, known)}" for key in settings if key not in known]
     values = {}
     for key in settings.keys() & known.keys():
         values[key] = _coerce(settings[key], known[key])

@@ -1,8 +1,8 @@
 """Decompress without trust: plain, gzip and zstd input as bounded chunks, breaks as values.
 
 A `Break` says where a stream stopped making sense; everything before it was already yielded.
-After a corrupt zstd frame reading goes on at the next frame; gzip has no mark that could be
-trusted for that, so a broken gzip ends there. Output is bounded whatever the input claims.
+After a corrupt zstd frame reading goes on at the next frame; a corrupt gzip ends there, unless
+the caller can tell its records from chance. Output is bounded whatever the input claims.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import BinaryIO
 import zstandard
 
 GZIP_MAGIC = b"\x1f\x8b"  # RFC 1952, 2.3.1
+_GZIP_DEFLATE = GZIP_MAGIC + b"\x08"  # with the one method there is
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"  # RFC 8878, 3.1.1
 _READ_BYTES = 1 << 20
 # A slice of 4 kB can hold 1365 zstd RLE blocks of 4 bytes, each 128 kB when decompressed:
@@ -39,7 +40,7 @@ class Break:
     offset: int
     reason: str  # "truncated", "corrupt", "bomb"
     error: str
-    final: bool  # nothing follows
+    final: bool = True  # nothing follows
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,9 @@ class BreakError(Exception):
         self.fault = fault
 
 
-def chunks(handle: BinaryIO, name: str, limits: Limits, start: int = 0) -> Iterator[Chunk | Break]:
+def chunks(
+    handle: BinaryIO, name: str, limits: Limits, start: int = 0, *, resume: bool = False
+) -> Iterator[Chunk | Break]:
     """Yield a file's content decompressed, with breaks where it fails.
 
     Args:
@@ -66,20 +69,27 @@ def chunks(handle: BinaryIO, name: str, limits: Limits, start: int = 0) -> Itera
         name: its name: a `.gz` or `.zst` that is neither is corrupt, not text.
         limits: when to stop a decompression bomb.
         start: where to begin: a frame's offset for zstd, any byte for plain files.
+        resume: go on behind a corrupt gzip member; for formats that know their records' marks,
+            since three bytes of magic occur by chance once in 16 MB.
     """
     head = handle.read(4)
     handle.seek(start)
     if head.startswith(GZIP_MAGIC):
-        yield from _gzip(handle, limits)
-    elif head == ZSTD_MAGIC or (len(head) == 4 and _skippable(head)):
+        yield from _gzip(handle, limits, resume=resume)
+    elif compressed(head):
         yield from _zstd(handle, limits, start)
     elif name.endswith((".gz", ".zst")):
         kind = "gzip" if name.endswith(".gz") else "zstd"
-        yield Break(0, "corrupt", f"the name says {kind}, the first bytes {head!r} do not", True)
+        yield Break(0, "corrupt", f"the name says {kind}, the first bytes {head!r} do not")
     else:
         while data := handle.read(_READ_BYTES):
             yield Chunk(data, start)
             start += len(data)
+
+
+def compressed(head: bytes) -> bool:
+    """Return whether a file that begins with these 4 bytes is gzip or zstd."""
+    return head.startswith(GZIP_MAGIC) or head == ZSTD_MAGIC or _skippable(head)
 
 
 def frame_offsets(handle: BinaryIO) -> list[int]:
@@ -103,7 +113,9 @@ def frame_offsets(handle: BinaryIO) -> list[int]:
 
 
 def _skippable(magic: bytes) -> bool:
-    return 0x184D2A50 <= int.from_bytes(magic, "little") <= 0x184D2A5F  # RFC 8878, 3.1.2
+    return (
+        len(magic) == 4 and magic[1:] == b"\x2a\x4d\x18" and magic[0] >> 4 == 5
+    )  # RFC 8878, 3.1.2
 
 
 def _skip_frame(handle: BinaryIO) -> bool:
@@ -144,37 +156,57 @@ class _Meter:
             said = f"{ratio:.0f} bytes came out per byte, limit {limits.max_ratio} (max_ratio)"
         else:
             return
-        raise BreakError(Break(consumed, "bomb", f"decompression stopped: {said}", True))
+        raise BreakError(Break(consumed, "bomb", f"decompression stopped: {said}"))
 
 
-def _gzip(handle: BinaryIO, limits: Limits) -> Iterator[Chunk | Break]:
-    """Yield the members of a gzip file (RFC 1952); a break ends it."""
+def _gzip(handle: BinaryIO, limits: Limits, *, resume: bool) -> Iterator[Chunk | Break]:
+    """Yield the members of a gzip file (RFC 1952); a corrupt one ends it unless `resume`."""
+    source = _Slices(handle, 0)
     meter = _Meter(limits)
-    consumed, member = 0, 0
-    state = None
+    doubtful = False
+    while source.more():
+        member = source.position
+        fault = None
+        for step in _member(source, meter):
+            if isinstance(step, Break):
+                fault = step
+            else:
+                doubtful = False
+                yield Chunk(step, member)
+        if fault is None:
+            continue
+        if fault.reason == "corrupt" and resume:
+            source.seek(member + len(GZIP_MAGIC))
+            fault = replace(fault, final=not source.find(_GZIP_DEFLATE))
+        if not doubtful or fault.reason != "corrupt":
+            yield fault
+        doubtful = True
+        if fault.final:
+            return
+
+
+def _member(source: _Slices, meter: _Meter) -> Iterator[bytes | Break]:
+    """Yield one gzip member in pieces; last, if it broke, the break."""
+    member = source.position
+    state = zlib.decompressobj(wbits=31)
     pending = b""
     try:
-        while pending or (pending := handle.read(_READ_BYTES)):
-            if state is None:
-                pending = pending.lstrip(b"\x00")  # zero padding after a member, as tar leaves it
-                if not pending:
-                    continue
-                state, member = zlib.decompressobj(wbits=31), consumed
+        while not state.eof:
+            pending = pending or source.read(_READ_BYTES)
+            if not pending:
+                if tail := state.flush():
+                    yield tail
+                said = "the gzip member ends before its trailer"
+                yield Break(source.position, "truncated", said)
+                return
             data = state.decompress(pending, _GZIP_OUT)
-            rest = state.unused_data if state.eof else state.unconsumed_tail
-            consumed += len(pending) - len(rest)
-            pending = rest
+            pending = state.unconsumed_tail
             if data:
-                meter.check(len(data), consumed)
-                yield Chunk(data, member)
-            if state.eof:
-                state = None
-        if state is not None:
-            if tail := state.flush():
-                yield Chunk(tail, member)
-            yield Break(consumed, "truncated", "the gzip member ends before its trailer", True)
+                meter.check(len(data), source.position - len(pending))
+                yield data
+        source.unread(len(state.unused_data))
     except zlib.error as error:
-        yield Break(consumed, "corrupt", f"gzip member at byte {member}: {error}", True)
+        yield Break(member, "corrupt", f"gzip member at byte {member}: {error}")
     except BreakError as stop:
         yield stop.fault
 
@@ -215,7 +247,7 @@ def _frame(source: _Slices, meter: _Meter, start: int) -> Iterator[bytes | Break
     while not state.eof and fault is None:
         slice_ = source.read(_ZSTD_SLICE)
         if not slice_:
-            fault = Break(source.position, "truncated", "the last zstd frame has no end", True)
+            fault = Break(source.position, "truncated", "the last zstd frame has no end")
             break
         try:
             data = state.decompress(slice_)
@@ -223,7 +255,7 @@ def _frame(source: _Slices, meter: _Meter, start: int) -> Iterator[bytes | Break
                 source.unread(len(state.unused_data))
             meter.check(len(data), source.position - start)
         except zstandard.ZstdError as error:
-            fault = Break(frame, "corrupt", f"zstd frame at byte {frame}: {error}", False)
+            fault = Break(frame, "corrupt", f"zstd frame at byte {frame}: {error}", final=False)
             break
         except BreakError as stop:
             fault = stop.fault
