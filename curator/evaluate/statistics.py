@@ -47,6 +47,7 @@ class Effect:
         verdict: "better" or "worse" when the interval excludes 0 and the effect passes the
             threshold; "equivalent" when it lies inside the threshold with the same confidence.
         seeds_needed: pairs that would decide with 80 % power if undecided; None if over 1000.
+        threshold: bits per byte below which a difference was taken not to matter.
     """
 
     effect: float
@@ -57,6 +58,7 @@ class Effect:
     p: float
     verdict: Verdict
     seeds_needed: int | None
+    threshold: float = THRESHOLD
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ def compare(
     seeds = None
     if verdict == "undecided":
         seeds = seeds_to_decide(effect, sd, threshold=threshold, confidence=confidence)
-    return Effect(effect, effect - reach, effect + reach, sd, n, p, verdict, seeds)
+    return Effect(effect, effect - reach, effect + reach, sd, n, p, verdict, seeds, threshold)
 
 
 def compare_runs(
@@ -137,6 +139,22 @@ def compare_runs(
         threshold=threshold,
         confidence=confidence,
     )
+
+
+def mean_interval(
+    values: ArrayLike, *, confidence: float = CONFIDENCE
+) -> tuple[float, float, float]:
+    """Return the mean of one arm over its seeds and the ends of its t-interval.
+
+    For showing where an arm lies; arms are compared by `compare`, whose pairs are far less noisy.
+    One seed has no interval: all three numbers are its value.
+    """
+    found = np.asarray(values, dtype=np.float64)
+    n, mean = len(found), float(found.mean())
+    if n < 2:
+        return mean, mean, mean
+    reach = float(stdtrit(n - 1, (1 + confidence) / 2)) * float(found.std(ddof=1)) / math.sqrt(n)
+    return mean, mean - reach, mean + reach
 
 
 def minimum_detectable_effect(

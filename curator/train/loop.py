@@ -34,6 +34,7 @@ from curator.train.model import Gpt, document_mask
 from curator.train.optim import Optimizer
 from curator.train.proxy import Proxy
 
+TOKENIZER = "tokenizer.json"
 CURVE_POINTS = 200  # more than a plot can show
 
 
@@ -220,6 +221,7 @@ class _Run:
         reason = failure(position.losses)
         if not reason:
             save_weights(self.out, model)
+            self._keep_tokenizer()
         losses = [loss for loss in position.losses if math.isfinite(loss)]
         trained = position.step * batches.batch_tokens
         record = RunRecord(
@@ -250,6 +252,12 @@ class _Run:
         write_atomically(self.out / RECORD, content.encode())
         (self.out / CHECKPOINT).unlink(missing_ok=True)
         return record
+
+    def _keep_tokenizer(self) -> None:
+        """Copy the mixture's tokenizer beside the weights: alone they could not read a text."""
+        tokenizer = self.mixture.folder / TOKENIZER
+        if tokenizer.is_file():
+            write_atomically(self.out / TOKENIZER, tokenizer.read_bytes())
 
 
 def failure(losses: list[float]) -> str:

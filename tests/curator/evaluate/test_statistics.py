@@ -17,6 +17,7 @@ from curator.evaluate.statistics import (
     compare,
     compare_runs,
     holm,
+    mean_interval,
     minimum_detectable_effect,
     seeds_to_decide,
 )
@@ -66,6 +67,13 @@ def test_identical_arms_are_equivalent():
     effect = compare(BASE, BASE)
 
     assert (effect.effect, effect.p, effect.verdict) == (0, 1, "equivalent")
+
+
+def test_an_arm_alone_has_scipys_interval_and_one_seed_has_none():
+    reference = stats.ttest_1samp(BASE, 0).confidence_interval(0.95)
+
+    assert mean_interval(BASE) == pytest.approx((BASE.mean(), reference.low, reference.high))
+    assert mean_interval([2.0]) == (2.0, 2.0, 2.0)
 
 
 def test_intervals_cover_the_truth_as_often_as_they_say():

@@ -147,6 +147,14 @@ def test_a_loaded_model_is_the_trained_one(mixture, tmp_path):
     assert model.bits(inputs, inputs + 1).mean() < math.log2(64)
 
 
+def test_a_run_takes_its_tokenizer_along(mixture, tmp_path):
+    (mixture / "tokenizer.json").write_text("{}")
+
+    train(mixture, PROXY, tokens=640, **SEEDS, out=tmp_path / "run")
+
+    assert (tmp_path / "run" / "tokenizer.json").read_text() == "{}"
+
+
 def test_weights_that_do_not_fit_are_refused(mixture, tmp_path):
     train(mixture, PROXY, tokens=640, **SEEDS, out=tmp_path / "run")
     (tmp_path / "run" / WEIGHTS).write_bytes(b"")
