@@ -16,9 +16,11 @@ from curator.report.tables import (
     count,
     figure,
     legend,
+    ranked_sources,
     row_head,
     section,
     source_color,
+    source_legend,
     swatch,
     table,
     term,
@@ -65,12 +67,11 @@ def mixtures(report: Report) -> Markup:
         ("tokens by source", "wide"),
     ]
     heads += [("tokens", "r"), ("documents", "r"), (term("manifest hash", "manifest"), "")]
-    sources = legend((source, source_color(report, source)) for source in report.sources)
     return section(
         "mixtures",
         "Mixtures",
         None,
-        sources if report.sources else None,
+        source_legend(report),
         table("What each arm trains on", heads, rows, ""),
         _shares_table(report, mixed),
         _shortfalls(mixed),
@@ -98,19 +99,15 @@ def _mixture_row(report: Report, arm: Arm) -> list[Markup]:
 
 
 def _ordered(report: Report, arm: Arm) -> list[MixtureShare]:
-    known = report.sources
-    return sorted(
-        arm.shares,
-        key=lambda each: (
-            known.index(each.source) if each.source in known else len(known),
-            each.source,
-        ),
-    )
+    ranked = ranked_sources(report)
+    place = {source: number for number, source in enumerate(ranked)}
+    return sorted(arm.shares, key=lambda each: (place.get(each.source, len(place)), each.source))
 
 
 def _shares_table(report: Report, mixed: list[Arm]) -> Markup:
     sources = list(dict.fromkeys(each.source for arm in mixed for each in _ordered(report, arm)))
-    sources.sort(key=lambda name: name not in report.sources)  # stable: known ones first
+    ranked = ranked_sources(report)
+    sources.sort(key=lambda name: (ranked.index(name) if name in ranked else len(ranked), name))
     found = {(arm.name, each.source): each for arm in mixed for each in arm.shares}
     rows = [
         [

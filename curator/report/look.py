@@ -90,7 +90,7 @@ margin-right:6px}
 figure{margin:0;display:flex;flex-direction:column}figure svg{margin-top:auto;padding-top:8px}
 figcaption{font-size:13.5px;font-weight:600;margin:0 0 2px}
 figcaption small{display:block;font-weight:400;color:var(--soft);font-size:12.5px}
-.plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(430px,100%),1fr));
+.plots{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(430px,100%),1fr));
 gap:22px 30px;margin:14px 0}
 svg{display:block;width:100%;height:auto;overflow:visible}
 svg text{font-size:11.5px;fill:var(--soft);font-family:inherit}
@@ -102,7 +102,7 @@ svg .cut{stroke:var(--c);stroke-width:1.3;stroke-dasharray:4 3}
 svg .tagged{fill:var(--c);font-weight:600}
 .bar{display:flex;height:16px;border-radius:3px;overflow:hidden;background:var(--fill)}
 .bar i{display:block;height:100%;background:var(--c);box-shadow:inset -1px 0 0 var(--card)}
-.bar i:last-child{box-shadow:none}
+.bar i:last-child,.bar .thin{box-shadow:none}
 .bar .gone{background:repeating-linear-gradient(135deg,var(--line) 0 2px,transparent 2px 5px)}
 .wide{width:42%;min-width:130px}
 .meter{height:8px;min-width:60px;background:var(--fill);border-radius:2px}
@@ -126,6 +126,7 @@ box-shadow:0 0 0 2px var(--card)}
 .scale{position:relative;height:34px}.scale span{position:absolute;bottom:0;
 transform:translateX(-50%);font-size:11.5px}
 .scale b{position:absolute;top:0;font-weight:500;font-size:11.5px;white-space:nowrap}
+.forest td>span{white-space:normal}
 .forest{table-layout:fixed}.forest th,.forest td{overflow-wrap:anywhere}
 .forest .metric{width:14%}.forest .arm{width:13%}.forest .diff{width:22%}.forest .says{width:12%}
 .forest .seeds{width:7%}.forest .plot{padding-right:22px}

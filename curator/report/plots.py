@@ -23,9 +23,10 @@ from curator.report.markup import Child, join, tag
 from curator.report.visible import one_line
 
 Curve = tuple[tuple[float, ...], tuple[float, ...]]  # x values ascending, y values
-WIDTH, HEIGHT = 460, 230
+WIDTH, HEIGHT = 460, 238
+_CUT_TEXTS = 4
 LABEL = 16  # letters of an arm's name that fit beside its line
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 16, 40
+_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 24, 40
 
 
 @dataclass(frozen=True)
@@ -171,24 +172,18 @@ def _outline(spread: Spread, edges: Sequence[float], x: Axis, y: Axis) -> Markup
 
 
 def _cuts(spreads: Sequence[Spread], x: Axis, y: Axis) -> list[Markup]:
+    """Return a dashed line a cut, with its value beside it unless they are too many to read."""
+    cuts = [(spread, spread.cut) for spread in spreads if spread.cut is not None]
     marks = []
-    for place, spread in enumerate(spread for spread in spreads if spread.cut is not None):
-        at = x.at(min(max(spread.cut or 0.0, x.low), x.high))
-        height = y.end + 9 + 13 * (place % 4)
-        leftward = at > (x.start + x.end) / 2
+    for place, (spread, cut) in enumerate(cuts):
+        at = x.at(min(max(cut, x.low), x.high))
         style = f"--c:{spread.color}"
-        text = f"{spread.label}: cut {plain(spread.cut or 0.0)}"
         marks.append(_rule(at, y.start, at, y.end, "cut", style))
-        marks.append(
-            _text(
-                at - 5 if leftward else at + 5,
-                height,
-                text,
-                "end" if leftward else "start",
-                "tagged",
-                style,
-            )
-        )
+        if len(cuts) <= _CUT_TEXTS:
+            leftward = at > (x.start + x.end) / 2
+            text = f"{one_line(spread.label, LABEL)}: cut {plain(cut)}"
+            end = (at - 5, "end") if leftward else (at + 5, "start")
+            marks.append(_text(end[0], y.end + 9 + 13 * place, text, end[1], "tagged", style))
     return marks
 
 

@@ -17,11 +17,12 @@ from curator.report.tables import (
     count,
     excerpt,
     folded,
-    legend,
     meter,
+    ranked_sources,
     row_head,
     section,
     source_color,
+    source_legend,
     table,
     term,
     words,
@@ -54,13 +55,12 @@ def funnel(report: Report) -> Markup:
         for arm in report.arms
     ]
     caption = "Documents alive after each stage that dropped any; hatched: gone"
-    colors = legend((source, source_color(report, source)) for source in report.sources)
     return section(
         "funnel",
         "Funnel",
         None,
         _conservation(report),
-        colors if report.sources else None,
+        source_legend(report),
         table(caption, heads, rows, ""),
         _survival(report, steps),
         folded(f"All {len(report.stages)} stages: rows, time, artifacts", _stage_table(report)),
@@ -72,7 +72,8 @@ def _funnel_row(
 ) -> list[Markup]:
     whole = read or 1
     by_source = dict(stage.sources) or {"": stage.rows_out}
-    order = sorted(by_source, key=lambda source: _place(report, source))
+    order = [source for source in ranked_sources(report) if source in by_source]
+    order += sorted(by_source.keys() - set(order))
     parts = [
         (
             by_source[source] / whole,
@@ -108,11 +109,6 @@ def _as_stage(arm: Arm, report: Report) -> StageCount:
     )
 
 
-def _place(report: Report, source: str) -> tuple[int, str]:
-    known = report.sources
-    return (known.index(source) if source in known else len(known), source)
-
-
 def _conservation(report: Report) -> Markup:
     read, kept, dropped, quarantined, missing = report.conservation()
     broken = [stage.name for stage in report.stages if stage.missing]
@@ -146,7 +142,7 @@ def _survival(report: Report, steps: Sequence[StageCount]) -> Markup | None:
         return None
     first = known[0].sources
     rows = []
-    for source in sorted(first, key=lambda name: _place(report, name)):
+    for source in (name for name in ranked_sources(report) if name in first):
         alive = [stage.sources.get(source, 0) / (first[source] or 1) for stage in known]
         cells = [
             tag("td", figures.share(part), class_="h", style=f"--v:{1 - part:.3f}")

@@ -62,17 +62,19 @@ def headline(report: Report) -> Markup:
 def _card(report: Report, line: Comparison) -> Markup:
     digits = figures.decimals([line.effect, line.low, line.high])
     interval = f"[{figures.signed(line.low, digits)}, {figures.signed(line.high, digits)}]"
-    direction = "lower" if line.effect < 0 else "higher"
+    direction = (
+        "lower than" if line.effect < 0 else "higher than" if line.effect > 0 else "equal to"
+    )
     base = report.baseline or "the baseline"
     relative = ""
-    if line.baseline_mean:
+    if line.baseline_mean and line.effect:
         relative = f"{figures.share(abs(line.effect), abs(line.baseline_mean))} "
     return tag(
         "div",
         tag("div", tag("b", line.arm), badge(line.verdict), class_="top"),
         tag("p", figures.signed(line.effect, digits), " ", tag("small", line.unit), class_="big"),
         tag("p", f"{interval} at 95 %, {line.seeds} seeds"),
-        tag("p", f"{relative}{direction} than {base}; {line.better} is better"),
+        tag("p", f"{relative}{direction} {base}; {line.better} is better"),
         tag("p", _deciding(line)) if line.verdict == "undecided" else None,
         class_="verdict",
         style=f"--c:{arm_color(report, line.arm)}",

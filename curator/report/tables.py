@@ -12,6 +12,7 @@ from curator.report.look import ARM_COLORS, SOURCE_COLORS
 from curator.report.markup import Child, block, join, tag
 from curator.report.visible import one_line, shortened
 
+_THIN = 0.006  # a part of a bar this narrow has no gap after it
 EXCERPT_LIMIT = 700  # characters of a document that the page shows
 
 _SIGNS = {"better": "▲", "worse": "▼", "equivalent": "≈", "undecided": "?"}
@@ -114,10 +115,30 @@ def arm_color(report: Report, arm: str) -> str:
     return f"var(--a{1 + others.index(arm) % (ARM_COLORS - 1)})"
 
 
+def ranked_sources(report: Report) -> list[str]:
+    """Return the sources, those with most documents first: the order of colors and of bars."""
+    counted = next((stage.sources for stage in report.stages if stage.sources), {})
+    names = dict.fromkeys([*report.sources, *counted])
+    return sorted(names, key=lambda name: (-counted.get(name, 0), name))
+
+
 def source_color(report: Report, source: str) -> str:
-    """Return the CSS value of a source's color; the tenth source and all after it share gray."""
-    place = report.sources.index(source) if source in report.sources else SOURCE_COLORS
+    """Return the CSS value of a source's color; the tenth by size and all after share gray."""
+    ranked = ranked_sources(report)
+    place = ranked.index(source) if source in ranked else SOURCE_COLORS
     return f"var(--s{min(place, SOURCE_COLORS - 1)})"
+
+
+def source_legend(report: Report) -> Markup | None:
+    """Return the sources with their colors, the gray ones as one."""
+    ranked = ranked_sources(report)
+    if len(ranked) <= SOURCE_COLORS:
+        named, rest = ranked, []
+    else:
+        named, rest = ranked[: SOURCE_COLORS - 1], ranked[SOURCE_COLORS - 1 :]
+    entries = [(name, source_color(report, name)) for name in named]
+    entries += [(f"{len(rest)} others", source_color(report, rest[0]))] if rest else []
+    return legend(entries) if entries else None
 
 
 def swatch(name: str, color: str) -> Markup:
@@ -137,7 +158,12 @@ def bar(parts: Sequence[tuple[float, str, str]], label: str, gone: float = 0.0) 
     `gone` is the share that is hatched at the end: what is no longer there.
     """
     filled = [
-        tag("i", style=f"--c:{color};width:{100 * width:.3f}%", title=title)
+        tag(
+            "i",
+            class_="thin" if width < _THIN else None,
+            style=f"--c:{color};width:{100 * width:.3f}%",
+            title=title,
+        )
         for width, color, title in parts
         if width > 0
     ]
