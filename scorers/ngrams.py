@@ -8,7 +8,7 @@ resampling adds, so the default is the mean per n-gram; `normalize: sum` is the 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -23,6 +23,7 @@ from curator.schema import score_field
 from curator.stage import Corpus, FittedScorer, Site
 from curator.text.buckets import bucket_counts
 
+_ROWS_AT_ONCE = 2048
 _REPORTED = 20_000  # documents of the raw text that the effective sample size is measured on
 
 
@@ -105,8 +106,9 @@ class Ngrams(FittedScorer):
     def _totals(self, corpus: Corpus) -> NDArray[np.float64]:
         totals = np.zeros(self.buckets)
         for table in corpus.tables(("text",)):
-            counted = bucket_counts(table["text"], self.buckets, self.max_n)
-            totals += np.bincount(counted.indices, counted.counts, minlength=self.buckets)
+            for texts in _portions(table["text"]):
+                counted = bucket_counts(texts, self.buckets, self.max_n)
+                totals += np.bincount(counted.indices, counted.counts, minlength=self.buckets)
         return totals
 
     def _sums(
@@ -116,11 +118,15 @@ class Ngrams(FittedScorer):
 
         `bincount` adds in the order of buckets within a text, so a sum depends on its text alone.
         """
-        indptr, indices, counts = bucket_counts(texts, self.buckets, self.max_n)
-        rows = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
-        sums = np.bincount(rows, counts * ratios[indices], minlength=len(indptr) - 1)
-        ngrams = np.bincount(rows, counts, minlength=len(indptr) - 1)
-        return sums.astype(np.float64), ngrams.astype(np.int64)
+        sums, ngrams = [np.zeros(0)], [np.zeros(0, np.int64)]
+        for portion in _portions(texts):
+            indptr, indices, counts = bucket_counts(portion, self.buckets, self.max_n)
+            rows = np.repeat(np.arange(len(portion)), np.diff(indptr))
+            weighted = np.bincount(rows, counts * ratios[indices], minlength=len(portion))
+            sums.append(weighted.astype(np.float64))
+            counted = np.bincount(rows, counts, minlength=len(portion))
+            ngrams.append(counted.astype(np.int64))
+        return np.concatenate(sums), np.concatenate(ngrams)
 
     def _effective_sample_size(
         self, raw: Corpus, ratios: NDArray[np.float64]
@@ -145,6 +151,12 @@ class Ngrams(FittedScorer):
             "effective_share_sum": effective_share(total),
             "effective_share_per_ngram": effective_share(np.sort(total / length)),
         }
+
+
+def _portions(texts: pa.ChunkedArray) -> Iterator[pa.ChunkedArray]:
+    """Yield slices of a column: sparse counts take several times the memory of their texts."""
+    for start in range(0, len(texts), _ROWS_AT_ONCE):
+        yield texts.slice(start, _ROWS_AT_ONCE)
 
 
 def log_ratios(

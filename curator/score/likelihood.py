@@ -67,14 +67,22 @@ def windows(n_tokens: NDArray[np.int64], context: int, stride: int) -> Windows:
 
 
 def document_bits(
-    model: LanguageModel, texts: Sequence[str], *, context: int, stride: int
+    model: LanguageModel, texts: Sequence[str], *, context: int, stride: int | None = None
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Return the bits of every text under `model` and the number of its tokens, (N,) each.
 
     A text without tokens has 0 bits. Texts that spell a special token are encoded as characters.
+
+    Args:
+        model: asked for the bits.
+        texts: of the documents, (N,).
+        context: longest window; the model's own context if that is shorter.
+        stride: as in `windows`; half a window if not given.
     """
+    longest = min(context, model.context)
+    step = min(stride or max(1, longest // 2), longest)
     parts = [
-        _bits(model, texts[at : at + _TEXTS_AT_ONCE], context, stride)
+        _bits(model, texts[at : at + _TEXTS_AT_ONCE], longest, step)
         for at in range(0, len(texts), _TEXTS_AT_ONCE)
     ]
     bits = [np.zeros(0), *(part[0] for part in parts)]
@@ -88,10 +96,9 @@ def _bits(
     encodings = model.tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
     ids = [np.array([model.first_token, *one.ids], dtype=np.int64) for one in encodings]
     counts = np.array([len(one) - 1 for one in ids], dtype=np.int64)
-    longest = min(context, model.context)
-    cut = windows(counts, longest, min(stride, longest))
+    cut = windows(counts, context, stride)
     window_bits = np.zeros(len(cut.document))
-    for batch in fixed_batches(cut.length, longest=longest, tokens=_BATCH_TOKENS):
+    for batch in fixed_batches(cut.length, longest=context, tokens=_BATCH_TOKENS):
         tokens_BT = np.zeros((batch.size, batch.length), np.int64)
         targets_BT = np.zeros_like(tokens_BT)
         counted_BT = np.zeros(tokens_BT.shape, bool)
