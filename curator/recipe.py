@@ -41,6 +41,8 @@ class MinhashSpec(_Section):
     rows: PositiveInt = 8
     containment: float = Field(0.95, ge=0, le=1)
     verify: bool = True
+    seed: int = 0
+    max_cluster: PositiveInt = 10_000
 
 
 class DedupSpec(_Section):

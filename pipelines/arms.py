@@ -12,7 +12,7 @@ from curator.engine.driver import Driver
 from curator.ledger import Artifact
 from curator.recipe import ArmSpec
 from curator.select.manifest import manifest_hash
-from curator.select.selector import select
+from curator.select.selector import VERSION, select
 from curator.select.spec import SelectSpec, parse_select
 from curator.shards import Shard, write_shard
 from pipelines.pool import folder_shard
@@ -47,7 +47,12 @@ def select_arm(
         content = chosen.summary() | {"manifest_hash": manifest_hash(chosen.table, tokens.digest)}
         (out / "selection.json").write_text(json.dumps(content, indent=1))
 
-    identity = {"pool": viewed.digest, "tokenizer": tokens.digest, "spec": asdict(spec)}
+    identity = {
+        "version": VERSION,
+        "pool": viewed.digest,
+        "tokenizer": tokens.digest,
+        "spec": asdict(spec),
+    }
     folder = driver.folder("selection", identity, make)
     summary = json.loads((folder / "selection.json").read_text())
     return Selected(name, spec, folder_shard(folder, "selection"), summary)

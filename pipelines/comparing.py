@@ -154,16 +154,21 @@ def _values(
 def _effects(
     bits: Mapping[str, Mapping[str, list[float]]], baseline: str
 ) -> tuple[tuple[str, str, Any], ...]:
-    """Return (arm, metric, effect) for every arm but the baseline; needs two seeds or more."""
-    from curator.evaluate.statistics import compare
+    """Return (arm, metric, effect) for every arm but the baseline; needs two seeds or more.
 
-    return tuple(
-        (arm, metric, compare(values, bits[baseline][metric]))
-        for arm, metrics in bits.items()
-        if arm != baseline
-        for metric, values in metrics.items()
-        if len(values) > 1
-    )
+    Several arms on one metric are several chances to be lucky: their verdicts are adjusted (Holm).
+    """
+    from curator.evaluate.statistics import adjust, compare
+
+    rows = []
+    for metric, base in bits[baseline].items():
+        effects = {
+            arm: compare(metrics[metric], base)
+            for arm, metrics in bits.items()
+            if arm != baseline and len(base) > 1
+        }
+        rows += [(arm, metric, effect) for arm, effect in adjust(effects).items()]
+    return tuple(rows)
 
 
 def _bytes(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+
 import pyarrow as pa
 
 from curator.engine.driver import Driver

@@ -93,8 +93,7 @@ def statistics_of(path: str, store: Path, by: str | None) -> Found:
 
 def documents_of(path: str, store: Path, *, n: int, sort: str, where: str, rejected: str) -> Found:
     """Return the first `n` documents that fit, sorted if asked."""
-    from curator.report.show import show_documents
-
+    from curator.report.show import documents
     from curator.select.where import condition
 
     view = open_view(path, store)
@@ -117,7 +116,7 @@ def documents_of(path: str, store: Path, *, n: int, sort: str, where: str, rejec
         )
     table = best.to_arrow()
     rows = [{k: _plain(v) for k, v in row.items() if v is not None} for row in best.to_dicts()]
-    return Found({"documents": rows}, show_documents(table))
+    return Found({"documents": rows}, documents(table))
 
 
 def what_if(path: Path, where: str) -> Found:

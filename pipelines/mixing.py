@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from curator.engine.driver import Driver, sights
 from curator.engine.tasks import Sight
 from curator.identity import id_matrix
-from curator.mix.draw import Draw, draw
+from curator.mix.draw import VERSION, Draw, draw
 from curator.mix.spec import MixSpec, parse_mix
 from curator.mix.tokens import Encoded, write_tokens
 from curator.recipe import ArmSpec, Recipe
@@ -59,6 +59,7 @@ def mix_arm(
     wanted = recipe.train.tokens if recipe.train else None
     drawn = draw(read_shard(selected.shard), spec, wanted, seed=recipe.seed)
     identity = {
+        "version": VERSION,
         "selection": selected.shard.digest,
         "spec": asdict(spec),
         "tokens": wanted,

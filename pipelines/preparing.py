@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from curator.clean.clean import Clean
 from curator.clean.rules import parse_rules
-from curator.dedup.benchmark_index import BenchmarkIndex, build_index
+from curator.dedup.benchmark_index import READING, BenchmarkIndex, build_index
 from curator.dedup.contamination import Decontaminate
 from curator.engine.driver import Driver
 from curator.errors import BudgetError
@@ -51,7 +51,7 @@ def decontaminate(
     def make(out: Path) -> None:
         build_index(_items(against), ngram=spec.ngram).save(out)
 
-    identity = {"items": [b.items.digest for b in against], "ngram": spec.ngram}
+    identity = {"items": [b.items.digest for b in against], "ngram": spec.ngram, **READING}
     folder = driver.folder("benchmark.index", identity, make)
     index = BenchmarkIndex.load(folder)
     stage = Decontaminate(index=index.digest, folder=str(folder), ngram=spec.ngram)

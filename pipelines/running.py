@@ -33,10 +33,11 @@ class Run:
 
     def print(self) -> None:
         """Print the stage, arm and comparison tables, and where the report is."""
-        from curator.report.terminal import summary
         from rich.console import Console
 
-        Console().print(summary(self.report, path=self.summary["report"]))
+        from curator.report.summary import summary
+
+        Console().print(summary(self.report, self.summary["report"]))
 
 
 def run_recipe(

@@ -1,0 +1,193 @@
+"""Why one document is in or out: read back from every decision, score, selection and mixture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curator.errors import RecipeError
+from curator.identity import id_matrix
+from curator.ledger import Artifact
+from curator.report.explain import Choice, Copies, Explanation, Score, StageVerdict
+from curator.schema import field_note
+from curator.shards import read_shard
+from pipelines.looking import Found, View, open_view
+from pipelines.running import read_run
+
+_NOT_NUMBERS = ("keep", "reason", "kept_id", "role")
+
+
+def explain_document(prefix: str, folder: Path) -> Found:
+    """Return everything a run knows of the document whose id begins with `prefix` (hex).
+
+    Raises:
+        RecipeError: no document, or several, have such an id.
+    """
+    record = read_run(folder)
+    view = open_view(str(folder), Path(record["store"]))
+    number, row = _find(prefix, view)
+    document = read_shard(view.corpus.shards[number]).slice(row, 1).to_pylist()[0]
+    verdicts = tuple(_verdicts(view, number, row))
+    tokens = _cell(view, "tokens", number, row).get("n_tokens")
+    found = Explanation(
+        doc_id=document["doc_id"].hex(),
+        source=document["source"],
+        origin=document["origin"],
+        place=f"{view.corpus.shards[number].name}, row {row}",
+        text=document["text"],
+        tokens=tokens,
+        verdicts=verdicts,
+        copies=_copies(view, number, row),
+        contamination=tuple(_contamination(view, number, row)),
+        scores=tuple(_scores(view, number, row)),
+        choices=tuple(
+            _choice(arm, content, document["doc_id"]) for arm, content in record["arms"].items()
+        ),
+    )
+    return Found(asdict(found), found)
+
+
+def _find(prefix: str, view: View) -> tuple[int, int]:
+    """Return (shard number, row) of the document; of identical ones the one that is kept."""
+    try:
+        wanted = bytes.fromhex(prefix[: len(prefix) // 2 * 2])
+    except ValueError:
+        raise RecipeError(f"{prefix!r} is not hex; wanted the beginning of a doc_id") from None
+    places: list[tuple[bytes, int, int]] = []
+    for number, shard in enumerate(view.corpus.shards):
+        ids = id_matrix(read_shard(shard, ("doc_id",))["doc_id"])
+        head = np.frombuffer(wanted, np.uint8)
+        rows = np.flatnonzero((ids[:, : len(head)] == head).all(axis=1))
+        places += [(ids[row].tobytes(), number, int(row)) for row in rows]
+    places = [place for place in places if place[0].hex().startswith(prefix.lower())]
+    distinct = {place[0] for place in places}
+    if len(distinct) != 1:
+        some = ", ".join(sorted(one.hex()[:16] for one in distinct)[:5]) or "none"
+        raise RecipeError(
+            f"{len(distinct)} documents have an id like {prefix!r} ({some}); give more of it"
+        )
+    alive = [place for place in places if _alive(view, place[1], place[2])]
+    _, number, row = (alive or places)[0]
+    return number, row
+
+
+def _alive(view: View, number: int, row: int) -> bool:
+    if not view.decisions:
+        return True
+    keep = read_shard(view.decisions[-1].shards[number], ("keep",))["keep"][row].as_py()
+    return bool(keep)
+
+
+def _verdicts(view: View, number: int, row: int) -> list[StageVerdict]:
+    """Return what every decision said until the document was dropped."""
+    verdicts = []
+    for decision in view.decisions:
+        said = read_shard(decision.shards[number]).slice(row, 1).to_pylist()[0]
+        if said["keep"] is None:
+            break
+        numbers = {
+            name: value
+            for name, value in said.items()
+            if name not in _NOT_NUMBERS and isinstance(value, int | float | str)
+        }
+        verdicts.append(StageVerdict(decision.name, said["keep"], said["reason"] or "", numbers))
+    return verdicts
+
+
+def _copies(view: View, number: int, row: int) -> Copies | None:
+    """Return the cluster of a document: what it copies, or what copies it."""
+    me = read_shard(view.corpus.shards[number], ("doc_id",))["doc_id"][row].as_py()
+    for decision in view.decisions:
+        if not decision.name.startswith("dedup."):
+            continue
+        said = read_shard(decision.shards[number]).slice(row, 1).to_pylist()[0]
+        kept = said["kept_id"] or me
+        members = sum(
+            pc.sum(
+                pc.equal(read_shard(shard, ("kept_id",))["kept_id"], pa.scalar(kept, pa.binary(16)))
+            ).as_py()
+            or 0
+            for shard in decision.shards
+        )
+        if members:
+            kind = decision.name.removeprefix("dedup.")
+            origin = _origin(view, kept)
+            return Copies(
+                kind, kept.hex(), origin, members + 1, said["jaccard"], said["containment"]
+            )
+    return None
+
+
+def _origin(view: View, doc_id: bytes) -> str:
+    for shard in view.corpus.shards:
+        table = read_shard(shard, ("doc_id", "origin"))
+        rows = table.filter(pc.equal(table["doc_id"], pa.scalar(doc_id, pa.binary(16))))
+        if rows.num_rows:
+            return str(rows["origin"][0].as_py())
+    return ""
+
+
+def _contamination(view: View, number: int, row: int) -> list[str]:
+    said = _cell(view, "decontaminate", number, row)
+    if said.get("keep") is not False:
+        return []
+    return [f"{said['benchmark']} item {said['item_id']}: {said['matched_text']}"]
+
+
+def _scores(view: View, number: int, row: int) -> list[Score]:
+    """Return each score with the document's rank among all that have one."""
+    scores = []
+    for sidecar in view.sidecars:
+        if not sidecar.name.startswith("score."):
+            continue
+        schema = read_shard(sidecar.shards[0]).schema
+        for field in schema:
+            value = read_shard(sidecar.shards[number])[field.name][row].as_py()
+            better = field_note(field, "better", "higher")
+            scores.append(_score(sidecar, field, value, better))
+    return scores
+
+
+def _score(sidecar: Artifact, field: pa.Field, value: Any, better: str) -> Score:
+    column = [read_shard(shard, (field.name,))[field.name] for shard in sidecar.shards]
+    of = sum(len(part) - part.null_count for part in column)
+    rank = None
+    if value is not None and better in ("higher", "lower"):
+        ahead = pc.greater if better == "higher" else pc.less
+        rank = 1 + sum(pc.sum(ahead(part, value)).as_py() or 0 for part in column)
+    direction: Any = better if better in ("higher", "lower") else "higher"
+    return Score(field.name, value, rank, of, field_note(field, "unit"), direction)
+
+
+def _choice(arm: str, content: Mapping[str, Any], doc_id: bytes) -> Choice:
+    """Return whether an arm took a document, and where its draws stand."""
+    chosen = read_shard(content["selection"]["path"])
+    wanted = pa.scalar(doc_id, pa.binary(16))
+    rows = pc.indices_nonzero(pc.equal(chosen["doc_id"], wanted)).to_pylist()
+    cut = float(chosen["key"][-1].as_py()) if chosen.num_rows else None
+    if not rows:
+        return Choice(arm, taken=False, cut=cut)
+    index = read_shard(Path(content["mixture"]["path"]) / "index.arrow")
+    draws = pc.indices_nonzero(pc.equal(index["doc_id"], wanted)).to_pylist()
+    packed = tuple(
+        f"tokens {start:,} to {start + length - 1:,} of the mixture"
+        for start, length in (
+            (index["offset"][d].as_py(), index["length"][d].as_py()) for d in draws
+        )
+    )
+    key = float(chosen["key"][rows[0]].as_py())
+    return Choice(arm, True, key, cut, rows[0] + 1, float(len(draws)), tuple(draws), packed)
+
+
+def _cell(view: View, name: str, number: int, row: int) -> dict[str, Any]:
+    """Return one document's row of the sidecar called `name`, {} if there is none."""
+    for sidecar in (*view.decisions, *view.sidecars):
+        if sidecar.name == name:
+            return dict(read_shard(sidecar.shards[number]).slice(row, 1).to_pylist()[0])
+    return {}
