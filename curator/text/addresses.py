@@ -11,14 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from curator.text.affixes import FIGURE, LETTERED, SMALL
-from curator.text.compile import inlined
+from curator.text.compile import block, leaf
 
 Codes = npt.NDArray[np.int32]
 Flags = npt.NDArray[np.uint16]
 _PLUS, _SLASH, _COLON, _AT, _DOT, _DASH, _UNDERSCORE = 43, 47, 58, 64, 46, 45, 95
 
 
-@inlined
+@block
 def is_address(codes: Codes, flags: Flags, low: int, high: int) -> bool:
     """True if the characters from `low` to `high` are an address and nothing else."""
     dotted = False
@@ -42,7 +42,7 @@ def is_address(codes: Codes, flags: Flags, low: int, high: int) -> bool:
     return False
 
 
-@inlined
+@leaf
 def _scheme(codes: Codes, flags: Flags, low: int, high: int) -> bool:
     for place in range(low, high):
         code = codes[place]
@@ -52,7 +52,7 @@ def _scheme(codes: Codes, flags: Flags, low: int, high: int) -> bool:
     return high - low >= 2
 
 
-@inlined
+@leaf
 def _host(codes: Codes, flags: Flags, low: int, high: int) -> bool:
     """True if a host, its port and a path take up everything from `low` to `high`."""
     place, label, labels, figures = low, low, 0, 0
@@ -69,13 +69,13 @@ def _host(codes: Codes, flags: Flags, low: int, high: int) -> bool:
     return (named or numbered) and _rest(codes, flags, place, high)
 
 
-@inlined
+@leaf
 def _in_host(code: int) -> bool:
     alphanumeric = 48 <= code <= 57 or 65 <= code <= 90 or 97 <= code <= 122
     return alphanumeric or code in (_DOT, _DASH, _UNDERSCORE) or 0xA1 <= code <= 0xFFFF
 
 
-@inlined
+@leaf
 def _is_label(codes: Codes, low: int, high: int) -> bool:
     """True for 1 to 64 characters that neither begin nor end with a dash or underscore."""
     if not 1 <= high - low <= 64:
@@ -84,7 +84,7 @@ def _is_label(codes: Codes, low: int, high: int) -> bool:
     return first not in (_DASH, _UNDERSCORE) and last not in (_DASH, _UNDERSCORE)
 
 
-@inlined
+@leaf
 def _all(flags: Flags, low: int, high: int, wanted: int) -> bool:
     shared = wanted
     for place in range(low, high):
@@ -92,7 +92,7 @@ def _all(flags: Flags, low: int, high: int, wanted: int) -> bool:
     return shared == wanted
 
 
-@inlined
+@leaf
 def _rest(codes: Codes, flags: Flags, place: int, high: int) -> bool:
     if place < high and codes[place] == _COLON:
         start = place + 1

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curator.text.buffers import Texts, utf8
-from curator.text.compile import compiled, inlined
+from curator.text.compile import compiled, leaf
 from curator.text.hashing import FNV_PRIME, FNV_START, STEP, mixed
 from curator.text.unicode import LETTER, LIMIT, NUMBER, SPACE, Characters, characters, decode
 
@@ -57,7 +57,7 @@ def bucket_counts(texts: Texts, buckets: int, max_n: int = 2) -> BucketCounts:
     return BucketCounts(indptr, index[filled], count[filled])
 
 
-@inlined
+@leaf
 def next_token(
     data: npt.NDArray[np.uint8], at: int, end: int, tables: Characters
 ) -> tuple[np.uint64, int]:

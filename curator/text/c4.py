@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from curator.text.compile import inlined
+from curator.text.compile import block, leaf
 from curator.text.edges import skip_blank
 from curator.text.runs import PUNCTUATIONAL, SENTENCE_END, Run, Tokens
 from curator.text.tokens import Language, Line, tokenize_line
@@ -37,6 +37,7 @@ COUNTS: Final = (
 )
 _LONG_WORD, _UNENDED, _SHORT, _LOREM, _JAVASCRIPT, _CURLY, _POLICY, _KEPT = range(8)
 _LINES, _SENTENCES, _CITATIONS = 8, 9, 10
+BEGIN, END, TOKENS, HELD = range(4)  # places of `Draft.state`
 _BRACKET: Final = 91  # the closing one is 93
 _PHRASES: Final = (
     "lorem ipsum",
@@ -75,17 +76,12 @@ class Draft(NamedTuple):
 
     Attributes:
         text: uint8, room for the edited texts of a column, end to end.
-        begin: where this text begins in it.
-        written: where it ends so far.
-        tokens: how many tokens it has so far.
-        room: how many tokens were held at once.
+        state: (4,) int64: where this text begins in it, where it ends so far, how many tokens it
+            has so far, how many tokens were held at once.
     """
 
     text: Data
-    begin: int
-    written: int
-    tokens: int
-    room: int
+    state: npt.NDArray[np.int64]
 
 
 def phrases() -> Phrases:
@@ -99,7 +95,7 @@ def phrases() -> Phrases:
     return Phrases(letters, sizes, np.array(_RARE, np.int64), begins)
 
 
-@inlined
+@block
 def edit_line(
     data: Data,
     first: int,
@@ -112,40 +108,41 @@ def edit_line(
     tokens: Tokens,
     draft: Draft,
     out: npt.NDArray[np.int64],
-) -> Draft:
+) -> None:
     """Judge the line whose visible part is `data[first:last]`; append it to the draft if kept.
 
     The line's tokens are those from `before` to `line.tokens`. Counts go into `out` (as `COUNTS`).
     """
     out[_LINES] += 1
-    start = draft.written + 1 if draft.written > draft.begin else draft.written
+    state, text = draft.state, draft.text
+    start = state[END] + 1 if state[END] > state[BEGIN] else state[END]
     finish, citations, verdict = start, 0, _UNENDED
     if line.longest > LONGEST_WORD:
         verdict = _LONG_WORD
     elif first < last and (_is_mark(data[last - 1]) or data[last - 1] == _BRACKET + 2):
-        finish, citations = _without_citations(data, first, last, draft.text, start)
-        if _is_ended(draft.text, start, finish):
+        finish, citations = _without_citations(data, first, last, text, start)
+        if _is_ended(text, start, finish):
             short = line.runs < FEWEST_WORDS
-            verdict = _SHORT if short else _speaks_of(draft.text, start, finish, phrases)
+            verdict = _SHORT if short else _speaks_of(text, start, finish, phrases)
     out[verdict] += 1
     if verdict != _KEPT:
-        return draft
-    if start > draft.written:
-        draft.text[draft.written] = 10
-    words, low = line.tokens, before
+        return
+    if start > state[END]:
+        text[start - 1] = 10
+    low, high = before, line.tokens
     if citations:
         out[_CITATIONS] += citations
-        if start == draft.written:
-            finish = _close_up(draft.text, start, finish, language.affixes)
-        edited = tokenize_line(draft.text, start, finish, language, run, tokens, line.tokens)
-        words, low = edited.tokens, line.tokens
-    out[_SENTENCES] += _sentences(tokens, low, words)
-    return Draft(
-        draft.text, draft.begin, finish, draft.tokens + words - low, max(draft.room, words)
-    )
+        if start == state[END]:
+            finish = _close_up(text, start, finish, language.affixes)
+        low = line.tokens
+        high = tokenize_line(text, start, finish, language, run, tokens, low).tokens
+    out[_SENTENCES] += _sentences(tokens, low, high)
+    state[END] = finish
+    state[TOKENS] += high - low
+    state[HELD] = max(state[HELD], high)
 
 
-@inlined
+@leaf
 def _without_citations(
     data: Data, at: int, end: int, edited: Data, written: int
 ) -> tuple[int, int]:
@@ -164,7 +161,7 @@ def _without_citations(
     return written, citations
 
 
-@inlined
+@leaf
 def _citation(data: Data, at: int, end: int) -> int:
     """The bytes of `[12]`, `[]`, `[edit]` or `[citation needed]` at `at`; 0 if none is there."""
     place = at + 1
@@ -182,12 +179,12 @@ def _citation(data: Data, at: int, end: int) -> int:
     return 0
 
 
-@inlined
+@leaf
 def _is_mark(byte: np.uint8) -> bool:
     return byte in (46, 63, 33, 34, 39)  # . ? ! " and '
 
 
-@inlined
+@leaf
 def _is_ended(data: Data, at: int, end: int) -> bool:
     if at >= end:
         return False
@@ -196,7 +193,7 @@ def _is_ended(data: Data, at: int, end: int) -> bool:
     return _is_mark(data[end - 1])
 
 
-@inlined
+@block
 def _speaks_of(data: Data, at: int, end: int, phrases: Phrases) -> int:
     """The verdict of a line by what it says; of several, the one that is checked first."""
     verdict = _KEPT
@@ -209,23 +206,23 @@ def _speaks_of(data: Data, at: int, end: int, phrases: Phrases) -> int:
                 start = place - phrases.rare[row]
                 size = phrases.sizes[row]
                 fits = start >= at and start + size <= end
-                if fits and _says(data, start, phrases.letters[row], size):
+                if fits and _says(data, start, phrases, row):
                     said = _LOREM if row == 0 else _JAVASCRIPT if row == 1 else _POLICY
                     verdict = min(verdict, said)
     return verdict
 
 
-@inlined
-def _says(data: Data, at: int, letters: Data, size: int) -> bool:
-    for place in range(size):
+@leaf
+def _says(data: Data, at: int, phrases: Phrases, row: int) -> bool:
+    for place in range(phrases.sizes[row]):
         byte = data[at + place]
         lowered = byte + 32 if 65 <= byte <= 90 else byte
-        if lowered != letters[place]:
+        if lowered != phrases.letters[row, place]:
             return False
     return True
 
 
-@inlined
+@leaf
 def _close_up(edited: Data, start: int, finish: int, affixes: npt.NDArray[np.uint16]) -> int:
     """Take the white space off the front of the first kept line; where the line then ends."""
     first = skip_blank(edited, start, finish, affixes)
@@ -235,7 +232,7 @@ def _close_up(edited: Data, start: int, finish: int, affixes: npt.NDArray[np.uin
     return finish - first + start
 
 
-@inlined
+@leaf
 def _sentences(tokens: Tokens, low: int, high: int) -> int:
     """Sentences of a line: a new one begins at the first word after a closing mark."""
     sentences, closed = 1 if high > low else 0, False

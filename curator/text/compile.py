@@ -19,6 +19,7 @@ import numba
 from numba.core import config as _config
 
 config: Any = _config  # its settings are made at run time
+_njit: Any = numba.njit  # its types do not know `_nrt`
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
 
@@ -33,9 +34,27 @@ def compiled(kernel: Kernel) -> Kernel:
         config.CACHE_DIR = before
 
 
-def inlined(kernel: Kernel) -> Kernel:
-    """The function compiled as part of the kernels that call it (never called from Python)."""
-    return cast("Kernel", numba.njit(nogil=True, inline="never")(kernel))
+def part(kernel: Kernel) -> Kernel:
+    """The function compiled with the kernels that call it (never called from Python)."""
+    return cast("Kernel", numba.njit(nogil=True)(kernel))
+
+
+def block(kernel: Kernel) -> Kernel:
+    """Like `part`, for a function that neither makes nor returns an array.
+
+    Numba then counts no references to the arrays it is given: those counts are atomic, and at
+    several a call they took half of the time of the innermost loops.
+    """
+    return cast("Kernel", _njit(nogil=True, _nrt=False)(kernel))
+
+
+def leaf(kernel: Kernel) -> Kernel:
+    """Like `block`, for a small function: it is written out wherever it is called.
+
+    An array is seven arguments to a compiled function, so that a call costs more than most of
+    these functions do.
+    """
+    return cast("Kernel", _njit(nogil=True, _nrt=False, forceinline=True)(kernel))
 
 
 @cache

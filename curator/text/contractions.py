@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from curator.text.compile import inlined
+from curator.text.compile import leaf
 from curator.text.hashing import FNV_PRIME, FNV_START
 
 LONGEST: Final = 12  # characters of the longest entry
@@ -149,7 +149,7 @@ def word_hash(word: str) -> np.uint64:
     return np.uint64(value)
 
 
-@inlined
+@leaf
 def cuts_of(table: Exceptions, hashed: np.uint64) -> np.uint32:
     """The cuts of the word with this hash; 0 when it is no exception."""
     slot = hashed & np.uint64(_SIZE - 1)

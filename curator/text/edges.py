@@ -6,14 +6,14 @@ import numpy as np
 import numpy.typing as npt
 
 from curator.text.affixes import BLANK
-from curator.text.compile import inlined
+from curator.text.compile import block
 from curator.text.unicode import LIMIT, decode
 
 Data = npt.NDArray[np.uint8]
 Affixes = npt.NDArray[np.uint16]
 
 
-@inlined
+@block
 def skip_blank(data: Data, at: int, end: int, affixes: Affixes) -> int:
     """The first byte at or after `at` that is no white space; `end` if there is none."""
     while at < end:
@@ -24,7 +24,7 @@ def skip_blank(data: Data, at: int, end: int, affixes: Affixes) -> int:
     return at
 
 
-@inlined
+@block
 def strip_end(data: Data, at: int, end: int, affixes: Affixes) -> int:
     """The byte past the last character that is no white space; `at` if there is none."""
     while end > at:

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from curator.text.compile import inlined
+from curator.text.compile import leaf
 
 # FNV-1a, 64 bits (Fowler, Noll, Vo; IETF draft-eastlake-fnv).
 FNV_START: Final = np.uint64(0xCBF29CE484222325)
@@ -19,7 +19,7 @@ _SECOND: Final = np.uint64(0x94D049BB133111EB)
 _30, _27, _31 = np.uint64(30), np.uint64(27), np.uint64(31)
 
 
-@inlined
+@leaf
 def mixed(value: np.uint64) -> np.uint64:
     """The number with every bit depending on every other: the finalizer of SplitMix64."""
     value = (value ^ (value >> _30)) * _FIRST
@@ -27,7 +27,7 @@ def mixed(value: np.uint64) -> np.uint64:
     return value ^ (value >> _31)
 
 
-@inlined
+@leaf
 def power(base: np.uint64, exponent: int) -> np.uint64:
     """`base ** exponent` modulo 2**64."""
     result = np.uint64(1)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curator.text.affixes import STOP
-from curator.text.compile import inlined
+from curator.text.compile import block, leaf, part
 from curator.text.edges import skip_blank, strip_end
 from curator.text.hashing import FNV_PRIME, FNV_START, STEP, mixed
 from curator.text.seen import Seen, cleared, seen_again
@@ -55,7 +55,7 @@ class Rooms(NamedTuple):
     paragraphs: Seen
 
 
-@inlined
+@leaf
 def mark_line(data: Data, first: int, last: int, out: Counts) -> None:
     """Count one line, whose visible part is `data[first:last]`, into `out` (as `MARKED`)."""
     out[0] += 1
@@ -70,7 +70,7 @@ def mark_line(data: Data, first: int, last: int, out: Counts) -> None:
     out[2] += 1 if dots or ellipsis else 0
 
 
-@inlined
+@part
 def count_stretches(
     data: Data, at: int, end: int, affixes: Affixes, rooms: Rooms, out: Counts
 ) -> Rooms:
@@ -108,7 +108,7 @@ def count_stretches(
     return Rooms(lines, paragraphs)
 
 
-@inlined
+@leaf
 def _count_newlines(data: Data, at: int, end: int, out: Counts) -> None:
     newlines = 0
     for place in range(at, end):
@@ -123,7 +123,7 @@ def _count_newlines(data: Data, at: int, end: int, out: Counts) -> None:
     out[_REPEATED] = 1 if edges == 2 else 0
 
 
-@inlined
+@block
 def _read_line(data: Data, at: int, end: int) -> tuple[int, np.uint64, int, int, int]:
     """Read to the next newline: where it is, hash of the bytes, characters, `#`s, ellipses."""
     hashed = FNV_START
@@ -148,7 +148,7 @@ def _read_line(data: Data, at: int, end: int) -> tuple[int, np.uint64, int, int,
     return place, hashed, place - at - continued, hashes, ellipses
 
 
-@inlined
+@leaf
 def _count_line(
     data: Data, at: int, end: int, affixes: Affixes, characters: int, again: int, out: Counts
 ) -> None:
@@ -163,7 +163,7 @@ def _count_line(
     out[_REPEATED_VISIBLE] += again * characters
 
 
-@inlined
+@leaf
 def _ends_sentence(data: Data, at: int, end: int, affixes: Affixes) -> bool:
     last = end - 1
     while last > at and data[last] & 0xC0 == 0x80:

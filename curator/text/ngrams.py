@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curator.text.buffers import Texts, utf8
-from curator.text.compile import compiled, inlined
+from curator.text.compile import compiled, leaf
 from curator.text.hashing import STEP, mixed, power
 from curator.text.unicode import Characters, characters
 from curator.text.words import count_words, next_word
@@ -49,7 +49,7 @@ def ngram_hashes(texts: Texts, n: int) -> NgramHashes:
     return NgramHashes(offsets, *_hash_all(column.offsets, column.data, offsets, n, tables))
 
 
-@inlined
+@leaf
 def slide(rolling: np.uint64, entering: np.uint64, leaving: np.uint64, top: np.uint64) -> np.uint64:
     """The polynomial hash of the window one word on; `top` is `STEP ** n`."""
     return rolling * STEP + entering - leaving * top

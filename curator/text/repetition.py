@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from curator.text.compile import inlined
+from curator.text.compile import block, leaf, part
 from curator.text.hashing import STEP, mixed
 from curator.text.seen import Seen, add, cleared
 
@@ -40,7 +40,7 @@ class Places(NamedTuple):
     ends: npt.NDArray[np.int64]
 
 
-@inlined
+@part
 def places(words: int) -> Places:
     """Room for the n-grams of a text of this many words."""
     return Places(
@@ -51,7 +51,7 @@ def places(words: int) -> Places:
     )
 
 
-@inlined
+@part
 def repeated_ngrams(
     hashes: npt.NDArray[np.uint64],
     lengths: npt.NDArray[np.int32],
@@ -85,7 +85,7 @@ def repeated_ngrams(
     return seen
 
 
-@inlined
+@leaf
 def _lengthen(hashes: npt.NDArray[np.uint64], words: int, n: int, active: int, room: Places) -> int:
     """Make each (n - 1)-gram an n-gram; those at the end of the text fall away."""
     while active and room.starts[active - 1] + n > words:
@@ -95,7 +95,7 @@ def _lengthen(hashes: npt.NDArray[np.uint64], words: int, n: int, active: int, r
     return active
 
 
-@inlined
+@leaf
 def _keep_repeated(active: int, room: Places, seen: Seen) -> int:
     kept = 0
     for place in range(active):
@@ -106,7 +106,7 @@ def _keep_repeated(active: int, room: Places, seen: Seen) -> int:
     return kept
 
 
-@inlined
+@block
 def _top(words: int, n: int, active: int, room: Places, seen: Seen) -> int:
     """Characters of the most frequent n-gram, with its spaces, times its frequency."""
     if words < n:
@@ -119,7 +119,7 @@ def _top(words: int, n: int, active: int, room: Places, seen: Seen) -> int:
     return int((room.ends[start + n] - room.ends[start] + n - 1) * most)
 
 
-@inlined
+@block
 def _duplicated(n: int, active: int, room: Places, seen: Seen) -> int:
     """Characters in n-grams that were read before; a count is turned negative once it was read."""
     characters, following = 0, 0

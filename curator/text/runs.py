@@ -29,7 +29,7 @@ from curator.text.affixes import (
     SUFFIX,
     SYMBOLIC,
 )
-from curator.text.compile import inlined
+from curator.text.compile import block, leaf, part
 from curator.text.contractions import LONGEST, UNIT, Exceptions, cuts_of
 from curator.text.hashing import FNV_PRIME, FNV_START
 
@@ -71,20 +71,20 @@ class Tokens(NamedTuple):
     kinds: npt.NDArray[np.uint8]
 
 
-@inlined
+@part
 def run_room() -> Run:
     """Room for any run."""
     codes, flags = np.empty(LONGEST_RUN, np.int32), np.empty(LONGEST_RUN, np.uint16)
     return Run(codes, flags, np.empty(LONGEST_RUN, np.int32))
 
 
-@inlined
+@part
 def token_room(size: int) -> Tokens:
     """Room for this many tokens."""
     return Tokens(np.empty(size, np.uint64), np.empty(size, np.int32), np.empty(size, np.uint8))
 
 
-@inlined
+@leaf
 def store(tokens: Tokens, count: int, hashed: np.uint64, size: int, kind: int) -> int:
     """Append one token; returns the new count."""
     if count < len(tokens.hashes):
@@ -94,7 +94,7 @@ def store(tokens: Tokens, count: int, hashed: np.uint64, size: int, kind: int) -
     return count + 1
 
 
-@inlined
+@leaf
 def kind_of(union: np.uint16, shared: np.uint16, size: int) -> int:
     """The kind of a token from the flags that any and that all of its characters have."""
     kind = ALPHABETIC if union & LETTERED else 0
@@ -107,7 +107,7 @@ def kind_of(union: np.uint16, shared: np.uint16, size: int) -> int:
     return kind
 
 
-@inlined
+@leaf
 def add(run: Run, low: int, high: int, tokens: Tokens, count: int) -> int:
     """Append the characters from `low` to `high` as one token."""
     hashed = FNV_START
@@ -119,7 +119,7 @@ def add(run: Run, low: int, high: int, tokens: Tokens, count: int) -> int:
     return store(tokens, count, hashed, high - low, kind_of(union, shared, high - low))
 
 
-@inlined
+@leaf
 def add_pieces(run: Run, low: int, high: int, cuts: np.uint32, tokens: Tokens, count: int) -> int:
     """Append the pieces that `cuts` makes of the characters from `low` to `high`."""
     start = low
@@ -130,7 +130,7 @@ def add_pieces(run: Run, low: int, high: int, cuts: np.uint32, tokens: Tokens, c
     return count
 
 
-@inlined
+@leaf
 def _cuts(run: Run, low: int, high: int, table: Exceptions) -> np.uint32:
     """The cuts of these characters if they are an exception (`UNIT` for a unit), else 0."""
     if high - low > LONGEST or high <= low:
@@ -141,13 +141,13 @@ def _cuts(run: Run, low: int, high: int, table: Exceptions) -> np.uint32:
     return cuts_of(table, hashed)
 
 
-@inlined
+@leaf
 def _exception(run: Run, low: int, high: int, table: Exceptions) -> np.uint32:
     cuts = _cuts(run, low, high, table)
     return cuts if cuts & np.uint32(1) else np.uint32(0)
 
 
-@inlined
+@block
 def split_run(
     run: Run, size: int, union: np.uint16, table: Exceptions, tokens: Tokens, count: int
 ) -> int:
@@ -189,7 +189,7 @@ def split_run(
     return count
 
 
-@inlined
+@leaf
 def _prefix(run: Run, low: int, high: int) -> int:
     """How many characters a prefix at `low` has; 0 for none."""
     code = run.codes[low]
@@ -208,7 +208,7 @@ def _prefix(run: Run, low: int, high: int) -> int:
     return 0
 
 
-@inlined
+@leaf
 def _dots(run: Run, low: int, high: int) -> int:
     place = low
     while place < high and run.codes[place] == _DOT:
@@ -216,7 +216,7 @@ def _dots(run: Run, low: int, high: int) -> int:
     return place - low
 
 
-@inlined
+@leaf
 def _suffix(run: Run, low: int, high: int, table: Exceptions) -> int:
     """How many characters a suffix before `high` has; 0 for none. Nothing before `low` is seen."""
     if low >= high:
@@ -240,7 +240,7 @@ def _suffix(run: Run, low: int, high: int, table: Exceptions) -> int:
     return 0
 
 
-@inlined
+@leaf
 def _closing_dots(run: Run, low: int, high: int, before: int, flags_before: np.uint16) -> int:
     if before == _DOT:
         place = high - 1
@@ -256,7 +256,7 @@ def _closing_dots(run: Run, low: int, high: int, before: int, flags_before: np.u
     return 1 if temperature or (run.flags[high - 3] & upper) == upper else 0
 
 
-@inlined
+@block
 def _cut_inside(run: Run, low: int, high: int, tokens: Tokens, count: int) -> int:
     """Append the tokens between infixes, and the infixes; one at the very front is left on."""
     start, place = low, low
@@ -273,7 +273,7 @@ def _cut_inside(run: Run, low: int, high: int, tokens: Tokens, count: int) -> in
     return add(run, start, high, tokens, count) if start < high else count
 
 
-@inlined
+@leaf
 def _infix(run: Run, low: int, place: int, high: int) -> int:
     """How many characters an infix at `place` has; 0 for none."""
     code, flags = run.codes[place], run.flags[place]
@@ -304,7 +304,7 @@ def _infix(run: Run, low: int, place: int, high: int) -> int:
     return 1 if splits and after & LETTERED else 0
 
 
-@inlined
+@leaf
 def _dash(run: Run, place: int, high: int) -> int:
     """The length of a dash before a letter: `-`, `--`, `---`, the long ones once or twice."""
     code = run.codes[place]

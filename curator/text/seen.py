@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from curator.text.compile import inlined
+from curator.text.compile import leaf, part
 
 
 class Seen(NamedTuple):
@@ -22,7 +22,7 @@ class Seen(NamedTuple):
     counts: npt.NDArray[np.int32]
 
 
-@inlined
+@part
 def room(entries: int) -> Seen:
     """Cleared room for this many different hashes, at most half filled."""
     slots = 16
@@ -31,7 +31,7 @@ def room(entries: int) -> Seen:
     return Seen(np.empty(slots, np.uint64), np.zeros(slots, np.int32))
 
 
-@inlined
+@part
 def cleared(seen: Seen, entries: int) -> tuple[Seen, np.uint64]:
     """The set emptied, larger if it has to be, and the mask to `add` with."""
     slots = 16
@@ -44,7 +44,7 @@ def cleared(seen: Seen, entries: int) -> tuple[Seen, np.uint64]:
     return seen, np.uint64(slots - 1)
 
 
-@inlined
+@leaf
 def add(seen: Seen, mask: np.uint64, key: np.uint64) -> int:
     """Count the hash once more; its slot."""
     slot = key & mask
@@ -55,7 +55,7 @@ def add(seen: Seen, mask: np.uint64, key: np.uint64) -> int:
     return int(slot)
 
 
-@inlined
+@leaf
 def seen_again(seen: Seen, mask: np.uint64, key: np.uint64) -> bool:
     """Count the hash once more; True if it was there before."""
     return bool(seen.counts[add(seen, mask, key)] > 1)

@@ -15,8 +15,8 @@ import numpy.typing as npt
 from curator.text import c4
 from curator.text.affixes import affixes
 from curator.text.buffers import Texts, Utf8, utf8
-from curator.text.c4 import Draft, Phrases, edit_line
-from curator.text.compile import compiled, inlined
+from curator.text.c4 import BEGIN, END, HELD, TOKENS, Draft, Phrases, edit_line
+from curator.text.compile import block, compiled, part
 from curator.text.contractions import exceptions, word_hash
 from curator.text.edges import skip_blank, strip_end
 from curator.text.lines import MARKED, STRETCHES, Rooms, count_stretches, mark_line
@@ -86,31 +86,31 @@ def _count_all(
     counts = np.zeros((rows, len(COUNTS)), np.int64)
     edited_offsets = np.zeros(rows + 1, np.int64)
     edited = np.empty(offsets[rows] - offsets[0] + 1, np.uint8)
+    draft = Draft(edited, np.zeros(4, np.int64))
     run, tokens, grams = run_room(), token_room(1024), places(1024)
     seen, rooms = room(1024), Rooms(room(1024), room(1024))
     for row in range(rows):
         at, end, out = offsets[row], offsets[row + 1], counts[row]
-        draft = Draft(edited, edited_offsets[row], edited_offsets[row], 0, 0)
-        words, done = _count_lines(data, at, end, language, phrases, run, tokens, draft, out)
-        if done.room > len(tokens.hashes):
-            size = done.room + done.room // 4
+        draft.state[BEGIN] = edited_offsets[row]
+        words = _count_lines(data, at, end, language, phrases, run, tokens, draft, out)
+        if draft.state[HELD] > len(tokens.hashes):
+            size = draft.state[HELD] + draft.state[HELD] // 4
             tokens, grams = token_room(size), places(size)
-            words, done = _count_lines(data, at, end, language, phrases, run, tokens, draft, out)
+            words = _count_lines(data, at, end, language, phrases, run, tokens, draft, out)
         rooms = count_stretches(data, at, end, language.affixes, rooms, out[:_AT_MARKED])
         _count_words(tokens, words, stop_words, out[_AT_WORDS:_AT_NGRAMS])
         seen = repeated_ngrams(
             tokens.hashes, tokens.lengths, words, grams, seen, out[_AT_NGRAMS:_AT_C4]
         )
-        edited_offsets[row + 1] = done.written
+        begin, finish = draft.state[BEGIN], draft.state[END]
+        edited_offsets[row + 1] = finish
         edited_out = out[_AT_EDITED:_AT_EDITED_TOKENS]
-        rooms = count_stretches(
-            edited, done.begin, done.written, language.affixes, rooms, edited_out
-        )
-        out[_AT_EDITED_TOKENS] = done.tokens
+        rooms = count_stretches(edited, begin, finish, language.affixes, rooms, edited_out)
+        out[_AT_EDITED_TOKENS] = draft.state[TOKENS]
     return counts, edited_offsets, edited[: edited_offsets[rows]]
 
 
-@inlined
+@part
 def _count_lines(
     data: npt.NDArray[np.uint8],
     at: int,
@@ -121,28 +121,27 @@ def _count_lines(
     tokens: Tokens,
     draft: Draft,
     out: npt.NDArray[np.int64],
-) -> tuple[int, Draft]:
-    """Take the text's tokens and C4's edits line by line; its tokens and the finished draft."""
+) -> int:
+    """Take the text's tokens and C4's edits, line by line; how many tokens it has."""
     marked, c4_out = out[_AT_MARKED:_AT_WORDS], out[_AT_C4:_AT_EDITED]
     marked[:] = 0
     c4_out[:] = 0
+    draft.state[END] = draft.state[BEGIN]
+    draft.state[TOKENS], draft.state[HELD] = 0, 0
     count = 0
     while at < end:
         line = tokenize_line(data, at, end, language, run, tokens, count)
         first = skip_blank(data, at, line.stop, language.affixes)
         last = strip_end(data, first, line.stop, language.affixes)
         mark_line(data, first, last, marked)
-        draft = edit_line(
-            data, first, last, count, line, language, phrases, run, tokens, draft, c4_out
-        )
+        edit_line(data, first, last, count, line, language, phrases, run, tokens, draft, c4_out)
         count = line.tokens
         at = line.following
-    return count, Draft(
-        draft.text, draft.begin, draft.written, draft.tokens, max(draft.room, count)
-    )
+    draft.state[HELD] = max(draft.state[HELD], count)
+    return count
 
 
-@inlined
+@block
 def _count_words(
     tokens: Tokens, count: int, stop_words: npt.NDArray[np.uint64], out: npt.NDArray[np.int64]
 ) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curator.text.affixes import BEFORE_DOT, BLANK, BREAK, FIGURE, LARGE, LETTERED, SMALL, SUFFIX
-from curator.text.compile import inlined
+from curator.text.compile import block, leaf
 from curator.text.contractions import LONGEST, Exceptions, cuts_of
 from curator.text.hashing import FNV_PRIME, FNV_START
 from curator.text.runs import (
@@ -64,7 +64,7 @@ class Line(NamedTuple):
     following: int
 
 
-@inlined
+@block
 def tokenize_line(
     data: npt.NDArray[np.uint8],
     at: int,
@@ -124,7 +124,7 @@ def tokenize_line(
     return Line(count, runs, longest, end, end)
 
 
-@inlined
+@leaf
 def _rest_of_run(
     data: npt.NDArray[np.uint8],
     at: int,
@@ -147,7 +147,7 @@ def _rest_of_run(
     return at, size, union, hashed
 
 
-@inlined
+@leaf
 def _is_marked(
     data: npt.NDArray[np.uint8],
     end: int,
@@ -166,7 +166,7 @@ def _is_marked(
     return not cuts_of(language.exceptions, hashed)
 
 
-@inlined
+@leaf
 def _add_letters(
     data: npt.NDArray[np.uint8],
     start: int,
@@ -186,7 +186,7 @@ def _add_letters(
     return store(tokens, count, hashed, size, ALPHABETIC | WORDLIKE)
 
 
-@inlined
+@leaf
 def _add_run(
     data: npt.NDArray[np.uint8],
     start: int,
@@ -208,7 +208,7 @@ def _add_run(
     return split_run(run, size, union, language.exceptions, tokens, count)
 
 
-@inlined
+@leaf
 def _fill(
     data: npt.NDArray[np.uint8],
     at: int,

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from curator.text.compile import inlined
+from curator.text.compile import leaf
 
 UNICODE_VERSION: Final = unicodedata.unidata_version
 LIMIT: Final = 0x33480  # past the last assigned letter (CJK extension H ends at 0x323AF)
@@ -137,7 +137,7 @@ def _fold(character: str) -> int:
     return ord(base[0].lower()[0])
 
 
-@inlined
+@leaf
 def decode(data: npt.NDArray[np.uint8], at: int, end: int) -> tuple[np.int32, int]:
     """The code point at byte `at` and its width in bytes; a broken sequence is U+FFFD, one byte."""
     first = np.int32(data[at])

@@ -13,12 +13,12 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from curator.text.compile import compiled, inlined
+from curator.text.compile import compiled, leaf
 from curator.text.hashing import FNV_PRIME, FNV_START, mixed
 from curator.text.unicode import LETTER, LIMIT, MARK, NUMBER, SOLO, Characters, decode
 
 
-@inlined
+@leaf
 def next_word(
     data: npt.NDArray[np.uint8], at: int, end: int, tables: Characters
 ) -> tuple[np.uint64, int, int]:
@@ -56,7 +56,7 @@ def next_word(
     return mixed(hashed), start, stop
 
 
-@inlined
+@leaf
 def _with_marks(
     data: npt.NDArray[np.uint8],
     start: int,
