@@ -150,7 +150,7 @@ def _find_local(pattern: str, base: str, suffixes: tuple[str, ...]) -> list[Inpu
         if target.exists()
         else [
             Path(p)
-            for p in glob.glob(str(target), recursive=True)  # noqa: PTH207 - Path.glob takes no absolute patterns
+            for p in glob.glob(str(target), recursive=True)  # noqa: PTH207 - absolute patterns
         ]
     )
     files = []

@@ -161,6 +161,8 @@ class JsonlReader(Reader):
         except msgspec.ValidationError as error:
             raise _FaultyLineError("wrong_type", f"the line is no JSON object: {error}") from None
         except (msgspec.DecodeError, RecursionError) as error:
+            if _has_lone_surrogate(line):
+                raise _FaultyLineError("surrogate", "a lone surrogate is no character") from None
             raise _FaultyLineError("malformed", f"malformed JSON: {error}") from None
         probe = dict(row)
         for path in self.text:
@@ -279,23 +281,26 @@ def _text(raw: msgspec.Raw, path: str) -> str:
     """Return a raw JSON value as the text it must be.
 
     Raises:
-        _FaultyLineError: it is no string, or has a surrogate that stands for no character.
+        _FaultyLineError: it is no string.
     """
     content = bytes(raw)
     if content[:1] != b'"':
         shown = content[:40].decode(errors="replace")
         raise _FaultyLineError("wrong_type", f"field {path!r} is {shown}; wanted a string")
+    return _TEXT.decode(content)
+
+
+def _has_lone_surrogate(line: bytes) -> bool:
+    """Return whether a line is JSON but for half of a surrogate pair, which msgspec refuses."""
     try:
-        return _TEXT.decode(content)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        try:
-            lone = any("\ud800" <= c <= "\udfff" for c in json.loads(content))
-        except ValueError:
-            lone = False
-        if lone:
-            said = f"field {path!r} has a lone surrogate, which is no character"
-            raise _FaultyLineError("surrogate", said) from None
-        raise _FaultyLineError("malformed", f"field {path!r}: {error}") from None
+        shown = json.dumps(json.loads(line, parse_constant=_no_constant), ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return False
+    return any("\ud800" <= character <= "\udfff" for character in shown)
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
 
 
 def _line_count(data: bytes) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
@@ -189,6 +190,7 @@ def _member(source: _Slices, meter: _Meter) -> Iterator[bytes | Break]:
     """Yield one gzip member in pieces; last, if it broke, the break."""
     member = source.position
     state = zlib.decompressobj(wbits=31)
+    saved = state
     pending = b""
     try:
         while not state.eof:
@@ -199,6 +201,7 @@ def _member(source: _Slices, meter: _Meter) -> Iterator[bytes | Break]:
                 said = "the gzip member ends before its trailer"
                 yield Break(source.position, "truncated", said)
                 return
+            saved = state.copy()
             data = state.decompress(pending, _GZIP_OUT)
             pending = state.unconsumed_tail
             if data:
@@ -206,9 +209,18 @@ def _member(source: _Slices, meter: _Meter) -> Iterator[bytes | Break]:
                 yield data
         source.unread(len(state.unused_data))
     except zlib.error as error:
+        yield from _salvaged(saved, pending)
         yield Break(member, "corrupt", f"gzip member at byte {member}: {error}")
     except BreakError as stop:
         yield stop.fault
+
+
+def _salvaged(state: zlib._Decompress, content: bytes) -> Iterator[bytes]:
+    """Yield what comes out before a fault: a failing call of zlib returns nothing of its work."""
+    with suppress(zlib.error):
+        for at in range(len(content)):
+            if data := state.decompress(content[at : at + 1], _GZIP_OUT):
+                yield data
 
 
 def _zstd(handle: BinaryIO, limits: Limits, start: int) -> Iterator[Chunk | Break]:

@@ -185,11 +185,13 @@ class _Tape:
                 head = self._head()
                 length = _LENGTH.search(head)
                 if not head.startswith(_MARK) or length is None:
+                    self._take(1)
                     yield _Torn(
                         origin, frame, "malformed", "no WARC record begins here", head[:512]
                     )
                     self._find_mark()
                     continue
+                self._take(len(head) + 4)
                 size = int(length[1])
                 body = self._read(min(size, self._max_body + 1))
                 self._drop(size - len(body))
@@ -244,11 +246,10 @@ class _Tape:
                 raise
 
     def _head(self) -> bytes:
+        """Return what stands before the next empty line, and leave it where it is."""
         while (end := self._buffer.find(b"\r\n\r\n")) < 0 and len(self._buffer) < _HEAD_BYTES:
             self._more()
-        head = self._take(max(end, 0))
-        self._take(4 if end >= 0 else 0)
-        return head
+        return self._buffer[: max(end, 0)]
 
     def _read(self, count: int) -> bytes:
         while len(self._buffer) < count:
@@ -263,7 +264,6 @@ class _Tape:
 
     def _find_mark(self) -> None:
         """Move to the next record's mark, dropping what cannot be part of it."""
-        self._take(1)
         while (at := self._buffer.find(b"\n" + _MARK)) < 0:
             self._take(max(0, len(self._buffer) - len(_MARK)))
             self._more()
