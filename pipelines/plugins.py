@@ -8,6 +8,8 @@ import platform
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from curator.errors import CuratorError
 from curator.registry import find_scorer, scorer_names, scorer_package
 from curator.schema import field_note
@@ -61,7 +63,8 @@ def scorer_row(name: str) -> dict[str, Any]:
         "settings": settings,
     }
     try:
-        field = kind().writes.field(0)
+        declared: Any = kind.writes  # a schema, or a property where it depends on settings
+        field = (declared if isinstance(declared, pa.Schema) else kind().writes).field(0)
     except (TypeError, CuratorError):
         return row  # it needs a setting before it can say more
     return row | {
