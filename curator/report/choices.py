@@ -118,20 +118,25 @@ def _shares_table(report: Report, mixed: list[Arm]) -> Markup:
     ]
     heads: list[tuple[Child, str]] = [("source", "")]
     heads += [(swatch(arm.name, arm_color(report, arm.name)), "r") for arm in mixed]
-    asked = any(each.asked is not None for arm in mixed for each in arm.shares)
+    asked = any(_missed(each) for arm in mixed for each in arm.shares)
     repeated = any(each.epochs != 1 for arm in mixed for each in arm.shares)
     caption = "Share of each arm's tokens by source"
-    caption += "; in brackets the share asked for" if asked else ""
+    caption += "; in brackets the share asked for, where another came" if asked else ""
     caption += "; × is the number of epochs" if repeated else ""
-    return table(caption, heads, rows)
+    return table(caption, heads, rows, "sort" if len(mixed) > 3 else "sort fit")
+
+
+def _missed(found: MixtureShare) -> bool:
+    """Return whether what came differs from what was asked by more than half a point."""
+    return found.asked is not None and abs(found.asked - found.obtained) > 0.005
 
 
 def _share_cell(found: MixtureShare | None) -> Markup:
     if found is None:
         return cell("–", sort=0.0)
     parts: list[Child] = [figures.share(found.obtained)]
-    if found.asked is not None:
-        parts.append(tag("span", f" ({figures.share(found.asked)})", class_="q"))
+    if _missed(found):
+        parts.append(tag("span", f" ({figures.share(found.asked or 0.0)})", class_="q"))
     if found.epochs != 1:
         parts.append(tag("span", f" × {figures.plain(found.epochs)}", class_="q"))
     return cell(join(parts), sort=found.obtained, class_="r nb")

@@ -14,6 +14,11 @@ def grouped(count: int) -> str:
     return f"{count:,}".replace("-", _MINUS)
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a count with its noun, in the plural unless it is one: 1 reason, 3 reasons."""
+    return f"{grouped(count)} {noun}{'' if count == 1 else 's'}"
+
+
 def compact(count: float) -> str:
     """Return a count in at most three significant digits and a letter: 1.24M, 12.4k, 980."""
     return _scaled(count, 1000.0, ("", "k", "M", "B", "T", "P", "E"), "")

@@ -34,7 +34,7 @@ def lineage(report: Report) -> Markup:
     ]
     versions = [[row_head(name), words(number)] for name, number in sorted(found.versions.items())]
     details = [
-        tag("div", tag("dt", name), tag("dd", value, class_="hash")) for name, value in known
+        part for name, value in known for part in (tag("dt", name), tag("dd", value, class_="hash"))
     ]
     return section(
         "lineage",
@@ -42,11 +42,14 @@ def lineage(report: Report) -> Markup:
         "The same recipe on the same inputs with the same versions gives the same artifacts.",
         tag("dl", *details, class_="words") if details else None,
         tag("pre", block(found.command)) if found.command else None,
-        folded(f"{len(rows)} artifacts", table("Artifacts, in order of making", heads, rows))
+        folded(
+            figures.counted(len(rows), "artifact"),
+            table("Artifacts, in order of making", heads, rows),
+        )
         if rows
         else None,
         folded(
-            f"{len(versions)} versions",
+            figures.counted(len(versions), "version"),
             table("Versions of what ran", [("library", ""), ("version", "")], versions),
         )
         if versions

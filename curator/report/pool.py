@@ -63,7 +63,7 @@ def funnel(report: Report) -> Markup:
         source_legend(report),
         table(caption, heads, rows, ""),
         _survival(report, steps),
-        folded(f"All {len(report.stages)} stages: rows, time, artifacts", _stage_table(report)),
+        folded("Every stage: rows, time, artifacts", _stage_table(report)),
     )
 
 
@@ -154,7 +154,7 @@ def _survival(report: Report, steps: Sequence[StageCount]) -> Markup | None:
     caption = (
         f"Share of each source's documents (as of {known[0].name}) still alive; stronger: more lost"
     )
-    return table(caption, heads, rows, "heat")
+    return table(caption, heads, rows, "heat" if len(known) > 4 else "heat fit")
 
 
 def _stage_table(report: Report) -> Markup:
@@ -197,8 +197,9 @@ def drops(report: Report) -> Markup:
     total = sum(number for number, _ in counted.values())
     lead = join(
         [
-            f"{figures.grouped(total)} documents left the pool for {len(ordered)} reasons; the "
-            "first rule that fails is the reason. They stay inspectable: ",
+            f"{figures.counted(total, 'document')} left the pool for "
+            f"{figures.counted(len(ordered), 'reason')}; the first rule that fails is the reason. "
+            "They stay inspectable: ",
             tag("code", "curator show --rejected REASON", class_="nb"),
         ]
     )

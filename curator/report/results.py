@@ -274,10 +274,9 @@ def cost(report: Report) -> Markup:
     heads: list[tuple[Child, str]] = [("arm", ""), ("tokens", "r"), ("compute", "r"), ("time", "r")]
     spent = sum(stage.seconds for stage in report.stages)
     reused = sum(stage.cached for stage in report.stages)
-    lead = (
-        f"Preparing the text took {figures.duration(spent)} of work in {len(report.stages)} stages"
-        + (f", {reused} of them reused from earlier runs." if reused else ".")
-    )
+    lead = f"{figures.counted(len(report.stages), 'stage')} of the funnel took "
+    lead += f"{figures.duration(spent)} of work"
+    lead += f"; {reused} reused from earlier runs." if reused else "."
     caption = "Training cost by arm, all seeds together"
     shown = table(caption, heads, rows, "sort fit") if rows else None
     return section("cost", "Cost", lead, shown)
