@@ -126,7 +126,7 @@ box-shadow:0 0 0 2px var(--card)}
 .scale{position:relative;height:34px}.scale span{position:absolute;bottom:0;
 transform:translateX(-50%);font-size:11.5px}
 .scale b{position:absolute;top:0;font-weight:500;font-size:11.5px;white-space:nowrap}
-.forest td>span{white-space:normal}
+.forest td>span:not(.badge){white-space:normal}
 .forest{table-layout:fixed}.forest th,.forest td{overflow-wrap:anywhere}
 .forest .metric{width:14%}.forest .arm{width:13%}.forest .diff{width:22%}.forest .says{width:12%}
 .forest .seeds{width:7%}.forest .plot{padding-right:22px}
@@ -139,6 +139,9 @@ footer{padding-top:18px;padding-bottom:40px;color:var(--soft);font-size:13px}
 @media (max-width:680px){main,header>div,footer,nav div{padding-left:16px;padding-right:16px}
 h1{font-size:24px}header{padding-top:20px}section{padding-top:26px}
 .facts{gap:10px 26px}.conserve{font-size:15px}
+.wide{width:30%;min-width:90px}.bar{height:14px}
+dl.words{grid-template-columns:1fr}dl.words dd{margin-bottom:6px}}
+@media screen and (max-width:880px){
 .forest thead tr{display:block}.forest thead th{display:none}
 .forest thead th.plot{display:block;padding:0}
 .forest tbody tr{display:grid;grid-template-columns:1fr auto;border-top:1px solid var(--line);
@@ -146,13 +149,16 @@ padding:7px 0}.forest tbody tr.next{border-top:0;padding-top:0}
 .forest tbody th,.forest td{border:0;padding:1px 0}
 .forest tbody td,.forest tbody th{width:auto!important}
 .forest td.plot{grid-column:1/-1;order:1;padding:4px 0}
-.forest .metric{grid-column:1/-1}.forest tr.next .metric{display:none}
-.forest td.seeds:after{content:" seeds";color:var(--soft)}
-.wide{width:30%;min-width:90px}.bar{height:14px}
-dl.words{grid-template-columns:1fr}dl.words dd{margin-bottom:6px}}
-@media print{:root{--paper:#fff}nav,th button:after{display:none}body{font-size:11pt}
+.forest .metric{grid-column:1/-1;font-weight:600}.forest tr.next .metric{display:none}
+.forest td.seeds:after{content:" seeds";color:var(--soft)}}
+@media print{:root{--paper:#fff}nav,th button:after{display:none}body{font-size:9.5pt}
 *{print-color-adjust:exact;-webkit-print-color-adjust:exact}
-section,figure,tr,.verdict{break-inside:avoid}section{break-inside:auto}}
+table,caption,thead th,pre,code{font-size:8pt}.badge{font-size:8pt;padding:0 6px}
+h2,h3,caption,.lead,.legend{break-after:avoid}figure,tr,.verdict,.facts{break-inside:avoid}
+.plots{grid-template-columns:1fr 1fr;gap:14px 20px}.cards{grid-template-columns:repeat(3,1fr)}
+.verdict p.big{font-size:17pt}section{padding-top:18px}.forest .plot{width:28%}
+.forest .diff{width:26%}.scroll{overflow:visible}td.error{min-width:0}code{white-space:normal}
+main,header>div,footer{padding-left:0;padding-right:0}}
 """
 
 # Click a column head to sort; the page reads the same without it.
