@@ -19,7 +19,14 @@ from curator.errors import RecipeError
 from curator.ingest.files import Digests, InputFile, find_files, open_file
 from curator.ingest.lines import Fault, LineLimits, Lines, line_blocks
 from curator.ingest.reader import Batch, Piece, Reader, Rejected, Unit
-from curator.ingest.records import ALIASES, documents_table, encode_json, row_origins, sift
+from curator.ingest.records import (
+    ALIASES,
+    documents_table,
+    encode_json,
+    row_origins,
+    sift,
+    text_array,
+)
 from curator.ingest.streams import GZIP_MAGIC, Limits, frame_offsets
 from curator.ingest.units import grouped_units
 from curator.stage import circumstance
@@ -50,7 +57,7 @@ class JsonlReader(Reader):
     max_line_bytes: int = 64 << 20
     max_ratio: int = 250  # real text compresses 3 to 20 times; gzip can claim 1032
     max_decompressed_bytes: int = 1 << 38  # of one file
-    block_bytes: int = circumstance(8 << 20)
+    block_bytes: int = circumstance(4 << 20)
     split_bytes: int = circumstance(128 << 20)  # larger plain and multi-frame zstd files are split
 
     def __post_init__(self) -> None:
@@ -108,7 +115,7 @@ class JsonlReader(Reader):
         if block.first_line is not None and len(block.data) <= self.max_line_bytes:
             try:
                 rows = _ROWS.decode_lines(block.data)
-                if len(rows) == _line_count(block.data):
+                if len(rows) == block.newlines + (not block.data.endswith(b"\n")):
                     last = block.first_line + len(rows)
                     table = self._assemble(
                         rows, row_origins(block.place, range(block.first_line, last))
@@ -201,7 +208,7 @@ class JsonlReader(Reader):
         }
         extra = [encode_json(row) if row else None for row in rows]
         columns = {name: values for name, values in optional.items() if values is not None}
-        table = documents_table(sources, origins, texts, columns)
+        table = documents_table(sources, origins, text_array(texts), columns)
         carried = pa.array(extra, pa.binary()).cast(pa.string())
         return table.set_column(table.schema.get_field_index("extra"), "extra", carried)
 
@@ -301,10 +308,6 @@ def _has_lone_surrogate(line: bytes) -> bool:
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
-
-
-def _line_count(data: bytes) -> int:
-    return data.count(b"\n") + (not data.endswith(b"\n"))
 
 
 def _frames(file: InputFile) -> tuple[bytes, list[int]]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from curator.ingest.files import open_file
 from curator.ingest.reader import RAW_BYTES, Piece
 from curator.ingest.streams import Break, Chunk, Limits, chunks
@@ -30,6 +32,7 @@ class Lines:
     """Whole lines: `data` ends with a newline unless the input does not."""
 
     data: bytes
+    newlines: int
     first_line: int | None  # number of the first line, from 1; None in a split zstd file
     offset: int  # of the first line, in decompressed bytes from the piece's start
     place: str  # what origins begin with: the label, and "@start" where lines have no numbers
@@ -136,10 +139,11 @@ class _Cutter:
         self._held, self._size = [joined[border:]], len(joined) - border
 
     def _lines(self, data: bytes) -> Lines:
-        block = Lines(data, self._line, self._offset, self._place)
+        newlines = int(np.count_nonzero(np.frombuffer(data, np.uint8) == 10))
+        block = Lines(data, newlines, self._line, self._offset, self._place)
         self._offset += len(data)
         if self._line is not None:
-            self._line += data.count(b"\n")
+            self._line += newlines
         return block
 
     def _broken(self, fault: Break) -> Fault:
