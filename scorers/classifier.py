@@ -15,17 +15,18 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from curator.errors import RecipeError
 from curator.identity import id_matrix, uniform
 from curator.schema import score_field
 from curator.score import classifier
+from curator.score.examples import draw_examples, lowest_share
 from curator.stage import Corpus, FittedScorer, Site
 
 # Fewer held-out examples of a class than this say too little to refuse a model by.
 _ENOUGH_HELD_OUT = 50
+_CHANCE = "classifier.examples"
 
 
 @dataclass(frozen=True)
@@ -72,10 +73,7 @@ class Classifier(FittedScorer):
 
     def fit(self, corpora: Mapping[str, Corpus], out: Path, site: Site) -> None:
         """Write `model.bin` and `report.json` (documents by class, held-out AUC) into `out`."""
-        good, bad = (self._examples(corpora[role], role) for role in self.learns_from)
-        count = min(good.num_rows, bad.num_rows, self.examples)
-        good, bad = (self._subsample(examples, count) for examples in (good, bad))
-        (good, good_out), (bad, bad_out) = (self._split(examples) for examples in (good, bad))
+        (good, good_out), (bad, bad_out) = (self._split(t) for t in self._examples(corpora))
         ids = np.concatenate([id_matrix(good["doc_id"]), id_matrix(bad["doc_id"])])
         model = classifier.train(
             good["text"].combine_chunks(),
@@ -112,29 +110,27 @@ class Classifier(FittedScorer):
             seed=self.seed,
         )
 
-    def _examples(self, corpus: Corpus, role: str) -> pa.Table:
-        """Return at most `examples` documents of one class, each distinct id once.
-
-        Each shard gives up all but its own `examples` rows of lowest chance before the next is
-        read, so no more than twice that many texts are held.
-        """
-        kept: pa.Table | None = None
-        for table in corpus.tables(("doc_id", "text")):
-            joined = table if kept is None else pa.concat_tables([kept, table])
-            kept = self._subsample(_distinct(joined), self.examples)
-        if kept is None or kept.num_rows < 2:
-            found = 0 if kept is None else kept.num_rows
-            raise RecipeError(
-                f"{self.name}: role {role!r} has {found} documents; wanted at least 2 of each class"
+    def _examples(self, corpora: Mapping[str, Corpus]) -> tuple[pa.Table, pa.Table]:
+        """Return as many good as bad documents, at most `examples` of each."""
+        drawn = [
+            draw_examples(
+                corpora[role],
+                self.examples,
+                purpose=_CHANCE,
+                seed=self.seed,
+                where=f"{self.name}, role {role!r}",
             )
-        return kept
-
-    def _subsample(self, table: pa.Table, count: int) -> pa.Table:
-        """Return the `count` rows whose ids drew lowest: a choice that no order can change."""
-        chance = uniform(id_matrix(table["doc_id"]), "classifier.examples", self.seed)
-        if table.num_rows <= count:
-            return table
-        return table.take(pa.array(np.sort(np.argpartition(chance, count - 1)[:count])))
+            for role in self.learns_from
+        ]
+        count = min(table.num_rows for table in drawn)
+        if count < 2:
+            counts = dict(zip(self.learns_from, (table.num_rows for table in drawn), strict=True))
+            raise RecipeError(f"{self.name} has examples {counts}; wanted at least 2 of each class")
+        good, bad = (
+            table.filter(pa.array(lowest_share(table, count, purpose=_CHANCE, seed=self.seed)))
+            for table in drawn
+        )
+        return good, bad
 
     def _split(self, table: pa.Table) -> tuple[pa.Table, pa.Table]:
         chance = uniform(id_matrix(table["doc_id"]), "classifier.heldout", self.seed)
@@ -152,13 +148,6 @@ class Classifier(FittedScorer):
                 f"examples, wanted {self.least_auc} or more; give other examples, more of them, "
                 "or lower least_auc"
             )
-
-
-def _distinct(table: pa.Table) -> pa.Table:
-    """Return the first row of each doc_id: a text given twice is not evidence twice."""
-    rows = pa.table({"doc_id": table["doc_id"], "row": pa.array(np.arange(table.num_rows))})
-    first = rows.group_by("doc_id").aggregate([("row", "min")])["row_min"]
-    return table.take(first.take(pc.sort_indices(first)))
 
 
 def _heldout_auc(model: Any, good: pa.Table, bad: pa.Table) -> float | None:

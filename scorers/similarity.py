@@ -16,13 +16,12 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import numpy as np
 import polars as pl
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from curator.embed.encoder import Encoder, encoder_digest, open_encoder
 from curator.embed.neighbors import Neighbors
 from curator.errors import RecipeError
-from curator.identity import id_matrix, uniform
 from curator.schema import score_field
+from curator.score.examples import draw_examples
 from curator.score.grid import declared, on_grid
 from curator.stage import Corpus, FittedScorer, Site, circumstance
 
@@ -87,12 +86,17 @@ class Similarity(FittedScorer):
 
     def fit(self, corpora: Mapping[str, Corpus], out: Path, site: Site) -> None:
         """Write `targets.npy`, the examples' vectors in the order of their ids, into `out`."""
-        texts = self._target_texts(corpora["target"])
-        vectors = self._open(site).encode(texts)
+        targets = draw_examples(
+            corpora["target"],
+            self.targets,
+            purpose="similarity.targets",
+            where=f"{self.name}, role 'target'",
+        )
+        vectors = self._open(site).encode(self._beginnings(targets["text"]))
         vectors = vectors[np.any(vectors != 0, axis=1)]
         if not len(vectors):
             raise RecipeError(
-                f"{self.name}: role 'target' has {len(texts)} documents, none with tokens; "
+                f"{self.name}: role 'target' has {targets.num_rows} documents, none with tokens; "
                 "wanted at least one"
             )
         np.save(out / "targets.npy", vectors, allow_pickle=False)
@@ -122,15 +126,3 @@ class Similarity(FittedScorer):
         """Return each text's first `max_characters`, as Python strings for the tokenizer."""
         beginnings: list[str] = pl.Series(texts).str.slice(0, self.max_characters).to_list()
         return beginnings
-
-    def _target_texts(self, corpus: Corpus) -> Sequence[str]:
-        """Return at most `targets` distinct examples' texts, in the order of their ids."""
-        parts = list(corpus.tables(("doc_id", "text")))
-        if not sum(part.num_rows for part in parts):
-            raise RecipeError(f"{self.name}: role 'target' has no documents; wanted at least one")
-        table = pa.concat_tables(parts).combine_chunks()
-        ids: NDArray[np.uint8] = id_matrix(table["doc_id"])
-        _, rows = np.unique(ids, axis=0, return_index=True)  # sorted by id
-        chance = uniform(ids[rows], "similarity.targets", 0)
-        kept = rows[np.sort(np.argsort(chance, kind="stable")[: self.targets])]
-        return self._beginnings(table["text"].take(pa.array(kept)))

@@ -110,7 +110,14 @@ def test_a_model_that_tells_nothing_apart_is_refused(tmp_path: Path):
 def test_one_class_is_refused(tmp_path: Path):
     corpora = two_classes(tmp_path, 10) | {"bad": corpus(tmp_path / "none", [])}
 
-    with pytest.raises(RecipeError, match="role 'bad' has 0 documents"):
+    with pytest.raises(RecipeError, match="role 'bad': the corpus has no documents"):
+        SMALL.fit(corpora, tmp_path, Site())
+
+
+def test_one_example_is_refused(tmp_path: Path):
+    corpora = two_classes(tmp_path, 10) | {"bad": corpus(tmp_path / "one", ["free"])}
+
+    with pytest.raises(RecipeError, match=r"\{'good': 10, 'bad': 1\}; wanted at least 2"):
         SMALL.fit(corpora, tmp_path, Site())
 
 
