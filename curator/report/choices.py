@@ -31,7 +31,7 @@ from curator.report.tables import (
 def scores(report: Report) -> Markup:
     """Return each score's histogram: the pool, and what each arm took of it."""
     if not report.scores:
-        return absent("scores", "Scores", "The recipe scores nothing.")
+        return absent("scores", "Scores", "There are no scores to show.")
     plots = [_score_figure(report, column) for column in report.scores]
     arms = list(dict.fromkeys(arm for column in report.scores for arm in column.arms))
     keys = [("pool", "var(--line)"), *((arm, arm_color(report, arm)) for arm in arms)]

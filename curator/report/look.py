@@ -43,7 +43,8 @@ scrollbar-width:none}
 nav a{color:var(--soft);text-decoration:none;font-size:13px;padding:10px 0;white-space:nowrap}
 nav a:hover,a{color:var(--accent)}
 .num{font-variant-numeric:tabular-nums}
-.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(270px,1fr));gap:14px;margin:18px 0}
+.cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(270px,100%),1fr));
+gap:14px;margin:18px 0}
 .verdict{border:1px solid var(--line);border-left:4px solid var(--c);border-radius:8px;
 padding:14px 16px;background:var(--card)}
 .verdict .top{display:flex;justify-content:space-between;align-items:center;gap:8px}

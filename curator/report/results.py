@@ -25,6 +25,7 @@ from curator.report.tables import (
     table,
     term,
 )
+from curator.report.visible import one_line
 
 
 def title(report: Report) -> str:
@@ -99,7 +100,7 @@ def _facts(report: Report) -> Markup | None:
             found.append(("tokens in the pool", figures.compact(last.tokens), ""))
     if report.curves:
         runs = len({(curve.arm, curve.seed) for curve in report.curves})
-        found.append(("proxies trained", str(runs), report.proxy))
+        found.append(("proxies trained", str(runs), one_line(report.proxy.split(":")[0], 32)))
     trained = sum(arm.trained_tokens for arm in report.arms)
     if trained:
         found.append(("tokens trained on", figures.compact(trained), ""))

@@ -34,18 +34,25 @@ def summary(report: Report, path: str = "") -> RenderableType:
 
 
 def _table(*columns: str) -> Table:
-    """Return a table without lines; a column whose name ends in ">" holds numbers."""
+    """Return a table without lines.
+
+    A column whose name ends in ">" holds numbers, in "!" words that are never broken.
+    """
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in columns:
         number = name.endswith(">")
+        whole = number or name.endswith("!")
         table.add_column(
-            name.removesuffix(">"), justify="right" if number else "left", no_wrap=number
+            name.rstrip(">!"),
+            justify="right" if number else "left",
+            no_wrap=whole,
+            overflow="fold",
         )
     return table
 
 
 def _stages(report: Report) -> Table:
-    table = _table("stage", "in>", "out>", "kept>", "time>", "dropped, most for")
+    table = _table("stage!", "in>", "out>", "kept>", "time>", "dropped, most for")
     for stage in report.stages:
         table.add_row(
             Text(one_line(stage.name, 30)),
@@ -102,28 +109,32 @@ def _arms(report: Report) -> Table:
 def _leading_sources(arm: Arm) -> str:
     ordered = sorted(arm.shares, key=lambda each: (-each.obtained, each.source))
     return ", ".join(
-        f"{one_line(each.source, 24)} {figures.share(each.obtained)}" for each in ordered[:2]
+        f"{one_line(each.source, 24)} {figures.share(each.obtained)}" for each in ordered[:1]
     )
 
 
 def _comparison(report: Report) -> Table:
     base = one_line(report.baseline or "the baseline", 30)
-    table = _table("metric", "arm", f"minus {base}>", "95 % interval>", "unit", "verdict", "seeds>")
+    units = list(dict.fromkeys(line.unit for line in report.comparison))
+    alone = f", {one_line(units[0], 20)}" if len(units) == 1 else ""
+    table = _table(
+        "metric", "arm!", f"minus {base}{alone}>", "95 % interval>", "verdict!", "seeds>"
+    )
     by_unit = {
         unit: figures.decimals([line.effect for line in report.comparison if line.unit == unit])
-        for unit in {line.unit for line in report.comparison}
+        for unit in units
     }
     previous = ""
     for line in sorted(report.comparison, key=lambda line: line.metric != report.headline_metric):
         digits = by_unit[line.unit]
         interval = f"[{figures.signed(line.low, digits)}, {figures.signed(line.high, digits)}]"
         more = f" of ~{line.seeds_to_decide}" if line.seeds_to_decide else ""
+        metric = one_line(line.metric if alone else f"{line.metric}, {line.unit}", 60)
         table.add_row(
-            Text("" if line.metric == previous else one_line(line.metric, 30)),
+            Text("" if line.metric == previous else metric),
             Text(one_line(line.arm, 30)),
             Text(figures.signed(line.effect, digits)),
             Text(interval),
-            Text(one_line(line.unit, 20), style="dim"),
             Text(line.verdict, style=_STYLES[line.verdict]),
             Text(f"{line.seeds}{more}"),
         )
