@@ -78,23 +78,23 @@ def test_an_arm_alone_has_scipys_interval_and_one_seed_has_none():
 
 def test_intervals_cover_the_truth_as_often_as_they_say():
     random = np.random.default_rng(0)
-    draws = random.normal(0.003, 0.002, size=(2000, 4))
+    draws = random.normal(0.003, 0.002, size=(800, 4))
 
     effects = [compare(row, np.zeros(4)) for row in draws]
 
     covered = np.mean([effect.low <= 0.003 <= effect.high for effect in effects])
-    # The standard error of a share of 0.95 over 2,000 draws is 0.005.
-    assert covered == pytest.approx(0.95, abs=0.015)
+    # The standard error of a share of 0.95 over 800 draws is 0.008.
+    assert covered == pytest.approx(0.95, abs=0.025)
 
 
 @pytest.mark.parametrize(("true", "wrong"), [(0.0, ("better", "worse")), (0.002, ("equivalent",))])
 def test_wrong_verdicts_are_rare(true, wrong):
     random = np.random.default_rng(1)
-    draws = random.normal(true, 0.001, size=(2000, 5))
+    draws = random.normal(true, 0.001, size=(800, 5))
 
     verdicts = [compare(row, np.zeros(5)).verdict for row in draws]
 
-    assert np.mean([verdict in wrong for verdict in verdicts]) < 0.065
+    assert np.mean([verdict in wrong for verdict in verdicts]) < 0.075
 
 
 def test_the_minimum_detectable_effect_is_found_with_its_power():
@@ -102,11 +102,11 @@ def test_the_minimum_detectable_effect_is_found_with_its_power():
     n, sd = 8, 0.002
     effect = minimum_detectable_effect(sd, n)
 
-    draws = random.normal(effect, sd, size=(2000, n))
+    draws = random.normal(effect, sd, size=(800, n))
     found = np.mean([compare(row, np.zeros(n), threshold=0).verdict == "worse" for row in draws])
 
     # The approximation adds two central t quantiles: good to some points of power.
-    assert found == pytest.approx(0.8, abs=0.05)
+    assert found == pytest.approx(0.8, abs=0.06)
 
 
 @given(st.floats(1e-4, 0.02), st.floats(1e-4, 0.01))
