@@ -47,18 +47,19 @@ class Sight:
 
     def columns(self, names: tuple[str, ...]) -> pa.Table:
         """Return the named columns of all rows, each from the first file that has it."""
-        found: dict[str, pa.ChunkedArray] = {}
+        found: dict[str, tuple[pa.Field, pa.ChunkedArray]] = {}
         missing = list(dict.fromkeys(names))
         for shard in self.files:
             table = read_shard(shard)
             here = [name for name in missing if name in table.column_names]
-            found |= {name: table[name] for name in here}
+            found |= {name: (table.field(name), table[name]) for name in here}
             missing = [name for name in missing if name not in here]
         if missing:
             raise PluginError(f"columns {missing} are in none of its inputs", where=self.name)
         if not names:
             return pa.table({"_": pa.nulls(self.files[0].rows)})
-        return pa.table({name: found[name] for name in names})
+        fields = [found[name][0] for name in names]  # with their notes: unit and direction
+        return pa.table([found[name][1] for name in names], schema=pa.schema(fields))
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from curator.engine.driver import Driver
+from curator.engine.driver import Driver, sights
 from curator.engine.run import Inline
 from curator.errors import PluginError, ShardError
 from curator.ledger import Store
+from curator.schema import field_note
 from curator.shards import read_shard
 from tests.support.corpus import corpus_of, made_up_texts
 from tests.support.stages import (
@@ -138,3 +139,15 @@ def test_careless_errors_come_back_with_the_name_of_the_shard(driver):
 
     with pytest.raises(ShardError, match=r"score\.r of toy-000: KeyError: 'poison'"):
         driver.map_stage(Raises(), corpus, step="score.r")
+
+
+def test_what_a_score_says_of_itself_reaches_the_stages_that_read_it(tmp_path):
+    driver = Driver(Store(tmp_path), Inline(1), quiet=True)
+    corpus = corpus_of(driver.store, made_up_texts(20), 1)
+    scored = driver.map_stage(Length(), corpus, step="score.length", rename={"length": "chars"})
+
+    (sight,) = sights(corpus, (scored,), None)
+    field = sight.columns(("doc_id", "chars")).schema.field("chars")
+
+    assert field_note(field, "unit") == "characters"
+    assert field_note(field, "better") == "higher"
