@@ -78,7 +78,7 @@ th[aria-sort=descending] button:after{content:" \\2193"}
 code,pre,.hash{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace;
 font-size:12.5px}
 .hash{color:var(--soft);overflow-wrap:anywhere}
-pre{background:var(--fill);border-radius:6px;padding:10px 12px;overflow:auto;max-height:340px;
+pre{background:var(--fill);border-radius:6px;padding:10px 12px;overflow:auto;max-height:230px;
 margin:6px 0;white-space:pre-wrap;overflow-wrap:anywhere}
 details{margin:4px 0}summary{cursor:pointer;padding:3px 0}
 details>div{padding:2px 0 8px 18px}
