@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -15,7 +16,6 @@ from curator.clean.rules import RuleSet, first_failure, reads_edited
 from curator.clean.statistics import EDITED, STATISTICS, WHOLE, measure, measure_edited
 from curator.schema import DECISION, score_field
 from curator.stage import Site, Stage
-from curator.text.unicode import UNICODE_VERSION
 
 LANGUAGE = pa.schema(
     [
@@ -51,7 +51,7 @@ class Clean(Stage):
 
     def identity(self) -> dict[str, Any]:
         """What names this work: also the tables of characters and the language model's digest."""
-        extra: dict[str, Any] = {"unicode": UNICODE_VERSION}
+        extra: dict[str, Any] = {"unicode": unicodedata.unidata_version}
         if self.language:
             extra["lid.176"] = weights.digest(weights.find("lid.176"))
         return {**super().identity(), **extra}

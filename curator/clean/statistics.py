@@ -6,6 +6,7 @@ the filters' own code. A share of nothing (no words, no lines) is 0.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
@@ -17,8 +18,6 @@ import pyarrow as pa
 from curator.schema import score_field
 from curator.stage import Stage
 from curator.text.buffers import Utf8
-from curator.text.statistics import COUNTS, count_texts
-from curator.text.unicode import UNICODE_VERSION
 
 EDITED: Final = "edited_"  # prefix of statistics taken after C4's line edits
 
@@ -29,7 +28,7 @@ class Statistic:
 
     Attributes:
         name: the column.
-        count: what is counted, in the words of `curator.text.statistics.COUNTS`.
+        count: what is counted: a name of `curator.text.statistics.COUNTS`.
         per: what it is divided by; empty: the count itself.
         unit: of the column.
         about: one sentence.
@@ -181,6 +180,8 @@ class Measured:
 
 def measure(texts: pa.Array | pa.ChunkedArray) -> Measured:
     """The statistics of each text, read once."""
+    from curator.text.statistics import COUNTS, count_texts  # brings numba: recipes do without
+
     counted = count_texts(texts)
     counts = dict(zip(COUNTS, counted.counts.T, strict=True))
     whole = {name: count for name, count in counts.items() if not name.startswith(EDITED)}
@@ -198,6 +199,8 @@ def measure(texts: pa.Array | pa.ChunkedArray) -> Measured:
 
 def measure_edited(edited: Utf8) -> pa.Table:
     """The statistics `WHOLE` of texts that C4 edited, under the prefix `EDITED`."""
+    from curator.text.statistics import COUNTS, count_texts  # as above
+
     texts = pa.LargeStringArray.from_buffers(
         len(edited), pa.py_buffer(edited.offsets), pa.py_buffer(edited.data)
     )
@@ -222,7 +225,7 @@ class TextStatistics(Stage):
 
     def identity(self) -> dict[str, Any]:
         """What names this work; the tables of characters are part of it."""
-        return {**super().identity(), "unicode": UNICODE_VERSION}
+        return {**super().identity(), "unicode": unicodedata.unidata_version}
 
     def process(self, model: Any, table: pa.Table) -> pa.Table:
         """One row of statistics a document."""

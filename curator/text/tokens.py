@@ -103,7 +103,7 @@ def tokenize_line(
         if size:
             runs += 1
             longest = max(longest, size)
-            if not union & _NOT_LETTERS:
+            if union & LETTERED and not union & _NOT_LETTERS:
                 count = _add_letters(data, start, at, size, hashed, language, run, tokens, count)
             elif not union & _NOT_FIGURES:
                 count = store(tokens, count, hashed, size, WORDLIKE)
