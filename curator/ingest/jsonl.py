@@ -57,7 +57,7 @@ class JsonlReader(Reader):
     max_line_bytes: int = 64 << 20
     max_ratio: int = 250  # real text compresses 3 to 20 times; gzip can claim 1032
     max_decompressed_bytes: int = 1 << 38  # of one file
-    block_bytes: int = circumstance(4 << 20)
+    block_bytes: int = circumstance(2 << 20)
     split_bytes: int = circumstance(128 << 20)  # larger plain and multi-frame zstd files are split
 
     def __post_init__(self) -> None:
