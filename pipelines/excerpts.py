@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pipelines.curate import Curated
 
 EXAMPLES = 3
-TEXT_CHARACTERS = 600
+TEXT_CHARACTERS = 4_000  # the page shortens further and says by how much
 CLUSTERS = 5
 _SHOWN_RECORDS = 12
 

@@ -1,0 +1,86 @@
+"""A recipe is data: YAML 1.2, all mistakes at once, an identity that knows no file."""
+
+from __future__ import annotations
+
+import pytest
+
+from curator.errors import RecipeError
+from curator.recipe import Recipe, arrange, override, read_yaml, shape_problems
+
+
+def test_no_is_a_word_and_1e_3_a_number(tmp_path):
+    path = tmp_path / "r.yaml"
+    path.write_text("a: no\nb: 1e-3\nc: 1_000\n")
+
+    assert read_yaml(path) == {"a": "no", "b": 1e-3, "c": 1000}
+
+
+def test_a_key_given_twice_is_an_error_with_its_line(tmp_path):
+    path = tmp_path / "r.yaml"
+    path.write_text("a: 1\na: 2\n")
+
+    with pytest.raises(RecipeError, match=r"r\.yaml, line 2.*duplicate key"):
+        read_yaml(path)
+
+
+def test_a_file_that_is_not_there_or_no_mapping_is_said_so(tmp_path):
+    (tmp_path / "list.yaml").write_text("- 1\n")
+
+    with pytest.raises(RecipeError, match="there is no file"):
+        read_yaml(tmp_path / "none.yaml")
+    with pytest.raises(RecipeError, match="holds list; wanted a mapping"):
+        read_yaml(tmp_path / "list.yaml")
+
+
+def test_every_mistake_in_the_shape_is_told_with_a_suggestion():
+    recipe, problems = shape_problems(
+        {
+            "name": "bad name",
+            "corpse": {},
+            "train": {"proxi": "d2", "tokens": "many"},
+            "corpus": {"dedup": {"minhash": {"treshold": 0.8}}},
+        }
+    )
+
+    assert recipe is None
+    told = "\n".join(problems)
+    assert "name: found 'bad name'" in told
+    assert "corpse: unknown key; did you mean 'corpus'?" in told
+    assert "train.proxi: unknown key; did you mean 'proxy'?" in told
+    assert "train.tokens: found 'many'" in told
+    assert "corpus.dedup.minhash.treshold: unknown key; did you mean 'threshold'?" in told
+
+
+def test_a_single_arm_may_stand_at_the_top():
+    arranged = arrange({"name": "x", "select": {"method": "random"}}, folder=None)
+
+    assert arranged["arms"] == {"main": {"select": {"method": "random"}}}
+
+
+def test_a_corpus_can_stand_in_a_file_of_its_own(tmp_path):
+    (tmp_path / "pool.yaml").write_text("tokenizer: {bpe: 512}\n")
+
+    beside = arrange({"name": "x", "corpus": "pool.yaml"}, tmp_path)
+    given = arrange({"name": "x"}, tmp_path, tmp_path / "pool.yaml")
+
+    assert beside == given == {"name": "x", "corpus": {"tokenizer": {"bpe": 512}}}
+
+
+def test_overrides_are_yaml_and_make_the_mappings_they_need():
+    content = override({"train": {"tokens": 1}}, ["train.tokens=2_000", "corpus.clean.language=no"])
+
+    assert content == {"train": {"tokens": 2000}, "corpus": {"clean": {"language": "no"}}}
+
+
+@pytest.mark.parametrize("assignment", ["train.tokens", "name.x=1"])
+def test_an_override_that_leads_nowhere_is_an_error(assignment):
+    with pytest.raises(RecipeError, match="--set"):
+        override({"name": "x"}, [assignment])
+
+
+def test_the_digest_is_of_content_with_defaults_filled_in():
+    short, _ = shape_problems({"name": "x"})
+    long, _ = shape_problems({"name": "x", "seed": 17, "models": {}})
+
+    assert isinstance(short, Recipe)
+    assert short.digest == long.digest
