@@ -72,9 +72,9 @@ class Rates:
     """
 
     optimizer: str = "muon"
-    matrix: float = 0.02
+    matrix: float = 0.01
     embedding: float = 0.3
-    head: float = 0.008
+    head: float = 0.02
     momentum: float = 0.95
     weight_decay: float = 0.05  # of block matrices only, times their rate: modded-nanogpt track 3
 
