@@ -1,9 +1,10 @@
-"""Mixtures become proxies, one for each seed, side by side; a cut run goes on from its checkpoint."""
+"""Mixtures become proxies, one a seed, side by side; a cut run goes on from its checkpoint."""
 
 from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +18,12 @@ from curator.recipe import TrainSpec
 from curator.train.proxy import find_proxy
 
 if TYPE_CHECKING:
+    from curator.train.loop import Progress
     from pipelines.mixing import Mixed
 
 PROXY = "proxy"
+PULSE = "pulse"
+PULSE_SECONDS = 1.0
 TOKENIZER = "tokenizer.json"
 
 
@@ -74,7 +78,9 @@ def run_train(job: TrainJob) -> Path:
         order_seed=job.seed,
         out=folder,
         device=job.device,
+        progress=_Pulse(folder / PULSE),
     )
+    (folder / PULSE).unlink(missing_ok=True)
     if not trained.finished:
         raise ShardError(
             f"{trained.reason}; a failed run is never averaged in: lower the proxy's rates, or "
@@ -84,6 +90,28 @@ def run_train(job: TrainJob) -> Path:
     shutil.copyfile(job.mixture / TOKENIZER, folder / TOKENIZER)  # the scorer perplexity reads it
     write_folder_record(folder, {"name": PROXY, "identity": trained.identity})
     return folder
+
+
+class _Pulse:
+    """Writes how far a run has come, now and then, where the driver looks."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._spoke = path, 0.0
+
+    def __call__(self, progress: Progress) -> None:
+        """Write the share of steps that are done."""
+        now = time.monotonic()
+        if now - self._spoke > PULSE_SECONDS:
+            self._spoke = now
+            self._path.write_text(str(progress.step / progress.steps))
+
+
+def _pulse(path: Path) -> float:
+    """Return the share of a run under way that is done; 0 before it begins and after it ends."""
+    try:
+        return float(path.read_text())
+    except (FileNotFoundError, ValueError):
+        return 0.0
 
 
 def train_arms(
@@ -97,8 +125,16 @@ def train_arms(
         for seed in spec.seeds  # seeds outermost: a cut run leaves whole pairs behind
         for arm, mixed in arms.items()
     ]
-    todo = [job for job in jobs if not (job.folder / RECORD).exists()]
-    with StepProgress("train", len(todo), quiet=driver.quiet, unit="tokens") as progress:
+    # Two arms that drew the same documents in the same order are one run.
+    distinct = {job.folder: job for job in jobs if not (job.folder / RECORD).exists()}
+    todo = list(distinct.values())
+
+    def watch() -> float:
+        return sum(_pulse(job.folder / PULSE) for job in todo)
+
+    with StepProgress(
+        "train", len(todo), quiet=driver.quiet, unit="tokens", watch=watch
+    ) as progress:
         for number, _ in driver.engine.map(run_train, todo):
             progress.advance(todo[number].tokens, 0, {})
     return {arm: [job.folder for job in jobs if job.arm == arm] for arm in arms}
