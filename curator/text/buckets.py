@@ -19,6 +19,7 @@ from curator.text.hashing import FNV_PRIME, FNV_START, STEP, mixed
 from curator.text.unicode import LETTER, LIMIT, NUMBER, SPACE, Characters, characters, decode
 
 _UNDERSCORE = 95
+_32 = np.uint64(32)
 
 
 class BucketCounts(NamedTuple):
@@ -119,13 +120,21 @@ def _fill(
                 recent[n] = mixed(recent[n - 1] * STEP + hashed)
             recent[0] = hashed
             for n in range(seen):
-                bucket = np.int64(recent[n] % np.uint64(buckets))
+                # The upper half of the hash, spread over the buckets without a division.
+                bucket = np.int64(((recent[n] >> _32) * np.uint64(buckets)) >> _32)
                 if tally[bucket] == 0:
                     index[begin + touched] = bucket
                     touched += 1
                 tally[bucket] += 1
             hashed, at = next_token(data, at, offsets[row + 1], tables)
-        index[begin : begin + touched].sort()
+        if touched * 8 > buckets:  # reading all buckets is cheaper than sorting
+            touched = 0
+            for number in range(buckets):
+                if tally[number]:
+                    index[begin + touched] = number
+                    touched += 1
+        else:
+            index[begin : begin + touched].sort()
         for place in range(begin, begin + touched):
             count[place] = tally[index[place]]
             tally[index[place]] = 0

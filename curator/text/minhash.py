@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curator.text.buffers import Texts, utf8
-from curator.text.compile import compiled
+from curator.text.compile import block, compiled
 from curator.text.hashing import STEP, mixed, power
 from curator.text.ngrams import slide
 from curator.text.unicode import Characters, characters
@@ -20,6 +20,7 @@ from curator.text.words import next_word
 
 _32 = np.uint64(32)
 _EMPTY = np.uint32(0xFFFFFFFF)
+_BATCH = 4  # shingles permuted at once
 
 
 def minhash_signatures(
@@ -85,12 +86,13 @@ def _sign(
     ring = np.zeros(ngram, np.uint64)
     top = power(STEP, ngram)
     least = np.empty(len(factors), np.uint32)
+    batch = np.zeros(_BATCH, np.uint32)
     for row in range(len(offsets) - 1):
         end = offsets[row + 1]
         ring[:] = 0
         least[:] = 0xFFFFFFFF
         rolling = np.uint64(0)
-        words, slot = 0, 0
+        words, slot, held = 0, 0, 0
         hashed, start, stop = next_word(data, offsets[row], end, tables)
         while start < end:
             rolling = slide(rolling, hashed, ring[slot], top)
@@ -99,12 +101,31 @@ def _sign(
             words += 1
             hashed, start, stop = next_word(data, stop, end, tables)
             if words >= ngram or start >= end:
-                shingle = np.uint32(mixed(rolling) >> _32)
-                for place in range(len(factors)):
-                    value = np.uint32(shingle * factors[place] + shifts[place])
-                    least[place] = min(least[place], value)
+                batch[held] = np.uint32(mixed(rolling) >> _32)
+                held += 1
+            if held == _BATCH or (start >= end and held):
+                # A shingle twice changes no minimum: the last one fills up the batch.
+                batch[held:] = batch[held - 1]
+                _take_least(batch, factors, shifts, least)
+                held = 0
         if words:
             out[row] = least
+
+
+@block
+def _take_least(
+    batch: npt.NDArray[np.uint32],
+    factors: npt.NDArray[np.uint32],
+    shifts: npt.NDArray[np.uint32],
+    least: npt.NDArray[np.uint32],
+) -> None:
+    """Permute four shingles and keep the least of each permutation."""
+    first, second, third, fourth = batch[0], batch[1], batch[2], batch[3]
+    for place in range(len(factors)):
+        factor, shift = factors[place], shifts[place]
+        low = min(np.uint32(first * factor + shift), np.uint32(second * factor + shift))
+        high = min(np.uint32(third * factor + shift), np.uint32(fourth * factor + shift))
+        least[place] = min(least[place], min(low, high))
 
 
 @compiled

@@ -39,7 +39,9 @@ def test_language_is_told_apart_and_an_empty_text_has_none(identifier):
 
 def test_cleaning_keeps_english_prose_and_says_why_it_drops(identifier):
     stage = Clean(rules=parse_rules(["gopher_quality", "c4"]))
-    rows = stage.process(identifier, table(ENGLISH, GERMAN, "Too short.", "{ } " * 400))
+    rows = stage.process(
+        identifier, table(ENGLISH, GERMAN, "This is the end of the story.", "{ } " * 400)
+    )
 
     assert rows["keep"].to_pylist() == [True, False, False, False]
     assert rows["reason"].to_pylist()[:3] == [None, "language", "gopher_quality.min_words"]
