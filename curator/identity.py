@@ -12,6 +12,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -157,7 +158,7 @@ def _utf8_views(texts: pa.Array | pa.ChunkedArray) -> list[memoryview]:
         offsets = np.frombuffer(offsets_buffer, dtype=np.int64)
         bounds = offsets[array.offset : array.offset + len(array) + 1].tolist()
         whole = memoryview(values) if values is not None else memoryview(b"")
-        views += [whole[a:b] for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+        views += [whole[a:b] for a, b in pairwise(bounds)]
     return views
 
 

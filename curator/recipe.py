@@ -28,18 +28,18 @@ class CleanSpec(_Section):
     """Which documents are text worth keeping: language and published rule sets, in order."""
 
     language: str | None = "en"
-    min_language_probability: float = Field(0.65, ge=0, le=1)
+    min_language_probability: float = Field(default=0.65, ge=0, le=1)
     rules: list[Any] = []
 
 
 class MinhashSpec(_Section):
     """Near duplicates: bands x rows of MinHash propose, exact Jaccard and containment dispose."""
 
-    threshold: float = Field(0.8, gt=0, le=1)
+    threshold: float = Field(default=0.8, gt=0, le=1)
     ngram: PositiveInt = 5
     bands: PositiveInt = 14
     rows: PositiveInt = 8
-    containment: float = Field(0.95, ge=0, le=1)
+    containment: float = Field(default=0.95, ge=0, le=1)
     verify: bool = True
     seed: int = 0
     max_cluster: PositiveInt = 10_000
@@ -51,7 +51,7 @@ class DedupSpec(_Section):
     exact: bool = True
     minhash: MinhashSpec | None = None
     source_priority: list[str] = []
-    max_source_loss: float | None = Field(0.9, gt=0, le=1)
+    max_source_loss: float | None = Field(default=0.9, gt=0, le=1)
 
 
 class BenchmarkSpec(_Section):
@@ -62,14 +62,14 @@ class BenchmarkSpec(_Section):
     text: list[str] | str | None = None
     id: str | None = None
     source: str | None = None
-    test_share: float = Field(0.5, gt=0, lt=1)
+    test_share: float = Field(default=0.5, gt=0, lt=1)
 
 
 class DecontaminateSpec(_Section):
     """Drop documents that share an n-gram of words with a benchmark's items."""
 
     against: list[str]
-    ngram: int = Field(13, ge=5)
+    ngram: int = Field(default=13, ge=5)
 
 
 class HeldoutSpec(_Section):
@@ -81,7 +81,7 @@ class HeldoutSpec(_Section):
 class TokenizerSpec(_Section):
     """A byte-level BPE of so many entries trained on the pool, or a tokenizer.json."""
 
-    bpe: PositiveInt | None = Field(None, ge=300, le=1_000_000)
+    bpe: PositiveInt | None = Field(default=None, ge=300, le=1_000_000)
     path: str | None = None
 
 
@@ -89,7 +89,7 @@ class CorpusSpec(_Section):
     """One pool, one tokenizer, one held-out split: what any number of recipes can share."""
 
     ingest: list[dict[str, Any]] = [{"reader": "installed"}]
-    max_bad_records: float = Field(0.001, ge=0, le=1)
+    max_bad_records: float = Field(default=0.001, ge=0, le=1)
     shard_bytes: PositiveInt = 64 << 20
     clean: CleanSpec | None = None
     dedup: DedupSpec | None = None
@@ -127,7 +127,7 @@ class TrainSpec(_Section):
 
     proxy: str
     tokens: PositiveInt
-    seeds: list[int] = Field([1, 2, 3], min_length=1)
+    seeds: list[int] = Field(default=[1, 2, 3], min_length=1)
 
 
 class EvaluateSpec(_Section):

@@ -108,7 +108,8 @@ class Scorer(Stage):
                 nans = pc.sum(pc.is_nan(checked[field.name])).as_py() or 0
                 if nans:
                     raise PluginError(
-                        f"column {field.name!r} has {nans} NaN; return null where there is no score",
+                        f"column {field.name!r} has {nans} NaN; "
+                        "return null where there is no score",
                         where=f"scorer {self.name}",
                     )
         return checked
@@ -198,7 +199,8 @@ class Corpus:
             wanted = list(columns) if self.sources is None else [*columns, "source"]
             table = read_shard(shard, list(dict.fromkeys(wanted)))
             if decision is not None:
-                table = table.filter(pc.fill_null(read_shard(decision, ("keep",))["keep"], False))
+                kept = read_shard(decision, ("keep",))["keep"]
+                table = table.filter(pc.fill_null(kept, fill_value=False))
             if self.sources is not None:
                 table = table.filter(pc.is_in(table["source"], pa.array(self.sources)))
             yield table.select(list(columns))

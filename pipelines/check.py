@@ -91,7 +91,8 @@ def _benchmarks(corpus: Mapping[str, Any]) -> Iterator[str]:
                 yield f"corpus.benchmarks.{name}.{split}: there is no file {path!r}"
     for what in _listing(_mapping(corpus.get("decontaminate")).get("against")):
         if what not in known:
-            yield f"corpus.decontaminate.against: no benchmark split {what!r}{suggestion(what, known)}"
+            told = f"no benchmark split {what!r}{suggestion(what, known)}"
+            yield f"corpus.decontaminate.against: {told}"
 
 
 def _scores(content: Mapping[str, Any], corpus: Mapping[str, Any]) -> Iterator[str]:
@@ -104,7 +105,7 @@ def _scores(content: Mapping[str, Any], corpus: Mapping[str, Any]) -> Iterator[s
         from pipelines.scoring import entry_name
 
         if entry_name(entry) in seen:
-            yield f"{where}: two scores are called {entry_name(entry)!r}; tell them apart with `as:`"
+            yield f"{where}: two scores are called {entry_name(entry)!r}; name one with `as:`"
         seen.add(entry_name(entry))
         yield from _score(where, entry, content, corpus)
 

@@ -1,4 +1,4 @@
-"""Proxies become evidence: bits per byte on text none of them saw, paired by seed, with verdicts."""
+"""Proxies become evidence: bits per byte on text that none saw, paired by seed, with verdicts."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class Curated:
 
 
 def curate(recipe: Recipe, driver: Driver) -> Curated:
-    """Turn the recipe's sources into mixtures, and compare them. Finished steps are not repeated."""
+    """Turn the recipe's sources into mixtures and compare them. Finished steps are not repeated."""
     spec = recipe.corpus
     pool = ingest(spec, driver)
     pool = clean(spec.clean, pool, driver)

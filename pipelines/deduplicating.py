@@ -1,4 +1,4 @@
-"""Copies leave the pool: equal texts first, then near copies, each removal naming what it copies."""
+"""Copies leave the pool: equal texts, then near copies, each removal naming what it copies."""
 
 from __future__ import annotations
 

@@ -182,7 +182,11 @@ def _choice(arm: str, content: Mapping[str, Any], doc_id: bytes) -> Choice:
         )
     )
     key = float(chosen["key"][rows[0]].as_py())
-    return Choice(arm, True, key, cut, rows[0] + 1, float(len(draws)), tuple(draws), packed)
+    epochs = float(len(draws))
+    return Choice(
+        arm, taken=True, key=key, cut=cut, rank=rows[0] + 1, epochs=epochs,
+        positions=tuple(draws), packed=packed,
+    )  # fmt: skip
 
 
 def _cell(view: View, name: str, number: int, row: int) -> dict[str, Any]:

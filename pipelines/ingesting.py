@@ -93,7 +93,7 @@ def ingest(spec: CorpusSpec, driver: Driver, *, share: float = 1.0) -> Pool:
 
 
 def _some(jobs: list[IngestTask], share: float) -> list[IngestTask]:
-    """Return jobs in the order of their keys (a fixed shuffle) until a share of bytes is reached."""
+    """Return jobs in the order of their keys (a fixed shuffle), up to a share of all bytes."""
     wanted = share * sum(job.unit.size_bytes for job in jobs)
     chosen: list[IngestTask] = []
     for job in sorted(jobs, key=lambda job: job.key):

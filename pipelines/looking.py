@@ -185,7 +185,7 @@ def lineage_of(path: str, store: Path) -> Found:
 
 
 def verification_of(path: str, store: Path) -> Found:
-    """Return whether every byte of a run's (or one artifact's) shards and folders is as recorded."""
+    """Return whether every byte of a run's, or one artifact's, files is as recorded."""
     view = open_view(path, store)
     artifacts = {one.id: one for one in (view.corpus, *view.decisions, *view.sidecars)}
     faults = [fault for one in artifacts.values() for fault in damage(one)]

@@ -29,7 +29,7 @@ from pipelines.tokenizing import Tokens
 
 @dataclass(frozen=True)
 class Mixed:
-    """One arm's mixture: a folder of tokens, the selection it was drawn from, asked and obtained."""
+    """One arm's mixture: a folder of tokens, the selection it was drawn from, its shares."""
 
     selected: Selected
     folder: Path

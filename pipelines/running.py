@@ -1,4 +1,4 @@
-"""Commands that run things: put the store, the engine and the recipe together, leave a run folder."""
+"""Commands that run things: put store, engine and recipe together, and leave a run folder."""
 
 from __future__ import annotations
 

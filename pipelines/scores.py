@@ -86,7 +86,7 @@ def _direction(field: pa.Field) -> str:
 
 
 def _edges(values: np.ndarray) -> np.ndarray:
-    """Return bin borders over the middle 99.8 % of values: one outlier must not flatten the rest."""
+    """Return bin borders over the middle 99.8 % of values: no outlier must flatten the rest."""
     low, high = np.quantile(values, [0.001, 0.999])
     if low == high:
         low, high = low - 0.5, high + 0.5

@@ -1,4 +1,4 @@
-"""Scores become sidecars: settings from the recipe, corpora for the roles, models from the store."""
+"""Scores become sidecars: settings from recipes, corpora for roles, models from the store."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from curator.errors import RecipeError
 from curator.identity import id_matrix, uniform
@@ -77,8 +78,8 @@ class SetAsideReference(Stage):
     def process(self, model: None, table: pa.Table) -> pa.Table:
         """Return keep, reason and role of each document."""
         chance = uniform(id_matrix(table["doc_id"]), f"reference:{self.model}", _SPLIT_SEED)
-        roles = np.where(chance < self.share, self.model, None)
-        return _decided(pa.array(roles.tolist(), pa.string()), "reference")
+        roles = pc.if_else(pa.array(chance < self.share), self.model, None)
+        return _decided(roles, "reference")
 
 
 def _text_ids(texts: pa.ChunkedArray) -> np.ndarray:
@@ -89,8 +90,5 @@ def _text_ids(texts: pa.ChunkedArray) -> np.ndarray:
 
 def _decided(roles: pa.Array, reason: str) -> pa.Table:
     away = roles.is_valid()
-    reasons = pa.array(
-        np.where(away.to_numpy(zero_copy_only=False), reason, None).tolist(), pa.string()
-    )
-    keep = pa.array(~away.to_numpy(zero_copy_only=False))
-    return pa.table([keep, reasons, roles], schema=pa.schema([*DECISION, ROLE]))
+    reasons = pc.if_else(away, reason, None)
+    return pa.table([pc.invert(away), reasons, roles], schema=pa.schema([*DECISION, ROLE]))

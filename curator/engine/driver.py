@@ -22,15 +22,16 @@ from curator.ledger import Artifact, Store, TaskRecord, folder_digest
 from curator.stage import Corpus, FittedScorer, Site, Stage, WideStage
 
 
-
 class Keyed(Protocol):
     """A job with a name for what it makes; work whose record is in the store is not done again."""
 
     @property
-    def step(self) -> str: ...
+    def step(self) -> str:
+        """Name of the artifact that it is a part of."""
 
     @property
-    def key(self) -> str: ...
+    def key(self) -> str:
+        """Fingerprint of all that determines what it makes."""
 
 
 Task = TypeVar("Task", bound=Keyed)
@@ -177,7 +178,7 @@ class Driver:
         *,
         listed: bool = True,
     ) -> Artifact:
-        """Write the record of a step's artifact, remember how the step went, return the artifact."""
+        """Return a step's artifact, with its record written and how the step went remembered."""
         records, computed, seconds = made
         artifact = Artifact(step, identity, tuple(records), tuple(p.id for p in parents if p))
         self.store.publish(artifact)

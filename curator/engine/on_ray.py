@@ -6,6 +6,7 @@ exception of the work itself is raised here as it was there.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -32,10 +33,11 @@ class OnRay:
         self._owner = not ray.is_initialized()
         if self._owner:
             try:
-                ray.init(log_to_driver=False, logging_level="warning", **options)
+                ray.init(log_to_driver=False, logging_level=logging.WARNING, **options)
             except (ConnectionError, ValueError) as error:
                 raise RecipeError(f"no Ray cluster at {address!r} ({error}); start one") from error
-        self.workers = workers or int(ray.cluster_resources().get("CPU", 1))
+        resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        self.workers = workers or int(resources.get("CPU", 1))
 
     def map(
         self, work: Callable[[Job], Result], jobs: Sequence[Job]

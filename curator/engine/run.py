@@ -26,13 +26,12 @@ Result = TypeVar("Result")
 RETRIES = 2
 _JOBS_PER_WORKER = 64  # a worker is replaced after this many: leaks of native libraries end there
 # One thread a worker: parallelism is over shards, and results of BLAS must not depend on cores.
+_LIBRARIES = ("OMP", "OPENBLAS", "MKL", "NUMBA", "RAYON", "ARROW")
 _ONE_THREAD = {
-    name: "1"
-    for name in (
-        "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS",
-        "NUMBA_NUM_THREADS", "RAYON_NUM_THREADS", "ARROW_NUM_THREADS",
-    )
-} | {"TOKENIZERS_PARALLELISM": "false"}  # fmt: skip
+    **{f"{library}_NUM_THREADS": "1" for library in _LIBRARIES},
+    "POLARS_MAX_THREADS": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+}
 
 
 class Engine(Protocol):

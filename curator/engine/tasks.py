@@ -43,7 +43,7 @@ class Sight:
         """Return which rows are alive, None where all are."""
         if self.alive is None:
             return None
-        return pc.fill_null(read_shard(self.alive, ("keep",))["keep"], False)
+        return pc.fill_null(read_shard(self.alive, ("keep",))["keep"], fill_value=False)
 
     def columns(self, names: tuple[str, ...]) -> pa.Table:
         """Return the named columns of all rows, each from the first file that has it."""
@@ -151,7 +151,7 @@ def scatter(made: pa.Table, mask: pa.ChunkedArray | None) -> pa.Table:
     places = np.cumsum(alive) - 1
     rows = pa.array(places, mask=~alive)
     spread = made.take(rows)
-    fields = [field.with_nullable(True) for field in made.schema]
+    fields = [field.with_nullable(nullable=True) for field in made.schema]
     return spread.cast(pa.schema(fields, metadata=made.schema.metadata))
 
 

@@ -16,7 +16,8 @@ LEVELS = {
     "mix": 4, "train": 4, "evaluate": 5, "report": 6,
 }  # fmt: skip
 SIBLINGS = {  # exceptions to "siblings do not import each other", each with its reason
-    ("identity", "schema"), ("schema", "identity"),
+    ("identity", "schema"),
+    ("schema", "identity"),
     ("mix", "select"),  # a mixture is drawn from a selection and named by the same hashes
 }
 FOUNDATION = {"errors", "schema", "identity", "shards", "stage", "ledger", "recipe"}
