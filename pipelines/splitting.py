@@ -38,7 +38,7 @@ class Benchmark:
 def benchmarks_of(
     specs: Mapping[str, BenchmarkSpec], pool: Pool, driver: Driver
 ) -> tuple[Pool, dict[str, Benchmark]]:
-    """Return the pool without documents that became benchmark items, and all items by NAME/SPLIT."""
+    """Return the pool without documents that became benchmark items; the items by NAME/SPLIT."""
     found: dict[str, Benchmark] = {}
     for name, spec in specs.items():
         for split, path in ((split, getattr(spec, split)) for split in SPLITS):
@@ -77,7 +77,7 @@ def hold_out(
 def reference_documents(
     model: str, share: float, pool: Pool, driver: Driver
 ) -> tuple[Pool, Artifact]:
-    """Return the pool without the documents that a reference model is trained on, and the decision."""
+    """Return the pool without what a reference model is trained on, and the decision."""
     stage = SetAsideReference(model, share)
     decision = driver.map_stage(stage, pool.corpus, step=f"reference.{model}", alive=pool.alive)
     return pool.decided(decision), decision
@@ -105,7 +105,8 @@ def _from_file(name: str, split: str, path: str, spec: BenchmarkSpec, driver: Dr
     """Return one split of a benchmark read from its file."""
 
     def make(out: Path) -> None:
-        items = read_benchmark(name, path, text=spec.text, id=spec.id)
+        fields = [spec.text] if isinstance(spec.text, str) else spec.text or ["text"]
+        items = read_benchmark(name, path, fields, id_field=spec.id or "id")
         table = pa.table(
             {
                 "doc_id": document_ids(f"{name}/{split}", items["text"]),
