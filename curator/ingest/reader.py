@@ -25,6 +25,9 @@ from curator.stage import circumstance, library_versions
 
 RAW_BYTES = 512  # how much of a rejected record is kept: enough to recognize it
 
+# Reasons that are no damage: a sound page without main text is counted, not held against a source.
+HARMLESS = frozenset({"no_text"})
+
 # Where each reader lives. Modules are imported when used: some pull in large libraries.
 READERS: dict[str, str] = {
     "jsonl": "curator.ingest.jsonl:JsonlReader",

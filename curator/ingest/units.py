@@ -13,7 +13,7 @@ from dataclasses import replace
 from curator.ingest.files import InputFile
 from curator.ingest.reader import Piece, Unit
 
-_UNIT_BYTES = 32 << 20  # what a group of small files amounts to on average
+_UNIT_BYTES = 8 << 20  # of input, perhaps compressed: what a group of small files amounts to
 _FILE_COST = 16 << 10  # opening a file costs about as much as reading so much of it
 
 
