@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
@@ -17,7 +17,8 @@ from curator.errors import RecipeError
 from curator.identity import fingerprint
 
 Share = Field(gt=0, lt=1)
-_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"  # names become parts of file names
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"  # names become parts of file names
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 
 
 class _Section(BaseModel):
@@ -93,7 +94,7 @@ class CorpusSpec(_Section):
     shard_bytes: PositiveInt = 64 << 20
     clean: CleanSpec | None = None
     dedup: DedupSpec | None = None
-    benchmarks: dict[str, BenchmarkSpec] = {}
+    benchmarks: dict[Name, BenchmarkSpec] = {}
     decontaminate: DecontaminateSpec | None = None
     heldout: dict[str, HeldoutSpec] = {}
     tokenizer: TokenizerSpec = TokenizerSpec(bpe=4096)
@@ -141,12 +142,12 @@ class EvaluateSpec(_Section):
 class Recipe(_Section):
     """A method applied to a corpus."""
 
-    name: str = Field(pattern=_NAME)
+    name: Name
     seed: int = 17
     corpus: CorpusSpec = CorpusSpec()
-    models: dict[str, ModelSpec] = {}
+    models: dict[Name, ModelSpec] = {}
     score: list[dict[str, Any]] = []
-    arms: dict[str, ArmSpec] = {}
+    arms: dict[Name, ArmSpec] = {}
     baseline: str | None = None
     train: TrainSpec | None = None
     evaluate: EvaluateSpec | None = None

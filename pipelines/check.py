@@ -6,12 +6,21 @@ recipe with five mistakes is told all five. Nothing is written and nothing heavy
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from curator.errors import CuratorError, RecipeError
-from curator.recipe import Recipe, arrange, override, read_yaml, shape_problems, suggestion
+from curator.recipe import (
+    NAME_PATTERN,
+    Recipe,
+    arrange,
+    override,
+    read_yaml,
+    shape_problems,
+    suggestion,
+)
 
 PROXIES = Path("configs/proxies")
 
@@ -106,6 +115,8 @@ def _scores(content: Mapping[str, Any], corpus: Mapping[str, Any]) -> Iterator[s
 
         if entry_name(entry) in seen:
             yield f"{where}: two scores are called {entry_name(entry)!r}; name one with `as:`"
+        if not re.match(NAME_PATTERN, entry_name(entry)):
+            yield f"{where}.as: found {entry_name(entry)!r}; wanted letters, digits, '_' and '-'"
         seen.add(entry_name(entry))
         yield from _score(where, entry, content, corpus)
 

@@ -6,21 +6,27 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from curator.engine.driver import Driver
 from curator.engine.progress import StepProgress
+from curator.identity import fingerprint
 from curator.ledger import RECORD, Store
 from curator.recipe import Recipe
-from curator.shards import Shard, read_shard, write_shard
+from curator.shards import Shard, read_shard, write_atomically, write_shard
 from pipelines.splitting import Benchmark
 from pipelines.tokenizing import Tokens
+
+if TYPE_CHECKING:
+    from curator.evaluate.statistics import Measurement
 
 EVALUATION = "evaluation"
 HELDOUT = "heldout"
 OPENED = "final_targets.json"
+Sets = tuple[tuple[str, Shard, tuple[str, ...]], ...]  # name, documents, sources (all if empty)
 
 
 @dataclass(frozen=True)
@@ -28,7 +34,7 @@ class EvaluateJob:
     """Measure one proxy on every set of texts."""
 
     run: Path
-    sets: tuple[tuple[str, Shard, tuple[str, ...]], ...]  # name, documents, sources (all if empty)
+    sets: Sets
     tokenizer: Path
     store: Store
 
@@ -63,7 +69,6 @@ class Evidence:
     seeds: tuple[int, ...]
     bits: Mapping[str, Mapping[str, list[float]]]
     effects: tuple[tuple[str, str, Any], ...]
-    bytes_measured: Mapping[str, int]
 
 
 def run_evaluate(job: EvaluateJob) -> Path:
@@ -74,8 +79,6 @@ def run_evaluate(job: EvaluateJob) -> Path:
         for number, (_, shard, sources) in enumerate(job.sets):
             texts = read_shard(shard, ("doc_id", "source", "text"))
             if sources:
-                import pyarrow.compute as pc
-
                 texts = texts.filter(pc.is_in(texts["source"], pa.array(sources)))
             measured = bits_per_byte(job.run, texts, job.tokenizer)
             write_shard(measured, out / f"bits-{number}.arrow", name=f"bits-{number}")
@@ -99,12 +102,17 @@ def compare_arms(
         arm: [EvaluateJob(run, sets, tokens.path, driver.store) for run in runs]
         for arm, runs in proxies.items()
     }
-    todo = [job for each in jobs.values() for job in each if not (job.folder / RECORD).exists()]
+    every = {job.folder: job for each in jobs.values() for job in each}
+    todo = [job for folder, job in every.items() if not (folder / RECORD).exists()]
     with StepProgress("evaluate", len(todo), quiet=driver.quiet, unit="proxies") as progress:
         for _ in driver.engine.map(run_evaluate, todo):
             progress.advance(1, 0, {})
     _record_opening(recipe, driver.store)
-    bits = {arm: _values(each, sets) for arm, each in jobs.items()}
+    measured = {arm: _measurements(each, sets, tokens) for arm, each in jobs.items()}
+    bits = {
+        arm: {metric: [one.bits_per_byte for one in values] for metric, values in metrics.items()}
+        for arm, metrics in measured.items()
+    }
     baseline = recipe.baseline or next(iter(proxies))
     headline = recipe.evaluate.final_target or sets[-1][0]
     return Evidence(
@@ -112,14 +120,11 @@ def compare_arms(
         headline,
         tuple(recipe.train.seeds),
         bits,
-        _effects(bits, baseline),
-        _bytes(next(iter(jobs.values()))[0], sets),
+        _effects(measured, baseline),
     )
 
 
-def _sets(
-    recipe: Recipe, benchmarks: Mapping[str, Benchmark], heldout: Shard | None
-) -> tuple[tuple[str, Shard, tuple[str, ...]], ...]:
+def _sets(recipe: Recipe, benchmarks: Mapping[str, Benchmark], heldout: Shard | None) -> Sets:
     """Return every set of texts that the recipe evaluates on: name, documents, sources."""
     wanted = recipe.evaluate
     assert wanted is not None
@@ -131,53 +136,59 @@ def _sets(
     return (*held, *sets)
 
 
-def _values(
-    jobs: list[EvaluateJob], sets: tuple[tuple[str, Shard, tuple[str, ...]], ...]
-) -> dict[str, list[float]]:
-    """Return metric -> bits per byte, one value a seed; `heldout` is the mean over its sources."""
-    values: dict[str, list[float]] = {}
+def _measurements(
+    jobs: list[EvaluateJob], sets: Sets, tokens: Tokens
+) -> dict[str, list[Measurement]]:
+    """Return metric -> one measurement a seed; `heldout` is the mean over its sources."""
+    from curator.evaluate.statistics import Measurement
+
+    found: dict[str, list[Measurement]] = {}
     for job in jobs:
-        found = {}
-        for number, (name, _, _) in enumerate(sets):
-            table = read_shard(job.folder / f"bits-{number}.arrow")
-            total = sum(table["bytes"].to_pylist())
-            if total:
-                found[name] = sum(table["bits"].to_pylist()) / total
-        held = [value for name, value in found.items() if name.startswith(f"{HELDOUT}/")]
-        if len(held) > 1:
-            found[HELDOUT] = sum(held) / len(held)
-        for name, value in found.items():
-            values.setdefault(name, []).append(value)
-    return values
+        run = json.loads((job.run / "run.json").read_text())
+        for metric, value in _bits_per_byte(job, sets).items():
+            measurement = Measurement(
+                seed=run["seed"],
+                bits_per_byte=value,
+                tokens=run["tokens"],
+                tokenizer=tokens.digest,
+                evaluation=fingerprint(job.identity["sets"]),
+                precision=run["precision"],
+                status=run["status"],
+            )
+            found.setdefault(metric, []).append(measurement)
+    return found
+
+
+def _bits_per_byte(job: EvaluateJob, sets: Sets) -> dict[str, float]:
+    """Return metric -> bits per byte of one proxy; sets without text have none."""
+    found = {}
+    for number, (name, _, _) in enumerate(sets):
+        table = read_shard(job.folder / f"bits-{number}.arrow")
+        size = pc.sum(table["bytes"]).as_py() or 0
+        if size:
+            found[name] = float(pc.sum(table["bits"]).as_py()) / size
+    held = [value for name, value in found.items() if name.startswith(f"{HELDOUT}/")]
+    return found | ({HELDOUT: sum(held) / len(held)} if len(held) > 1 else {})
 
 
 def _effects(
-    bits: Mapping[str, Mapping[str, list[float]]], baseline: str
+    measured: Mapping[str, Mapping[str, list[Measurement]]], baseline: str
 ) -> tuple[tuple[str, str, Any], ...]:
     """Return (arm, metric, effect) for every arm but the baseline; needs two seeds or more.
 
     Several arms on one metric are several chances to be lucky: their verdicts are adjusted (Holm).
     """
-    from curator.evaluate.statistics import adjust, compare
+    from curator.evaluate.statistics import adjust, compare_runs
 
     rows = []
-    for metric, base in bits[baseline].items():
+    for metric, base in measured[baseline].items():
         effects = {
-            arm: compare(metrics[metric], base)
-            for arm, metrics in bits.items()
+            arm: compare_runs(metrics[metric], base)
+            for arm, metrics in measured.items()
             if arm != baseline and len(base) > 1
         }
         rows += [(arm, metric, effect) for arm, effect in adjust(effects).items()]
     return tuple(rows)
-
-
-def _bytes(
-    job: EvaluateJob, sets: tuple[tuple[str, Shard, tuple[str, ...]], ...]
-) -> dict[str, int]:
-    return {
-        name: sum(read_shard(job.folder / f"bits-{number}.arrow")["bytes"].to_pylist())
-        for number, (name, _, _) in enumerate(sets)
-    }
 
 
 def _record_opening(recipe: Recipe, store: Store) -> None:
@@ -189,7 +200,5 @@ def _record_opening(recipe: Recipe, store: Store) -> None:
     opened = json.loads(path.read_text()) if path.exists() else {}
     recipes = opened.setdefault(recipe.evaluate.final_target, [])
     if recipe.digest not in recipes:
-        from curator.shards import write_atomically
-
         recipes.append(recipe.digest)
         write_atomically(path, json.dumps(opened, indent=1).encode())
