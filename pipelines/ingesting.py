@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from curator.engine.driver import Driver
 from curator.engine.tasks import committed
@@ -13,7 +15,7 @@ from curator.errors import ShardError
 from curator.identity import fingerprint
 from curator.ingest.files import Digests
 from curator.ingest.pack import ingest_unit, unit_identity
-from curator.ingest.reader import Reader, Unit, make_reader
+from curator.ingest.reader import HARMLESS, Reader, Unit, make_reader
 from curator.ledger import Artifact, Store, TaskRecord
 from curator.recipe import CorpusSpec
 from curator.schema import QUARANTINE
@@ -86,6 +88,9 @@ def ingest(spec: CorpusSpec, driver: Driver, *, share: float = 1.0) -> Pool:
         for key, (reader, unit) in planned.items()
     ]
     identity = {"name": STEP, "readers": [reader.identity() for reader in readers]}
+    if not driver.quiet:
+        for note in sorted({job.unit.note for job in jobs if job.unit.note}):
+            print(f"{STEP}: {note}", file=sys.stderr)
     made = driver.run_tasks(run_ingest, jobs if share == 1 else _some(jobs, share))
     artifact = driver.publish(STEP, identity, (), made)
     check_bad_records(artifact, spec.max_bad_records)
@@ -94,10 +99,11 @@ def ingest(spec: CorpusSpec, driver: Driver, *, share: float = 1.0) -> Pool:
 
 def _some(jobs: list[IngestTask], share: float) -> list[IngestTask]:
     """Return jobs in the order of their keys (a fixed shuffle), up to a share of all bytes."""
-    wanted = share * sum(job.unit.size_bytes for job in jobs)
+    sizes = {job.key: max(1, job.unit.size_bytes) for job in jobs}  # 0: unknown before reading
+    wanted = share * sum(sizes.values())
     chosen: list[IngestTask] = []
     for job in sorted(jobs, key=lambda job: job.key):
-        if sum(each.unit.size_bytes for each in chosen) >= wanted:
+        if sum(sizes[each.key] for each in chosen) >= wanted:
             break
         chosen.append(job)
     return chosen
@@ -115,7 +121,7 @@ def check_bad_records(artifact: Artifact, allowed: float) -> None:
     """
     good = _by_source(artifact.shards)
     bad_shards = [task.quarantine for task in artifact.tasks if task.quarantine]
-    bad = _by_source(bad_shards)
+    bad = _faulty_by_source(bad_shards)
     faults = []
     for source, n in sorted(bad.items()):
         total = n + good.get(source, 0)
@@ -146,6 +152,14 @@ def _by_source(shards: Sequence[Shard]) -> dict[str, int]:
         for pair in read_shard(shard, ("source",))["source"].value_counts().to_pylist():
             counts[pair["values"]] = counts.get(pair["values"], 0) + pair["counts"]
     return counts
+
+
+def _faulty_by_source(shards: Sequence[Shard]) -> dict[str, int]:
+    """Return records whose reason is a fault of the input, by source; a page without text is none."""
+    table = pa.concat_tables([QUARANTINE.empty_table(), *(read_shard(shard) for shard in shards)])
+    faulty = table.filter(pc.invert(pc.is_in(table["reason"], pa.array(sorted(HARMLESS)))))
+    pairs = faulty["source"].value_counts().to_pylist()
+    return {pair["values"]: pair["counts"] for pair in pairs}
 
 
 def _first_places(shards: Sequence[Shard]) -> list[str]:
