@@ -155,7 +155,7 @@ def _by_source(shards: Sequence[Shard]) -> dict[str, int]:
 
 
 def _faulty_by_source(shards: Sequence[Shard]) -> dict[str, int]:
-    """Return records whose reason is a fault of the input, by source; a page without text is none."""
+    """Return records with a fault of the input, by source; a page without text has none."""
     table = pa.concat_tables([QUARANTINE.empty_table(), *(read_shard(shard) for shard in shards)])
     faulty = table.filter(pc.invert(pc.is_in(table["reason"], pa.array(sorted(HARMLESS)))))
     pairs = faulty["source"].value_counts().to_pylist()
