@@ -6,6 +6,7 @@ the columns it touches. The price is disk of about the size of the text.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import tempfile
@@ -135,5 +136,6 @@ class _HashingFile:
         os.replace(self._temporary, self._target)  # noqa: PTH105 - atomic on one file system
 
     def discard(self) -> None:
-        self._file.close()
+        with contextlib.suppress(OSError):  # a full disk refuses what is still buffered, too
+            self._file.close()
         Path(self._temporary).unlink(missing_ok=True)

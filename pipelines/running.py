@@ -14,6 +14,7 @@ from typing import Any
 
 from curator.engine.driver import Driver
 from curator.engine.run import Engine, Inline
+from curator.engine.tasks import NO_ROOM, full_disk
 from curator.errors import LedgerError, RecipeError
 from curator.ledger import Store
 from curator.recipe import Recipe, suggestion
@@ -142,12 +143,19 @@ def open_engine(name: str, address: str | None, workers: int | None) -> Iterator
 
 @contextmanager
 def resumable() -> Iterator[None]:
-    """Turn Ctrl-C into exit code 130 and the advice to go on; the store is whole at any moment."""
+    """Turn Ctrl-C into exit code 130 and a full disk into a ShardError, both with what to do next.
+
+    The store is whole at any moment. Workers that write shards name them in an error of their own.
+    """
     try:
         yield
     except KeyboardInterrupt:
         print("stopped; run the same command again to go on from here", file=sys.stderr)
         raise SystemExit(130) from None
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        raise full_disk(error, str(error.filename or "")) from error
 
 
 def free_bytes(path: Path) -> int:

@@ -87,7 +87,7 @@ class Classifier(FittedScorer):
             "auc": _heldout_auc(model, good_out, bad_out),
         }
         self._refuse_noise(report)
-        model.save_model(str(out / "model.bin"))
+        classifier.save(model, out / "model.bin")
         (out / "report.json").write_text(json.dumps(report, indent=2, sort_keys=True) + "\n")
 
     def load(self, site: Site) -> Any:

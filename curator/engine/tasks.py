@@ -23,6 +23,7 @@ from curator.schema import conform
 from curator.shards import Shard, read_shard, write_shard
 from curator.stage import Corpus, FittedScorer, Site, Stage, WideStage
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # disk, quota or file-size limit
 _MODELS: dict[str, Any] = {}
 _MODELS_KEPT = 2  # a worker meets stages one after the other; more would only hold memory
 
@@ -130,6 +131,8 @@ def run_fit(task: FitTask) -> None:
     except CuratorError:
         raise
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
+            raise full_disk(error, task.name) from error
         raise PluginError(f"{type(error).__name__}: {error}", where=task.name) from error
 
 
@@ -181,8 +184,14 @@ def committed(store: Store, step: str, name: str, make: Callable[[], TaskRecord]
     except CuratorError as error:
         raise error.located(name) from error.__cause__
     except OSError as error:
-        advice = "free some space, then rerun" if error.errno == errno.ENOSPC else "then rerun"
-        raise ShardError(f"{error}; {advice}: finished shards are kept", where=name) from error
+        if error.errno in NO_ROOM:
+            raise full_disk(error, name) from error
+        raise ShardError(f"{error}; rerun: finished shards are kept", where=name) from error
     except Exception as error:
         raise ShardError(f"{type(error).__name__}: {error}", where=name) from error
     return record
+
+
+def full_disk(error: OSError, where: str) -> ShardError:
+    """Return what to say and do where there was no room to write."""
+    return ShardError(f"{error}; free some space, then rerun: finished work is kept", where=where)

@@ -89,7 +89,8 @@ def write_tokens(
     dtype = "uint16" if vocab_size <= 1 << 16 else "uint32"
     out.mkdir(parents=True, exist_ok=True)
     index = _index(draw.table)
-    target = np.memmap(out / TOKENS_FILE, dtype=DTYPES[dtype], mode="w+", shape=(draw.tokens,))
+    _reserve(out / TOKENS_FILE, draw.tokens * np.dtype(DTYPES[dtype]).itemsize)
+    target = np.memmap(out / TOKENS_FILE, dtype=DTYPES[dtype], mode="r+", shape=(draw.tokens,))
     places = _Places(index)
     for part in documents:
         _check(part, vocab_size, bos_id)
@@ -181,6 +182,14 @@ def _check(part: Encoded, vocab_size: int, bos_id: int) -> None:
         raise PluginError(
             f"token id {int(part.tokens.max())} is outside the vocabulary of {vocab_size}"
         )
+
+
+def _reserve(path: Path, size_bytes: int) -> None:
+    """Make a file of zeros that has its room on the disk: a map of a hole would die by SIGBUS."""
+    zeros = memoryview(bytes(min(size_bytes, 1 << 20)))
+    with path.open("wb") as file:
+        for start in range(0, size_bytes, len(zeros)):
+            file.write(zeros[: size_bytes - start])
 
 
 def _sync(path: Path) -> None:

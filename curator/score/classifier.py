@@ -8,6 +8,8 @@ same examples and seed give the same bytes.
 
 from __future__ import annotations
 
+import errno
+import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -81,6 +83,18 @@ def train(good: pa.Array, bad: pa.Array, settings: Settings, order: NDArray[np.i
             thread=1,  # more would race for the weights: another model every time
             verbose=0,
         )
+
+
+def save(model: Any, path: Path) -> None:
+    """Write a model.
+
+    Raises:
+        OSError: there was no room. fastText does not look whether its writes succeed, so the part
+            that it writes last is read back.
+    """
+    model.save_model(str(path))
+    if not np.array_equal(load(path).get_output_matrix(), model.get_output_matrix()):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
 def load(path: Path) -> Any:
