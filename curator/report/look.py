@@ -61,7 +61,7 @@ white-space:nowrap}
 .better{color:var(--good);background:var(--goodwash)}.worse{color:var(--bad);
 background:var(--badwash)}.equivalent{color:var(--even);background:var(--evenwash)}
 .undecided{color:var(--open);background:var(--openwash)}
-.scroll{overflow-x:auto;margin:8px 0 16px}
+.scroll{overflow:auto hidden;margin:8px 0 16px}
 table{border-collapse:collapse;width:100%;font-size:13.5px;font-variant-numeric:tabular-nums}
 caption span{display:inline-block;max-width:calc(100vw - 36px)}
 caption{text-align:left;color:var(--soft);font-size:13px;padding:0 0 6px;caption-side:top}

@@ -1,4 +1,4 @@
-"""What the pages say is there: commands, recipe keys and defaults, readers, scorers, errors, links."""
+"""What the pages say is so: commands, recipe keys, defaults, readers, scorers, errors, links."""
 
 from __future__ import annotations
 
