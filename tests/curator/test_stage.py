@@ -68,7 +68,9 @@ def test_a_corpus_yields_living_rows_of_its_sources(tmp_path):
     store = Store(tmp_path)
     made = corpus_of(store, made_up_texts(10), 2)
     decisions = tuple(
-        write_shard(pa.table({"keep": [True, None, False, True, True]}), tmp_path / f"{n}", name="d")
+        write_shard(
+            pa.table({"keep": [True, None, False, True, True]}), tmp_path / f"{n}", name="d"
+        )
         for n in range(2)
     )
 
