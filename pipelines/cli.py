@@ -6,13 +6,15 @@ Exit codes: 0 done; 1 an error made on purpose; 2 usage; 130 stopped by Ctrl-C, 
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
+
+from pipelines import cli_steps
+from pipelines.printing import STORE, Json, StoreFolder, finish, print_json
 
 commands = typer.Typer(
     help="Raw corpora in, a trained and tested pretraining mixture out, with evidence.",
@@ -21,16 +23,12 @@ commands = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
-Store = Annotated[Path, typer.Option(help="Where artifacts lie, shared by all runs.")]
-STORE = Path(".curator")
-
 
 @commands.command()
 def run(
     recipe: Annotated[Path, typer.Argument(help="The recipe, a YAML file.")],
     corpus: Annotated[Path | None, typer.Option(help="A corpus file to apply it to.")] = None,
-    store: Store = STORE,
+    store: StoreFolder = STORE,
     out: Annotated[Path | None, typer.Option(help="The run's folder [runs/NAME].")] = None,
     engine: Annotated[str, typer.Option(help="inline or ray.")] = "inline",
     address: Annotated[str | None, typer.Option(help="Of a running Ray cluster.")] = None,
@@ -47,17 +45,14 @@ def run(
         recipe, corpus=corpus, store=store, out=out, engine=engine, address=address,
         workers=workers, assignments=set_ or [], quiet=as_json,
     )  # fmt: skip
-    if as_json:
-        _print_json(done.summary)
-    else:
-        done.print()
+    finish(done, as_json=as_json)
 
 
 @commands.command()
 def plan(
     recipe: Annotated[Path, typer.Argument(help="The recipe, a YAML file.")],
     corpus: Annotated[Path | None, typer.Option(help="A corpus file to apply it to.")] = None,
-    store: Store = STORE,
+    store: StoreFolder = STORE,
     sample: Annotated[str, typer.Option(help="Run on such a share and extrapolate: 1%.")] = "",
     set_: Annotated[list[str] | None, typer.Option("--set")] = None,
     as_json: Json = False,
@@ -66,14 +61,14 @@ def plan(
     from pipelines.planning import plan_recipe
 
     planned = plan_recipe(recipe, corpus=corpus, store=store, sample=sample, assignments=set_ or [])
-    _print_json(planned.summary) if as_json else planned.print()
+    finish(planned, as_json=as_json)
 
 
 @commands.command()
 def ingest(
     files: Annotated[list[str], typer.Argument(help="Files, globs, folders or fsspec URLs.")],
     source: Annotated[str, typer.Option(help="The name that mixtures will weigh.")],
-    store: Store = STORE,
+    store: StoreFolder = STORE,
     reader: Annotated[str, typer.Option(help="jsonl, parquet, plain, hub, warc, html.")] = "jsonl",
     max_bad_records: Annotated[float, typer.Option(help="Share that may be unreadable.")] = 0.001,
     workers: Annotated[int | None, typer.Option(min=1)] = None,
@@ -83,21 +78,21 @@ def ingest(
     from pipelines.running import run_ingest_only
 
     done = run_ingest_only(files, source, reader, store, max_bad_records, workers, quiet=as_json)
-    _print_json(done.summary) if as_json else done.print()
+    finish(done, as_json=as_json)
 
 
 @commands.command()
 def stats(
     path: Annotated[str, typer.Argument(help="A run's folder, or an artifact.")],
     by: Annotated[str, typer.Option(help="Split by a column, such as source.")] = "",
-    store: Store = STORE,
+    store: StoreFolder = STORE,
     as_json: Json = False,
 ) -> None:
     """Rows, bytes, quantiles and histograms of every column, and drops by reason."""
     from pipelines.looking import statistics_of
 
     found = statistics_of(path, store, by or None)
-    _print_json(found.summary) if as_json else found.print()
+    finish(found, as_json=as_json)
 
 
 @commands.command()
@@ -107,14 +102,14 @@ def show(
     sort: Annotated[str, typer.Option(help="Column to sort by; -COLUMN for descending.")] = "",
     where: Annotated[str, typer.Option(help="Polars SQL condition: sim > 0.4")] = "",
     rejected: Annotated[str, typer.Option(help="Only documents dropped for this reason.")] = "",
-    store: Store = STORE,
+    store: StoreFolder = STORE,
     as_json: Json = False,
 ) -> None:
     """Documents, readable."""
     from pipelines.looking import documents_of
 
     found = documents_of(path, store, n=n, sort=sort, where=where, rejected=rejected)
-    _print_json(found.summary) if as_json else found.print()
+    finish(found, as_json=as_json)
 
 
 @commands.command()
@@ -127,7 +122,7 @@ def explain(
     from pipelines.explaining import explain_document
 
     found = explain_document(doc_id, run_folder)
-    _print_json(found.summary) if as_json else found.print()
+    finish(found, as_json=as_json)
 
 
 @commands.command()
@@ -140,33 +135,33 @@ def whatif(
     from pipelines.looking import what_if
 
     found = what_if(path, where)
-    _print_json(found.summary) if as_json else found.print()
+    finish(found, as_json=as_json)
 
 
 @commands.command()
 def lineage(
     path: Annotated[str, typer.Argument(help="A run's folder, or an artifact.")],
-    store: Store = STORE,
+    store: StoreFolder = STORE,
     as_json: Json = False,
 ) -> None:
     """Where an artifact came from, back to the sources."""
     from pipelines.looking import lineage_of
 
     found = lineage_of(path, store)
-    _print_json(found.summary) if as_json else found.print()
+    finish(found, as_json=as_json)
 
 
 @commands.command()
 def verify(
     path: Annotated[str, typer.Argument(help="A run's folder, or an artifact.")],
-    store: Store = STORE,
+    store: StoreFolder = STORE,
     as_json: Json = False,
 ) -> None:
     """Whether every byte is as recorded."""
     from pipelines.looking import verification_of
 
     found = verification_of(path, store)
-    _print_json(found.summary) if as_json else found.print()
+    finish(found, as_json=as_json)
     if found.summary["faults"]:
         raise typer.Exit(1)
 
@@ -188,7 +183,7 @@ def scorers(
     from pipelines.plugins import describe_scorers
 
     found = describe_scorers(name)
-    _print_json(found.summary) if as_json else found.print()
+    finish(found, as_json=as_json)
 
 
 @commands.command()
@@ -196,7 +191,7 @@ def schema() -> None:
     """Print the JSON schema of recipes, for editors."""
     from curator.recipe import Recipe
 
-    _print_json(Recipe.model_json_schema())
+    print_json(Recipe.model_json_schema())
 
 
 @commands.command()
@@ -205,11 +200,10 @@ def doctor(as_json: Json = False) -> None:
     from pipelines.plugins import examine
 
     found = examine()
-    _print_json(found.summary) if as_json else found.print()
+    finish(found, as_json=as_json)
 
 
-def _print_json(content: Any) -> None:
-    print(json.dumps(content, ensure_ascii=False, sort_keys=False))
+cli_steps.register(commands)
 
 
 def app() -> None:
@@ -226,7 +220,7 @@ def app() -> None:
             raise
         if "--json" in sys.argv:
             fault = {"class": type(error).__name__, "message": error.message, "where": error.where}
-            _print_json({"error": fault})
+            print_json({"error": fault})
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         raise SystemExit(1) from None
     except KeyboardInterrupt:

@@ -61,7 +61,8 @@ class Evidence:
     """What was measured and what it says.
 
     `bits` is arm -> metric -> one value a seed, bits per byte (lower is better); `effects` has one
-    row an arm and metric; `headline` is the metric that leads: the final target if there is one.
+    row an arm and metric; `headline` is the metric that leads: the final target if there is one;
+    `texts` names what each metric was measured on, so that runs can be compared with each other.
     """
 
     baseline: str
@@ -69,6 +70,7 @@ class Evidence:
     seeds: tuple[int, ...]
     bits: Mapping[str, Mapping[str, list[float]]]
     effects: tuple[tuple[str, str, Any], ...]
+    texts: Mapping[str, str]
 
 
 def run_evaluate(job: EvaluateJob) -> Path:
@@ -107,6 +109,7 @@ def compare_arms(
     with StepProgress("evaluate", len(todo), quiet=driver.quiet, unit="proxies") as progress:
         for _ in driver.engine.map(run_evaluate, todo):
             progress.advance(1, 0, {})
+    driver.folders |= dict.fromkeys(every)
     _record_opening(recipe, driver.store)
     measured = {arm: _measurements(each, sets, tokens) for arm, each in jobs.items()}
     bits = {
@@ -121,6 +124,7 @@ def compare_arms(
         tuple(recipe.train.seeds),
         bits,
         _effects(measured, baseline),
+        _texts(sets),
     )
 
 
@@ -143,6 +147,7 @@ def _measurements(
     from curator.evaluate.statistics import Measurement
 
     found: dict[str, list[Measurement]] = {}
+    texts = _texts(sets)
     for job in jobs:
         run = json.loads((job.run / "run.json").read_text())
         for metric, value in _bits_per_byte(job, sets).items():
@@ -151,7 +156,7 @@ def _measurements(
                 bits_per_byte=value,
                 tokens=run["tokens"],
                 tokenizer=tokens.digest,
-                evaluation=fingerprint(job.identity["sets"]),
+                evaluation=texts[metric],
                 precision=run["precision"],
                 status=run["status"],
             )
@@ -189,6 +194,13 @@ def _effects(
         }
         rows += [(arm, metric, effect) for arm, effect in adjust(effects).items()]
     return tuple(rows)
+
+
+def _texts(sets: Sets) -> dict[str, str]:
+    """Return metric -> the name of its text; a mean has a name made of those it averages."""
+    named = {name: fingerprint([shard.digest, sources]) for name, shard, sources in sets}
+    held = [text for name, text in named.items() if name.startswith(f"{HELDOUT}/")]
+    return named | ({HELDOUT: fingerprint(held)} if len(held) > 1 else {})
 
 
 def _record_opening(recipe: Recipe, store: Store) -> None:

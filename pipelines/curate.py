@@ -43,6 +43,7 @@ class Curated:
     proxies: Mapping[str, list[Path]] = field(default_factory=dict)
     evidence: Evidence | None = None
     steps: tuple[Step, ...] = ()
+    folders: tuple[Path, ...] = ()  # every folder artifact that the run stands on
 
 
 def curate(recipe: Recipe, driver: Driver) -> Curated:
@@ -56,7 +57,10 @@ def curate(recipe: Recipe, driver: Driver) -> Curated:
     pool, heldout = hold_out(spec.heldout, pool, driver)
     guarded = tuple(spec.decontaminate.against) if spec.decontaminate else ()
     if not (recipe.arms or recipe.score or recipe.models):
-        return Curated(pool, None, benchmarks, guarded, heldout, steps=tuple(driver.steps))
+        return Curated(
+            pool, None, benchmarks, guarded, heldout,
+            steps=tuple(driver.steps), folders=tuple(driver.folders),
+        )  # fmt: skip
 
     pool, tokens = count_tokens(spec.tokenizer, pool, driver)
     pool, models = reference_models(recipe.models, pool, tokens, driver)
@@ -71,9 +75,10 @@ def curate(recipe: Recipe, driver: Driver) -> Curated:
         name: mix_arm(chosen, recipe.arms[name], recipe, pool, tokens, driver)
         for name, chosen in selections.items()
     }
-    proxies = train_arms(recipe.train, arms, driver)
+    mixtures = {name: mixed.folder for name, mixed in arms.items()}
+    proxies = train_arms(recipe.train, mixtures, driver)
     evidence = compare_arms(recipe, proxies, benchmarks, heldout, tokens, driver)
     return Curated(
         pool, tokens, benchmarks, guarded, heldout, models, viewed, arms, proxies, evidence,
-        tuple(driver.steps),
+        tuple(driver.steps), tuple(driver.folders),
     )  # fmt: skip

@@ -83,6 +83,7 @@ def reference_models(
         mixture = encode_mixture(f"reference.{name}", _chosen(pool, decision), pool, tokens, driver)
         job = TrainJob(mixture, spec.train.proxy, spec.train.tokens, spec.train.seed, driver.store)
         models[name] = driver.run(run_train, [job])[0]
+        driver.folders[job.folder] = None
     return pool, models
 
 

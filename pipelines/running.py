@@ -58,7 +58,7 @@ def run_recipe(
         raise RecipeError(f"--engine {engine!r}{suggestion(engine, ENGINES)}")
     recipe = load_recipe(path, corpus=corpus, assignments=assignments)
     folder = out or Path("runs") / recipe.name
-    with resumable(), open_engine(engine, address, workers) as workplace:
+    with resumable(store), open_engine(engine, address, workers) as workplace:
         return execute(recipe, Store(store), workplace, folder, quiet=quiet)
 
 
@@ -95,7 +95,7 @@ def run_ingest_only(
     entry: dict[str, Any] = {"reader": reader, "source": source, "files": files}
     corpus = {"ingest": [entry], "max_bad_records": max_bad_records}
     recipe = Recipe.model_validate({"name": f"ingest-{source}", "corpus": corpus})
-    with resumable(), open_engine("inline", None, workers) as workplace:
+    with resumable(store), open_engine("inline", None, workers) as workplace:
         return execute(recipe, Store(store), workplace, Path("runs") / recipe.name, quiet=quiet)
 
 
@@ -142,7 +142,7 @@ def open_engine(name: str, address: str | None, workers: int | None) -> Iterator
 
 
 @contextmanager
-def resumable() -> Iterator[None]:
+def resumable(store: Path) -> Iterator[None]:
     """Turn Ctrl-C into exit code 130 and a full disk into a ShardError, both with what to do next.
 
     The store is whole at any moment. Workers that write shards name them in an error of their own.
@@ -155,7 +155,7 @@ def resumable() -> Iterator[None]:
     except OSError as error:
         if error.errno not in NO_ROOM:
             raise
-        raise full_disk(error, str(error.filename or "")) from error
+        raise full_disk(error, str(error.filename or f"store {store}")) from error
 
 
 def free_bytes(path: Path) -> int:

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from pipelines.comparing import Evidence
     from pipelines.curate import Curated
 
+_OF_PROXIES = (
+    "seed", "tokens", "status", "final_loss", "parameters", "precision", "circumstances",
+)  # fmt: skip
+
 
 def summary_of(recipe: Recipe, curated: Curated, out: Path) -> dict[str, Any]:
     """Return what a run is, what each step did, what each arm holds and which is better."""
@@ -28,9 +32,11 @@ def summary_of(recipe: Recipe, curated: Curated, out: Path) -> dict[str, Any]:
         "arms": {name: _arm(name, curated) for name in curated.arms},
         "baseline": curated.evidence.baseline if curated.evidence else recipe.baseline,
         "comparison": comparison(curated.evidence),
+        "texts": dict(curated.evidence.texts) if curated.evidence else {},
         "report": str(out / "report.html"),
         "artifacts": artifact_names(curated),
         "tokenizer": str(curated.tokens.path) if curated.tokens else None,
+        "folders": [str(folder) for folder in curated.folders],
     }
 
 
@@ -93,7 +99,7 @@ def _arm(name: str, curated: Curated) -> dict[str, Any]:
             **{
                 key: value
                 for key, value in json.loads((folder / "run.json").read_text()).items()
-                if key in ("seed", "tokens", "status", "final_loss", "parameters", "circumstances")
+                if key in _OF_PROXIES
             },
         }
         for folder in curated.proxies.get(name, [])

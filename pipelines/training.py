@@ -19,7 +19,6 @@ from curator.train.proxy import find_proxy
 
 if TYPE_CHECKING:
     from curator.train.loop import Progress
-    from pipelines.mixing import Mixed
 
 PROXY = "proxy"
 PULSE = "pulse"
@@ -115,15 +114,15 @@ def _pulse(path: Path) -> float:
 
 
 def train_arms(
-    spec: TrainSpec | None, arms: Mapping[str, Mixed], driver: Driver
+    spec: TrainSpec | None, mixtures: Mapping[str, Path], driver: Driver
 ) -> dict[str, list[Path]]:
     """Return the runs of every arm, in the order of the seeds."""
     if spec is None:
         return {}
     jobs = [
-        TrainJob(mixed.folder, spec.proxy, spec.tokens, seed, driver.store, arm)
+        TrainJob(mixture, spec.proxy, spec.tokens, seed, driver.store, arm)
         for seed in spec.seeds  # seeds outermost: a cut run leaves whole pairs behind
-        for arm, mixed in arms.items()
+        for arm, mixture in mixtures.items()
     ]
     # Two arms that drew the same documents in the same order are one run.
     distinct = {job.folder: job for job in jobs if not (job.folder / RECORD).exists()}
@@ -137,4 +136,5 @@ def train_arms(
     ) as progress:
         for number, _ in driver.engine.map(run_train, todo):
             progress.advance(todo[number].tokens, 0, {})
-    return {arm: [job.folder for job in jobs if job.arm == arm] for arm in arms}
+    driver.folders |= dict.fromkeys(job.folder for job in jobs)
+    return {arm: [job.folder for job in jobs if job.arm == arm] for arm in mixtures}

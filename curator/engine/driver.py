@@ -54,6 +54,7 @@ class Driver:
     engine: Engine
     quiet: bool = False
     steps: list[Step] = field(default_factory=list)
+    folders: dict[Path, None] = field(default_factory=dict)  # made or served, for `curator gc`
     _wide_seconds: float = 0.0  # of shuffles whose rows have not been routed home yet
 
     def map_stage(
@@ -102,7 +103,10 @@ class Driver:
             for sight in sights(corpus, sidecars, alive)
         ]  # fmt: skip
         begun = time.monotonic()
-        emitted, computed = self.run_tasks(shuffle.run_emit, emit)[:2]
+        made = self.run_tasks(shuffle.run_emit, emit)
+        emitted, computed = made[:2]
+        parents = (corpus, *sidecars, alive)
+        narrow = self.publish(f"{step}.emit", identity, parents, made, listed=False)
         reduce = []
         for group in shuffle.group_ranges(emitted):
             slices = shuffle.slices_of(emitted, group)
@@ -115,9 +119,7 @@ class Driver:
             )
         records, more, _ = self.run_tasks(shuffle.run_reduce, reduce)
         made = (records, computed + more, time.monotonic() - begun)
-        artifact = self.publish(
-            f"{step}.reduce", identity, (corpus, *sidecars, alive), made, listed=False
-        )
+        artifact = self.publish(f"{step}.reduce", identity, (*parents, narrow), made, listed=False)
         self._wide_seconds += made[2]
         return artifact
 
@@ -162,7 +164,9 @@ class Driver:
 
     def folder(self, name: str, identity: Mapping[str, Any], make: Callable[[Path], Any]) -> Path:
         """Return a folder artifact, made once for its identity."""
-        return self.store.folder(name, identity, make)
+        path = self.store.folder(name, identity, make)
+        self.folders[path] = None
+        return path
 
     def run(self, work: Callable[[Any], Any], jobs: Sequence[Any]) -> list[Any]:
         """Return the results of `work` over `jobs`, in the order of the jobs."""

@@ -1,0 +1,107 @@
+"""Commands on what runs have made: hand over, train, compare, tidy, begin a plug-in.
+
+Parsing and printing only, as in `pipelines.cli`, which adds these to its own.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.printing import STORE, Json, StoreFolder, finish
+
+Arm = Annotated[str, typer.Option(help="Which arm of the run; not needed where there is one.")]
+
+
+def export(
+    path: Annotated[Path, typer.Argument(help="A run's folder, or a mixture's.")],
+    form: Annotated[
+        str,
+        typer.Option("--format", help="jsonl, jsonl.zst, parquet, hf, tokens, megatron or mds."),
+    ],
+    out: Annotated[Path, typer.Option(help="The folder to make.")],
+    arm: Arm = "",
+    as_json: Json = False,
+) -> None:
+    """Hand a mixture over to other tools, as text or as tokens in training order."""
+    from pipelines.handing import export as hand_over
+
+    finish(hand_over(path, form, out, arm), as_json=as_json)
+
+
+def train(
+    mixture: Annotated[Path, typer.Argument(help="A mixture's folder, or a run's with --arm.")],
+    proxy: Annotated[str, typer.Option(help="A file of configs/proxies, or a depth: d2.")],
+    tokens: Annotated[int, typer.Option(min=1, help="Tokens a run.")],
+    seeds: Annotated[int, typer.Option(min=1, help="How many: 1, 2, ... this.")] = 3,
+    arm: Arm = "",
+    store: StoreFolder = STORE,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes [all cores].")] = None,
+    as_json: Json = False,
+) -> None:
+    """Train proxies on one mixture, one a seed; finished ones are served."""
+    from pipelines.measuring import train_mixture
+
+    found = train_mixture(
+        mixture, arm=arm, proxy=proxy, tokens=tokens, seeds=seeds, store=store, workers=workers,
+        quiet=as_json,
+    )  # fmt: skip
+    finish(found, as_json=as_json)
+
+
+def compare(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of runs.")],
+    baseline: Annotated[str, typer.Option(help="ARM, or RUN/ARM where runs are several.")] = "",
+    metric: Annotated[str, typer.Option(help="Only this one.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Compare the arms of runs, paired by seed: intervals, verdicts, seeds that would decide."""
+    from pipelines.measuring import compare_run_folders
+
+    finish(compare_run_folders(runs, baseline, metric), as_json=as_json)
+
+
+def diff(
+    one: Annotated[Path, typer.Argument(help="A run's folder.")],
+    other: Annotated[Path, typer.Argument(help="Another's.")],
+    as_json: Json = False,
+) -> None:
+    """What changed between two runs: settings, counts, selections, verdicts."""
+    from pipelines.differing import difference
+
+    finish(difference(one, other), as_json=as_json)
+
+
+def gc(
+    runs: Annotated[list[Path] | None, typer.Argument(help="Runs to keep [all in runs/].")] = None,
+    store: StoreFolder = STORE,
+    delete: Annotated[bool, typer.Option("--delete", help="Remove it.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List what no run stands on, and with --delete free it."""
+    from pipelines.tidying import collect_garbage
+
+    finish(collect_garbage(runs or [Path("runs")], store, delete=delete), as_json=as_json)
+
+
+def new_scorer(
+    name: Annotated[str, typer.Argument(help="What recipes will `use`: small letters.")],
+    out: Annotated[Path | None, typer.Option(help="Folder [curator-scorer-NAME].")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write a scorer's package that installs, runs and passes its tests."""
+    from pipelines.scaffolding import new_scorer as write_package
+
+    finish(write_package(name, out), as_json=as_json)
+
+
+def register(commands: typer.Typer) -> None:
+    """Add the commands of this module to a command line."""
+    for command in (export, train, compare, diff, gc):
+        commands.command()(command)
+    new = typer.Typer(help="Begin something of your own.", no_args_is_help=True)
+    new.command("scorer")(new_scorer)
+    new.callback()(lambda: None)
+    commands.add_typer(new, name="new")

@@ -1,0 +1,81 @@
+"""Hand a run's mixture, or a mixture alone, over to other tools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+
+from curator.errors import LedgerError, RecipeError
+from curator.mix.export import TEXT_FORMATS, TOKEN_FORMATS, export_text, export_tokens
+from curator.mix.reader import INDEX_FILE, NOTES_FILE
+from curator.recipe import suggestion
+from curator.shards import read_shard
+from pipelines.looking import Found, View, open_view
+from pipelines.running import RUN, read_run
+
+
+def export(path: Path, form: str, out: Path, arm: str) -> Found:
+    """Write a mixture in another format into the new folder `out`.
+
+    Args:
+        path: a run's folder, or the folder of a mixture (token formats only: it holds no text).
+        form: one of `TEXT_FORMATS` or `TOKEN_FORMATS`.
+        out: the folder to make.
+        arm: which arm of the run; may be left out where there is one.
+
+    Raises:
+        RecipeError: an unknown format or arm, `out` is there already, text without a run.
+    """
+    known = [*TEXT_FORMATS, *TOKEN_FORMATS]
+    if form not in known:
+        raise RecipeError(f"--format: no format {form!r}{suggestion(form, known)}")
+    mixture = mixture_at(path, arm)
+    if form in TOKEN_FORMATS:
+        export_tokens(mixture, form, out)
+    elif (path / RUN).exists():
+        _export_text(open_view(str(path), path), mixture, form, out)
+    else:
+        raise RecipeError(
+            f"{form!r} is text, and {path} holds tokens only; give the run's folder and --arm"
+        )
+    files = sorted(file for file in out.rglob("*") if file.is_file())
+    size = sum(file.stat().st_size for file in files)
+    summary = {
+        "out": str(out),
+        "format": form,
+        "mixture": str(mixture),
+        "files": len(files),
+        "bytes": size,
+    }
+    return Found(summary, f"{len(files)} files, {size / 1e6:,.1f} MB, in {out}")
+
+
+def mixture_at(path: Path, arm: str = "") -> Path:
+    """Return the folder of tokens that a run's folder (with an arm) or a mixture's leads to.
+
+    Raises:
+        RecipeError: the run has no such arm, or several and none is named.
+        LedgerError: it is neither.
+    """
+    if (path / NOTES_FILE).exists():
+        return path
+    if not (path / RUN).exists():
+        raise LedgerError(f"{path} holds neither {RUN} nor {NOTES_FILE}; wanted a run or a mixture")
+    arms = read_run(path)["arms"]
+    name = arm or (next(iter(arms)) if len(arms) == 1 else "")
+    if name not in arms:
+        said = f"no arm {name!r}{suggestion(name, arms)}" if name else "name one of its arms"
+        raise RecipeError(f"--arm: {said} ({', '.join(arms) or 'it has none'})", where=str(path))
+    return Path(arms[name]["mixture"]["path"])
+
+
+def _export_text(view: View, mixture: Path, form: str, out: Path) -> None:
+    """Write every document of a mixture once, with how often the mixture reads it."""
+    drawn = read_shard(mixture / INDEX_FILE, ("doc_id",))["doc_id"].cast(pa.binary())
+    frame = pl.DataFrame({"doc_id": pl.Series(drawn, dtype=pl.Binary)})
+    counted = frame.group_by("doc_id", maintain_order=True).len("epochs")
+    chosen = pa.table({"doc_id": pa.array(counted["doc_id"].to_list(), pa.binary(16))})
+    corpus = View(view.store, view.corpus)
+    export_text(corpus.tables(), chosen, form, out, epochs=counted["epochs"].to_numpy())

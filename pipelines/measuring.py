@@ -1,0 +1,151 @@
+"""Proxies on a mixture by themselves, and runs compared with each other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from curator.errors import RecipeError
+from curator.recipe import TrainSpec, suggestion
+from pipelines.handing import mixture_at
+from pipelines.looking import Found
+from pipelines.running import open_engine, read_run, resumable
+
+
+def train_mixture(
+    path: Path,
+    *,
+    arm: str,
+    proxy: str,
+    tokens: int,
+    seeds: int,
+    store: Path,
+    workers: int | None,
+    quiet: bool,
+) -> Found:
+    """Train proxies on one mixture from the seeds 1 to `seeds`; finished ones are served.
+
+    Raises:
+        RecipeError: there is no such proxy or arm.
+        ShardError: a run diverged.
+    """
+    from rich.table import Table
+
+    from curator.engine.driver import Driver
+    from curator.ledger import Store
+    from curator.train.proxy import find_proxy
+    from pipelines.training import train_arms
+
+    mixture = mixture_at(path, arm)
+    find_proxy(proxy)
+    spec = TrainSpec(proxy=proxy, tokens=tokens, seeds=list(range(1, seeds + 1)))
+    name, place = arm or mixture.name, Store(store)
+    with resumable(), open_engine("inline", None, workers) as engine, place.writing():
+        driver = Driver(place, engine, quiet=quiet)
+        folders = train_arms(spec, {name: mixture}, driver)[name]
+    runs = [json.loads((folder / "run.json").read_text()) for folder in folders]
+    rows = [
+        {"folder": str(folder), **{key: run[key] for key in ("seed", "tokens", "final_loss")}}
+        for folder, run in zip(folders, runs, strict=True)
+    ]
+    table = Table(title=f"{proxy} on {mixture.name}")
+    for heading in ("seed", "tokens", "final loss", "folder"):
+        table.add_column(heading, justify="left" if heading == "folder" else "right")
+    for row in rows:
+        loss = f"{row['final_loss']:.4f}"
+        table.add_row(str(row["seed"]), f"{row['tokens']:,}", loss, row["folder"])
+    return Found({"mixture": str(mixture), "proxy": proxy, "proxies": rows}, table)
+
+
+def compare_run_folders(folders: Sequence[Path], baseline: str, metric: str) -> Found:
+    """Return every arm of some runs against one of them, paired by seed, on texts they share.
+
+    Args:
+        folders: of finished runs; arms of several are called RUN/ARM.
+        baseline: the arm that the others are compared with; the first run's own unless given.
+        metric: only this one.
+
+    Raises:
+        RecipeError: no such arm or metric, no metric in common, or runs that may not be compared.
+        BudgetError: fewer than two seeds in common.
+    """
+    runs = {folder: read_run(folder) for folder in folders}
+    arms = dict(_arms(runs))
+    first = next(iter(runs.values()))
+    chosen = baseline or _called(next(iter(runs)), str(first["baseline"]), many=len(runs) > 1)
+    if chosen not in arms:
+        raise RecipeError(f"--baseline: no trained arm {chosen!r}{suggestion(chosen, arms)}")
+    measured = set.intersection(*(set(arm["evaluation"]) for arm in arms.values()))
+    metrics = [name for name in arms[chosen]["evaluation"] if name in measured]
+    if metric and metric not in metrics:
+        raise RecipeError(f"--metric: no common metric {metric!r}{suggestion(metric, metrics)}")
+    rows = [row for name in ([metric] if metric else metrics) for row in _rows(name, arms, chosen)]
+    if not rows:
+        raise RecipeError("nothing to compare; wanted two trained arms with a metric in common")
+    return Found({"baseline": chosen, "comparison": rows}, _drawn(rows, chosen))
+
+
+def _called(folder: Path, arm: str, *, many: bool) -> str:
+    return f"{folder.name}/{arm}" if many else arm
+
+
+def _arms(runs: Mapping[Path, Mapping[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the name of each trained arm with its numbers and what must be equal to compare."""
+    for folder, run in runs.items():
+        for name, arm in run["arms"].items():
+            if arm["evaluation"]:
+                known = {"texts": run.get("texts", {}), "tokenizer": run["tokenizer"]}
+                yield _called(folder, name, many=len(runs) > 1), {**arm, **known}
+
+
+def _rows(metric: str, arms: Mapping[str, Any], baseline: str) -> list[dict[str, Any]]:
+    from curator.evaluate.statistics import adjust, compare_runs
+
+    base = _measurements(metric, arms[baseline])
+    effects = {
+        name: compare_runs(_measurements(metric, arm), base)
+        for name, arm in arms.items()
+        if name != baseline
+    }
+    return [
+        {"arm": name, "metric": metric, **asdict(effect)}
+        for name, effect in adjust(effects).items()
+    ]
+
+
+def _measurements(metric: str, arm: Mapping[str, Any]) -> list[Any]:
+    """Return one measurement a seed of an arm, with all that must agree."""
+    from curator.evaluate.statistics import Measurement
+
+    return [
+        Measurement(
+            seed=proxy["seed"],
+            bits_per_byte=value,
+            tokens=proxy["tokens"],
+            tokenizer=Path(arm["tokenizer"]).parent.name,
+            evaluation=arm["texts"].get(metric, ""),
+            precision=proxy["precision"],
+            status=proxy["status"],
+        )
+        for proxy, value in zip(arm["proxies"], arm["evaluation"][metric], strict=True)
+    ]
+
+
+def _drawn(rows: Sequence[Mapping[str, Any]], baseline: str) -> Any:
+    from rich.table import Table
+
+    table = Table(title=f"against {baseline}, bits per byte: below 0 is better")
+    for heading in ("metric", "arm", "effect", "95 % interval", "seeds", "verdict"):
+        text = heading in ("metric", "arm", "verdict")
+        table.add_column(heading, justify="left" if text else "right")
+    for row in rows:
+        needed = row["seeds_needed"]
+        verdict = row["verdict"] + (f" ({needed} seeds would decide)" if needed else "")
+        table.add_row(
+            row["metric"], row["arm"], f"{row['effect']:+.4f}",
+            f"{row['low']:+.4f} to {row['high']:+.4f}", str(row["n"]), verdict,
+        )  # fmt: skip
+    return table

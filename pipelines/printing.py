@@ -1,0 +1,34 @@
+"""What all commands share: their common options, and one JSON object or something for people."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Protocol
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+StoreFolder = Annotated[Path, typer.Option(help="Where artifacts lie, shared by all runs.")]
+STORE = Path(".curator")
+
+
+class Answer(Protocol):
+    """What a command found out."""
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """For --json."""
+
+    def print(self) -> None:
+        """Print it for people."""
+
+
+def finish(answer: Answer, *, as_json: bool) -> None:
+    """Print an answer in the form that was asked for."""
+    print_json(answer.summary) if as_json else answer.print()
+
+
+def print_json(content: Any) -> None:
+    """Print one JSON object on one line."""
+    print(json.dumps(content, ensure_ascii=False))
