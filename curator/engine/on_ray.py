@@ -14,7 +14,7 @@ from typing import Any
 import ray
 import ray.exceptions
 
-from curator.engine.run import _ONE_THREAD, RETRIES, Job, Result
+from curator.engine.run import ONE_THREAD, RETRIES, Job, Result
 from curator.errors import RecipeError, ShardError
 
 _IN_FLIGHT_PER_WORKER = 2  # keeps every worker busy without flooding the scheduler
@@ -24,7 +24,7 @@ class OnRay:
     """A Ray cluster: that at `address`, or a local one of `workers` processes."""
 
     def __init__(self, workers: int | None = None, address: str | None = None) -> None:
-        options: dict[str, Any] = {"runtime_env": {"env_vars": _ONE_THREAD}}
+        options: dict[str, Any] = {"runtime_env": {"env_vars": ONE_THREAD}}
         if address is None:
             options |= {"num_cpus": workers or len(os.sched_getaffinity(0))}
             options |= {"include_dashboard": False, "address": "local"}

@@ -27,7 +27,7 @@ RETRIES = 2
 _JOBS_PER_WORKER = 64  # a worker is replaced after this many: leaks of native libraries end there
 # One thread a worker: parallelism is over shards, and results of BLAS must not depend on cores.
 _LIBRARIES = ("OMP", "OPENBLAS", "MKL", "NUMBA", "RAYON", "ARROW")
-_ONE_THREAD = {
+ONE_THREAD = {
     **{f"{library}_NUM_THREADS": "1" for library in _LIBRARIES},
     "POLARS_MAX_THREADS": "1",
     "TOKENIZERS_PARALLELISM": "false",
@@ -121,7 +121,7 @@ class Inline:
 
     def _executor(self) -> ProcessPoolExecutor:
         if self._pool is None:
-            os.environ.update({k: v for k, v in _ONE_THREAD.items() if k not in os.environ})
+            os.environ.update({k: v for k, v in ONE_THREAD.items() if k not in os.environ})
             self._pool = ProcessPoolExecutor(
                 max_workers=self.workers,
                 mp_context=multiprocessing.get_context("spawn"),
