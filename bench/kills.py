@@ -96,6 +96,7 @@ class Storm:
             trial = Trial(self.folder / f"{len(self.outcomes):02d}", self.engine)
             self.outcomes.append(self._one_store(trial, kills))
             shutil.rmtree(trial.folder, ignore_errors=True)
+            print(f"{self.engine}: {len(self.kills)} of {kills} kills", flush=True)
         for line in self.table():
             print(line, flush=True)
         return sum(len(o.differences) + o.lost + o.redone for o in self.outcomes) + sum(
@@ -144,7 +145,7 @@ class Storm:
         process = trial.start()
         begun = time.monotonic()
         while process.poll() is None:
-            moment = float(self._chance.uniform(0.1, 1.0)) * self.seconds
+            moment = float(self._chance.uniform(0.05, 0.8)) * self.seconds
             enough = len(self.kills) >= kills
             if enough or not _alive_for(process, moment):
                 process.wait()

@@ -100,11 +100,12 @@ class Trial:
     engine: str = "inline"
     workers: int = 2
     address: str = ""
+    disk: Path | None = None  # where the store lies; None: in `folder`
 
     @property
     def store(self) -> Path:
         """Where its artifacts lie."""
-        return self.folder / "store"
+        return (self.disk or self.folder) / "store"
 
     def write(self, content: dict[str, Any]) -> Trial:
         """Write the recipe (JSON is YAML) and return the trial."""

@@ -142,7 +142,7 @@ def open_engine(name: str, address: str | None, workers: int | None) -> Iterator
 
 
 @contextmanager
-def resumable(store: Path) -> Iterator[None]:
+def resumable(store: Path | None = None) -> Iterator[None]:
     """Turn Ctrl-C into exit code 130 and a full disk into a ShardError, both with what to do next.
 
     The store is whole at any moment. Workers that write shards name them in an error of their own.
@@ -155,7 +155,7 @@ def resumable(store: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno not in NO_ROOM:
             raise
-        raise full_disk(error, str(error.filename or f"store {store}")) from error
+        raise full_disk(error, str(error.filename or store or "")) from error
 
 
 def free_bytes(path: Path) -> int:

@@ -11,10 +11,10 @@ import pytest
 
 
 @contextmanager
-def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
+def small_disk(folder: Path, megabytes: float) -> Iterator[Path]:
     """Yield an empty file system of so many MB; skip the test where mounting is not permitted."""
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)]
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={int(megabytes * 1024)}k", "tmpfs", str(folder)]
     try:
         done = subprocess.run(mount, capture_output=True, text=True, check=False)
     except FileNotFoundError:
@@ -27,7 +27,7 @@ def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-def resize(folder: Path, megabytes: int) -> None:
+def resize(folder: Path, megabytes: float) -> None:
     """Give a small disk another size: what freeing space does."""
-    options = f"remount,size={megabytes}m"
+    options = f"remount,size={int(megabytes * 1024)}k"
     subprocess.run(["mount", "-o", options, str(folder)], check=True)
