@@ -40,7 +40,7 @@ def drops_of(pool: Pool) -> tuple[made.Drop, ...]:
 
 def rule_text(decision: Artifact, reason: str) -> str:
     """Return a cleaning rule as what fails it, with its source; "" for any other reason."""
-    rule = _rule(reason)
+    rule = rule_called(reason)
     if rule is None:
         return ""
     in_force = {
@@ -52,7 +52,7 @@ def rule_text(decision: Artifact, reason: str) -> str:
     return f"{rule.statistic} {sign} {in_force.get(reason, rule.threshold):g} ({rule.source})"
 
 
-def _rule(reason: str) -> Rule | None:
+def rule_called(reason: str) -> Rule | None:
     """Return the published rule that a reason names, if it names one."""
     name, _, rule = reason.partition(".")
     return next((each for each in RULES.get(name, ()) if each.name == rule), None)
@@ -157,7 +157,7 @@ def excerpt(pool: Pool, decision: Artifact, number: int, row: int) -> made.Excer
 
 def _deciding(numbers: Mapping[str, Any], reason: str) -> dict[str, Any]:
     """Return the statistics that a cleaning rule looked at; all of a short verdict."""
-    rule = _rule(reason)
+    rule = rule_called(reason)
     wanted = {rule.statistic, f"edited.{rule.statistic}"} if rule else {reason, "language"}
     chosen = {name: value for name, value in numbers.items() if name in wanted}
     return chosen or dict(list(numbers.items())[:4])

@@ -6,6 +6,9 @@ the store). Nothing is computed that a run has not recorded.
 
 from __future__ import annotations
 
+import os
+import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +36,9 @@ class Found:
         """Print it for people."""
         from rich.console import Console
 
-        Console().print(self.shown)
+        # A pipe has no width: 80 columns would cut what no terminal asked to be cut.
+        wide = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120
+        Console(width=wide).print(self.shown)
 
 
 @dataclass(frozen=True)
@@ -52,8 +57,8 @@ class View:
             for sidecar in self.sidecars:
                 beside = read_shard(sidecar.shards[number])
                 for name in beside.column_names:
-                    if name not in (*table.column_names, "keep", "reason"):
-                        table = table.append_column(beside.schema.field(name), beside[name])
+                    if name not in ("keep", "reason"):
+                        table = _joined(table, beside.schema.field(name), beside[name])
             if self.decisions:
                 table = self._judged(table, number)
             yield table.select(list(columns)) if columns else table
@@ -66,7 +71,21 @@ class View:
             here = pc.is_valid(reason)
             steps = pc.if_else(here, pa.scalar(decision.name), steps)
             reasons = pc.if_else(here, reason, reasons)
+        table = table.append_column("keep", pc.is_null(reasons))
         return table.append_column("dropped_by", steps).append_column("reason", reasons)
+
+
+def _joined(table: pa.Table, field: pa.Field, column: pa.ChunkedArray) -> pa.Table:
+    """Return a table with one more column; steps that share a name fill each other's gaps.
+
+    A copy has its `jaccard` from the deduplication that dropped it, whichever it was.
+    """
+    if field.name not in table.column_names:
+        return table.append_column(field, column)
+    at = table.column_names.index(field.name)
+    if table.field(at).type != field.type or not table[at].null_count:
+        return table
+    return table.set_column(at, table.field(at), pc.coalesce(table[at], column))
 
 
 def open_view(path: str, store: Path) -> View:
@@ -114,9 +133,11 @@ def documents_of(path: str, store: Path, *, n: int, sort: str, where: str, rejec
             f"no document fits; reasons there are: {', '.join(_reasons(view)) or 'none'}",
             where=path,
         )
-    table = best.to_arrow()
     rows = [{k: _plain(v) for k, v in row.items() if v is not None} for row in best.to_dicts()]
-    return Found({"documents": rows}, documents(table))
+    asked = [sort.lstrip("-"), *_words(where)]
+    reasons = set(best["reason"].to_list()) if rejected and "reason" in best.columns else set()
+    named = _worth_showing(view, best.columns, asked, reasons)
+    return Found({"documents": rows}, documents(best.to_arrow(), columns=named))
 
 
 def what_if(path: Path, where: str) -> Found:
@@ -175,7 +196,7 @@ def lineage_of(path: str, store: Path) -> Found:
             reached[artifact.id] = artifact
             queue += [known[p] for p in artifact.parents if p in known]
     tree = Tree(f"[bold]{path}")
-    for artifact in reversed(list(reached.values())):
+    for artifact in _parents_first(reached):
         parents = ", ".join(known[p].name for p in artifact.parents if p in known) or "sources"
         tree.add(
             f"{artifact.name} [dim]{artifact.id[:12]}[/] {artifact.rows_out:,} of "
@@ -184,17 +205,29 @@ def lineage_of(path: str, store: Path) -> Found:
     return Found({"artifacts": [entry(one) for one in reached.values()]}, tree)
 
 
+def _parents_first(artifacts: dict[str, Artifact]) -> list[Artifact]:
+    """Return artifacts in an order in which each comes after all it was made from."""
+    placed: dict[str, Artifact] = {}
+
+    def place(artifact: Artifact) -> None:
+        for parent in artifact.parents:
+            if parent in artifacts and parent not in placed:
+                place(artifacts[parent])
+        placed.setdefault(artifact.id, artifact)
+
+    for artifact in reversed(list(artifacts.values())):
+        place(artifact)
+    return list(placed.values())
+
+
 def verification_of(path: str, store: Path) -> Found:
     """Return whether every byte of a run's, or one artifact's, files is as recorded."""
     view = open_view(path, store)
     artifacts = {one.id: one for one in (view.corpus, *view.decisions, *view.sidecars)}
     faults = [fault for one in artifacts.values() for fault in damage(one)]
-    folders: list[Path] = []
-    if (Path(path) / RUN).exists():
-        for arm in read_run(Path(path))["arms"].values():
-            folders += [Path(arm["mixture"]["path"]), Path(arm["selection"]["path"]).parent]
-            folders += [Path(proxy["folder"]) for proxy in arm["proxies"]]
-    for folder in dict.fromkeys(folders):
+    in_run = (Path(path) / RUN).exists()
+    folders = [Path(folder) for folder in read_run(Path(path))["folders"]] if in_run else []
+    for folder in folders:
         faults += folder_damage(folder) if (folder / RECORD).exists() else [f"{folder} is missing"]
     shards = sum(len(one.shards) for one in artifacts.values())
     said = (
@@ -203,6 +236,33 @@ def verification_of(path: str, store: Path) -> Found:
         else "[red]" + "\n".join(faults)
     )
     return Found({"shards": shards, "folders": len(folders), "faults": faults}, said)
+
+
+def _worth_showing(
+    view: View, columns: list[str], asked: list[str], reasons: set[str]
+) -> list[str] | None:
+    """Return the columns to print beside a text: what was asked for, tokens, scores, the copy.
+
+    The forty statistics of cleaning would bury them; all are in --json. None: not a run's folder.
+    """
+    from pipelines.excerpts import rule_called
+
+    if not view.decisions:
+        return None
+    wanted = {*asked, "n_tokens"}
+    if reasons:
+        wanted |= {"jaccard", "containment", "benchmark", "item_id", "matched_text"}
+        rules = [rule_called(reason) for reason in sorted(reasons)]
+        wanted |= {rule.statistic for rule in rules if rule}
+        wanted |= {reason for reason in reasons if reason in columns}
+    for sidecar in view.sidecars:
+        if sidecar.name.startswith("score."):
+            wanted |= set(read_shard(sidecar.shards[0]).column_names)
+    return [name for name in columns if name in wanted]
+
+
+def _words(where: str) -> list[str]:
+    return re.findall(r"[A-Za-z_][\w.]*", where)
 
 
 def _for_reason(reason: str) -> pl.Expr:

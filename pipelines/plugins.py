@@ -27,20 +27,43 @@ def describe_scorers(name: str | None) -> Found:
     from rich.table import Table
 
     rows = [scorer_row(one) for one in ([name] if name else scorer_names())]
-    table = Table(title="scorers")
-    for heading in ("use", "column", "unit", "better", "learns from", "what it says"):
-        table.add_column(heading, overflow="fold")
+    if name:
+        return Found({"scorers": rows}, _described(rows[0]))
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("use", no_wrap=True)
+    for heading in ("learns from", "writes", "what it says"):
+        table.add_column(heading)
     for row in rows:
-        if "error" in row:
-            table.add_row(row["use"], "", "", "", "", f"[red]{row['error']}")
-            continue
-        table.add_row(
-            row["use"], row["column"], row["unit"], row["better"],
-            ", ".join(row["learns_from"]), row["about"],
-        )  # fmt: skip
-    if name and "settings" in rows[0]:
-        table.caption = "\n".join(f"{k}: {v}" for k, v in rows[0]["settings"].items())
+        said = f"[red]{row['error']}" if "error" in row else row["about"]
+        table.add_row(row["use"], ", ".join(row.get("learns_from", [])), _column(row), said)
     return Found({"scorers": rows}, table)
+
+
+def _column(row: dict[str, Any]) -> str:
+    """Return a score's column with its unit and direction."""
+    if not row.get("column"):
+        return ""
+    return f"{row['column']} ({row['unit']}; {row['better']} is better)"
+
+
+def _described(row: dict[str, Any]) -> Any:
+    """Return one scorer as lines: what it says, needs, writes, and its settings with defaults."""
+    from rich.table import Table
+
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_row("use", row["use"])
+    table.add_row("from", row["package"])
+    if "error" in row:
+        table.add_row("error", f"[red]{row['error']}")
+        return table
+    table.add_row("says", row["about"])
+    table.add_row("learns from", ", ".join(row["learns_from"]) or "nothing")
+    table.add_row("writes", _column(row))
+    for setting, default in row["settings"].items():
+        table.add_row(f"  {setting}", default)
+    return table
 
 
 def scorer_row(name: str) -> dict[str, Any]:
@@ -91,6 +114,8 @@ def examine() -> Found:
     }
     weights = describe()
     table = Table(title="this machine", show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     for what, value in {**facts, **versions}.items():
         table.add_row(what, f"[red]{value}" if value == "absent" else str(value))
     for row in weights:

@@ -27,6 +27,7 @@ QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 DISTINCT_LIMIT = 256  # a column with more distinct values has no list of values
 VALUE_LIMIT = 200  # bytes; a column with a longer value is text, not a label
 BINS = 24
+MEDIANS = 5  # numeric columns shown for each group: the last ones, where scores stand
 _BARS = " ▁▂▃▄▅▆▇█"
 
 
@@ -125,11 +126,8 @@ class Statistics:
         parts: list[RenderableType] = [_heading(self), _column_table(self)]
         if self.dropped:
             parts.append(_dropped_table(self))
-        for name in sorted(self.groups):
-            group = self.groups[name]
-            parts += [Text(), _heading(group, f"{self.by} = {name}"), _column_table(group)]
-            if group.dropped:
-                parts.append(_dropped_table(group))
+        if self.groups:
+            parts += [Text(), _group_table(self)]
         return Group(*parts)
 
 
@@ -242,14 +240,15 @@ def _heading(found: Statistics, title: str = "all rows") -> Text:
 
 def _column_table(found: Statistics) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("column")
-    table.add_column("type", style="dim")
+    table.add_column("column", no_wrap=True)
     for name in ("nulls", "min", "5 %", "median", "95 %", "max", "mean"):
-        table.add_column(name, justify="right")
-    table.add_column("distribution")
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("distribution", overflow="ellipsis")
     for name, column in found.columns.items():
         numbers = column.numbers
-        cells = [Text(one_line(name, 40)), Text(_kind(column)), _nulls(column, found.rows)]
+        if not (numbers.count or column.values):
+            continue  # ids, and what is always null; --json lists them
+        cells = [_name(name, column), _nulls(column, found.rows)]
         if numbers.count:
             shown = (
                 numbers.least,
@@ -268,8 +267,35 @@ def _short(value: float) -> float | int:
     return int(value) if value == int(value) and abs(value) < 1e15 else value
 
 
-def _kind(column: ColumnStatistics) -> str:
-    return "text, bytes" if _is_text(column.kind) else one_line(column.kind, 24)
+def _name(name: str, column: ColumnStatistics) -> Text:
+    """Return a column's name, and what its numbers are of where they are not its values."""
+    shown = Text(one_line(name, 40))
+    return shown.append(" (bytes)", style="dim") if _is_text(column.kind) else shown
+
+
+def _group_table(found: Statistics) -> Table:
+    """Return one row a group: rows, drops, text, and the medians of the last numbers there are."""
+    numeric = [
+        name
+        for name, column in found.columns.items()
+        if column.numbers.count and not _is_text(column.kind)
+    ]
+    shown = numeric[-MEDIANS:]
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column(one_line(found.by, 40), no_wrap=True)
+    for name in ("rows", "dropped", "text", *(f"median {one_line(name, 24)}" for name in shown)):
+        table.add_column(name, justify="right")
+    for name in sorted(found.groups):
+        group = found.groups[name]
+        medians = [group.columns[each].numbers.quantile(0.5) for each in shown]
+        table.add_row(
+            Text(one_line(name, 40)),
+            grouped(group.rows),
+            share(sum(group.dropped.values()), group.rows),
+            size(group.text_bytes),
+            *("" if value is None else plain(_short(value)) for value in medians),
+        )
+    return table
 
 
 def _nulls(column: ColumnStatistics, rows: int) -> Text:
@@ -282,11 +308,16 @@ def _shape(column: ColumnStatistics) -> Text:
     if column.values is not None:
         leading = ", ".join(f"{one_line(value, 24)} {grouped(n)}" for value, n in column.top[:3])
         more = f" … {len(column.values)} values" if len(column.values) > 3 else ""
-        return Text(leading + more)
+        return _line(leading + more)
     if not column.numbers.count:
         return Text("")
     _, counts = column.numbers.histogram(BINS)
-    return Text(sparkline(counts.tolist()) + (" log" if column.numbers.is_wide else ""))
+    return _line(sparkline(counts.tolist()) + " log" * column.numbers.is_wide)
+
+
+def _line(shown: str) -> Text:
+    """Return text that a narrow terminal cuts short and does not wrap."""
+    return Text(shown, no_wrap=True, overflow="ellipsis")
 
 
 def _dropped_table(found: Statistics) -> Table:
