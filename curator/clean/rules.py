@@ -192,5 +192,5 @@ def first_failure(statistics: pl.DataFrame, rules: Sequence[RuleSet]) -> pl.Seri
         for rule in RULES[each.name]
         if rule.name == name
     ]
-    nothing = pl.lit(None, pl.String)
+    nothing = pl.repeat(None, pl.len(), dtype=pl.String)  # a row a document, also without rules
     return statistics.select(pl.coalesce([*reasons, nothing]).alias("reason"))["reason"]

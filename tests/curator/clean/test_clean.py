@@ -47,6 +47,13 @@ def test_cleaning_keeps_english_prose_and_says_why_it_drops(identifier):
     assert rows["reason"].to_pylist()[:3] == [None, "language", "gopher_quality.min_words"]
 
 
+def test_without_rules_every_document_is_kept_and_measured():
+    rows = Clean(language=None).process(None, table(ENGLISH, "", "{ } " * 400))
+
+    assert rows["keep"].to_pylist() == [True, True, True]
+    assert rows["reason"].null_count == 3
+
+
 def test_without_a_language_none_is_identified():
     stage = Clean(language=None, rules=parse_rules(["c4"]))
     rows = stage.process(stage.load(Site()), table(ENGLISH, GERMAN))

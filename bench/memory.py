@@ -1,0 +1,212 @@
+"""Peak memory of each process while a run reads 0.25, 0.5, 1 and 2 GB:
+`python -m bench.memory [--sizes 0.25 0.5 1 2] [--workers 2] [--seconds 0.1]`.
+
+Inputs are installed text, again and again, each round with its letters exchanged, so that rounds
+are no duplicates. The run ingests, cleans, removes exact and near copies, decontaminates, trains
+a tokenizer, counts tokens and selects. Stores are removed when measured.
+
+Shards are memory-mapped, and pages of a map count as resident until the kernel wants them back:
+they are cache that never needs room. What can not be given back is RssAnon of /proc/PID/status,
+and that is held to be flat; VmRSS is printed beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+
+from bench.trial import Trial
+from curator.ingest.installed import InstalledReader
+
+GB = 1_000_000_000
+FLAT = 0.2  # a peak may grow by so much from the smallest to the largest input
+_FILE_BYTES = 64_000_000
+_ROLES = ("driver", "worker")
+
+
+@dataclass
+class Peak:
+    """The most that any process of one role held, in bytes, and what the driver did then."""
+
+    anonymous: int = 0
+    resident: int = 0
+    step: str = ""
+
+
+def watch(process: subprocess.Popen[str], seconds: float, store: Path) -> dict[str, Peak]:
+    """Return the peaks of a run's processes by role, once it has ended."""
+    peaks = {role: Peak() for role in _ROLES}
+    while process.poll() is None:
+        for role, pid in _family(process.pid):
+            held, peak = _held(pid), peaks[role]
+            if held.get("RssAnon", 0) > peak.anonymous:
+                peak.anonymous, peak.step = held["RssAnon"], _latest_step(store)
+            peak.resident = max(peak.resident, held.get("VmRSS", 0))
+        time.sleep(seconds)
+    return peaks
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sizes", type=float, nargs="+", default=[0.25, 0.5, 1.0, 2.0])
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--seconds", type=float, default=0.1, help="between two looks")
+    parser.add_argument("--shard-mb", type=int, default=64)
+    asked = parser.parse_args()
+    peaks: dict[float, dict[str, Peak]] = {}
+    print(
+        f"{'input':>8} {'documents':>10} {'seconds':>8}  {'driver anon / rss':>19}  "
+        f"{'worker anon / rss':>19}  MB; anon peaked after"
+    )
+    for size in asked.sizes:
+        folder = Path(tempfile.mkdtemp(prefix="curator-memory-"))
+        try:
+            begun = time.monotonic()
+            write_text(folder / "in", int(size * GB))
+            written = time.monotonic() - begun
+            print(f"  ({size} GB written in {written:.0f} s)", file=sys.stderr, flush=True)
+            peaks[size] = measure(folder, size, asked.workers, asked.seconds, asked.shard_mb)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+    first, last = asked.sizes[0], asked.sizes[-1]
+    steep = False
+    for role in _ROLES:
+        ratio = peaks[last][role].anonymous / max(1, peaks[first][role].anonymous)
+        steep |= ratio > 1 + FLAT
+        print(f"{role}: peak at {last} GB is {ratio:.2f} of that at {first} GB (wanted <= 1.20)")
+    return 1 if steep else 0
+
+
+def measure(
+    folder: Path, size: float, workers: int, seconds: float, shard_mb: int
+) -> dict[str, Peak]:
+    """Run over the files in `folder`, print a line, and return the peaks by role."""
+    trial = Trial(folder, workers=workers).write(_recipe(folder / "in", shard_mb))
+    begun = time.monotonic()
+    process = trial.start()
+    peaks = watch(process, seconds, trial.store)
+    if process.returncode:
+        raise RuntimeError(f"exit code {process.returncode}\n{trial.log()}")
+    documents = trial.summary()["stages"][0]["rows_in"]
+    shown = "  ".join(
+        f"{peaks[role].anonymous / 1e6:9.0f} / {peaks[role].resident / 1e6:7.0f}" for role in _ROLES
+    )
+    steps = ", ".join(f"{role}: {peaks[role].step}" for role in _ROLES)
+    print(
+        f"{size:5.2f} GB {documents:10,} {time.monotonic() - begun:8.0f}  {shown}  {steps}",
+        flush=True,
+    )
+    for stage in trial.summary()["stages"]:
+        print(
+            f"    {stage['name']}: {stage['rows_in']:,} in, {stage['rows_out']:,} out, "
+            f"{stage['seconds']:.0f} s",
+            file=sys.stderr,
+            flush=True,
+        )
+    return peaks
+
+
+def write_text(folder: Path, size_bytes: int) -> None:
+    """Write JSON lines of so many bytes: installed text again and again, each round in a cipher.
+
+    Every round but the first exchanges letters by a permutation of its own, so shingles differ
+    between rounds while lengths, lines and repetitions stay. One text in twenty is left as it is:
+    copies for deduplication to find. `exam.jsonl` beside the folder is the benchmark.
+    """
+    folder.mkdir(parents=True)
+    texts = list(_installed())
+    exam = [json.dumps({"text": text}) + "\n" for text in texts[:: len(texts) // 200]]
+    (folder.parent / "exam.jsonl").write_text("".join(exam))
+    files = written = turn = 0
+    held: list[bytes] = []
+    while written < size_bytes:
+        cipher = _cipher(turn)
+        for at, text in enumerate(texts):
+            varied = text if at % 20 == turn % 20 else text.translate(cipher)
+            held.append(json.dumps({"text": varied}, ensure_ascii=False).encode() + b"\n")
+            written += len(held[-1])
+            if len(held) % 1000 == 0 and sum(map(len, held)) > _FILE_BYTES:
+                files = _flush(folder, files, held)
+            if written >= size_bytes:
+                break
+        turn += 1
+    _flush(folder, files, held)
+
+
+def _flush(folder: Path, files: int, held: list[bytes]) -> int:
+    """Write what is held as one more file, and return how many there are."""
+    (folder / f"part-{files:04d}.jsonl").write_bytes(b"".join(held))
+    held.clear()
+    return files + 1
+
+
+def _cipher(turn: int) -> dict[int, int]:
+    """Return the letters' exchange of one round; none in round 0."""
+    letters = np.arange(ord("a"), ord("z") + 1)
+    order = np.random.default_rng(turn).permutation(26) if turn else np.arange(26)
+    small = dict(zip(letters.tolist(), letters[order].tolist(), strict=True))
+    return small | {key - 32: value - 32 for key, value in small.items()}
+
+
+def _installed() -> Iterator[str]:
+    reader = InstalledReader(max_bytes=3_000_000)
+    for unit in reader.plan():
+        for batch in reader.documents(unit):
+            yield from batch.documents["text"].to_pylist()
+
+
+def _recipe(files: Path, shard_mb: int) -> dict[str, Any]:
+    return {
+        "name": "memory",
+        "corpus": {
+            "ingest": [{"reader": "jsonl", "source": "text", "files": str(files)}],
+            "shard_bytes": shard_mb << 20,
+            "clean": {"language": None, "rules": ["gopher_repetition"]},
+            "dedup": {"exact": True, "minhash": {"threshold": 0.8}, "max_source_loss": 1.0},
+            "benchmarks": {"exam": {"test": str(files.parent / "exam.jsonl"), "text": "text"}},
+            "decontaminate": {"against": ["exam/test"], "ngram": 13},
+            "tokenizer": {"bpe": 4096},
+        },
+        "arms": {"random": {"select": {"method": "random", "tokens": 5_000_000}}},
+    }
+
+
+def _family(pid: int) -> Iterator[tuple[str, int]]:
+    yield "driver", pid
+    try:
+        for child in psutil.Process(pid).children(recursive=True):
+            yield "worker", child.pid
+    except psutil.NoSuchProcess:
+        return
+
+
+def _held(pid: int) -> dict[str, int]:
+    """Return RssAnon and VmRSS of a process in bytes; nothing if it is gone."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return {}
+    pairs = (line.split(":") for line in lines if line.startswith(("RssAnon", "VmRSS")))
+    return {name: int(value.split()[0]) * 1024 for name, value in pairs}
+
+
+def _latest_step(store: Path) -> str:
+    """Return the step whose record was written last."""
+    folders = [path for path in (store / "shards").glob("*") if path.is_dir()]
+    return max(folders, key=lambda path: path.stat().st_mtime_ns).name if folders else "start"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
