@@ -198,7 +198,12 @@ def test_the_readmes_scorer_runs_and_keeps_the_contract(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("page", ["README.md", RECIPES])
-def test_recipes_on_pages_have_no_mistake(page: str):
+def test_recipes_on_pages_have_no_mistake(page: str, tmp_path: Path, monkeypatch):
+    for name in re.findall(r'files: "(.+?)"', text_of(page)):  # a recipe's files must be there
+        file = tmp_path / name.replace("*", "any")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    monkeypatch.chdir(tmp_path)
     for block in blocks(page, "yaml"):
         content = {"name": "page", **yaml(block)}
         wrong = recipe.shape_problems(content)[1]
