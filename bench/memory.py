@@ -1,9 +1,9 @@
 """Peak memory of each process while a run reads 0.25, 0.5, 1 and 2 GB:
 `python -m bench.memory [--sizes 0.25 0.5 1 2] [--workers 2] [--seconds 0.1]`.
 
-Inputs are installed text, again and again, each round with its letters exchanged, so that rounds
-are no duplicates. The run ingests, cleans, removes exact and near copies, decontaminates, trains
-a tokenizer, counts tokens and selects. Stores are removed when measured.
+Inputs are installed text, again and again, each round with its words in another order, so that
+rounds are no duplicates. The run ingests, cleans, removes exact and near copies, decontaminates,
+trains a tokenizer, counts tokens and selects. Stores are removed when measured.
 
 Shards are memory-mapped, and pages of a map count as resident until the kernel wants them back:
 they are cache that never needs room. What can not be given back is RssAnon of /proc/PID/status,
@@ -24,7 +24,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import psutil
 
 from bench.trial import Trial
@@ -66,6 +65,7 @@ def main() -> int:
     parser.add_argument("--shard-mb", type=int, default=64)
     asked = parser.parse_args()
     peaks: dict[float, dict[str, Peak]] = {}
+    texts = list(_installed())
     print(
         f"{'input':>8} {'documents':>10} {'seconds':>8}  {'driver anon / rss':>19}  "
         f"{'worker anon / rss':>19}  MB; anon peaked after"
@@ -74,7 +74,7 @@ def main() -> int:
         folder = Path(tempfile.mkdtemp(prefix="curator-memory-"))
         try:
             begun = time.monotonic()
-            write_text(folder / "in", int(size * GB))
+            write_text(texts, folder / "in", int(size * GB))
             written = time.monotonic() - begun
             print(f"  ({size} GB written in {written:.0f} s)", file=sys.stderr, flush=True)
             peaks[size] = measure(folder, size, asked.workers, asked.seconds, asked.shard_mb)
@@ -118,31 +118,28 @@ def measure(
     return peaks
 
 
-def write_text(folder: Path, size_bytes: int) -> None:
-    """Write JSON lines of so many bytes: installed text again and again, each round in a cipher.
+def write_text(texts: list[str], folder: Path, size_bytes: int) -> None:
+    """Write JSON lines of so many bytes: texts again and again, each round in another order.
 
-    Every round but the first exchanges letters by a permutation of its own, so shingles differ
-    between rounds while lengths, lines and repetitions stay. One text in twenty is left as it is:
-    copies for deduplication to find. `exam.jsonl` beside the folder is the benchmark.
+    In round k every text's words are dealt into k + 1 hands, so shingles differ between rounds
+    while words and lengths stay. One text in twenty is left as it is: copies for deduplication
+    to find. `exam.jsonl` beside the folder is the benchmark.
     """
     folder.mkdir(parents=True)
-    texts = list(_installed())
     exam = [json.dumps({"text": text}) + "\n" for text in texts[:: len(texts) // 200]]
     (folder.parent / "exam.jsonl").write_text("".join(exam))
     files = written = turn = 0
     held: list[bytes] = []
     while written < size_bytes:
-        cipher = _cipher(turn)
         for at, text in enumerate(texts):
-            varied = text if at % 20 == turn % 20 else text.translate(cipher)
+            varied = text if at % 20 == turn % 20 else _dealt(text, turn + 1)
             held.append(json.dumps({"text": varied}, ensure_ascii=False).encode() + b"\n")
             written += len(held[-1])
-            if len(held) % 1000 == 0 and sum(map(len, held)) > _FILE_BYTES:
+            if written >= min(size_bytes, (files + 1) * _FILE_BYTES):
                 files = _flush(folder, files, held)
             if written >= size_bytes:
                 break
         turn += 1
-    _flush(folder, files, held)
 
 
 def _flush(folder: Path, files: int, held: list[bytes]) -> int:
@@ -152,12 +149,9 @@ def _flush(folder: Path, files: int, held: list[bytes]) -> int:
     return files + 1
 
 
-def _cipher(turn: int) -> dict[int, int]:
-    """Return the letters' exchange of one round; none in round 0."""
-    letters = np.arange(ord("a"), ord("z") + 1)
-    order = np.random.default_rng(turn).permutation(26) if turn else np.arange(26)
-    small = dict(zip(letters.tolist(), letters[order].tolist(), strict=True))
-    return small | {key - 32: value - 32 for key, value in small.items()}
+def _dealt(text: str, hands: int) -> str:
+    words = text.split(" ")
+    return " ".join(word for hand in range(hands) for word in words[hand::hands])
 
 
 def _installed() -> Iterator[str]:

@@ -20,7 +20,7 @@ from curator.shards import Shard, read_shard, write_shard
 from curator.stage import Site, WideStage
 
 RANGES = 256
-REDUCE_BYTES = 256 << 20
+REDUCE_BYTES = 32 << 20  # sorting and reducing take several times this: less than mapping a shard
 ROW = pa.field("row", pa.uint64(), nullable=False)
 ROW_BITS = 40  # row of an artifact = shard number << 40 | row in the shard
 

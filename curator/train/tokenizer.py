@@ -11,11 +11,13 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from curator.errors import LedgerError, RecipeError
@@ -34,6 +36,8 @@ FILE = "tokenizer.json"
 # What other vocabularies call the token that starts a document, in the order we look.
 BOS_NAMES = (BOS, "<|begin_of_text|>", "<bos>", "<s>", "<|endoftext|>", "<|im_start|>")
 BATCH_TEXTS = 1000
+# The library's encodings take some hundred bytes a token: a batch is bounded by its text.
+BATCH_BYTES = 1 << 20
 MIN_VOCAB = 257  # every byte and the first token
 
 
@@ -165,8 +169,11 @@ def encode(
 
 
 def _batches(tokenizer: Tokenizer, texts: pa.Array | pa.ChunkedArray) -> Iterator[list[Any]]:
-    for start in range(0, len(texts), BATCH_TEXTS):
-        batch = [text or "" for text in texts[start : start + BATCH_TEXTS].to_pylist()]
+    sizes = pc.fill_null(pc.binary_length(texts), 0).to_numpy(zero_copy_only=False)
+    turn = np.cumsum(sizes, dtype=np.int64) // BATCH_BYTES
+    borders = np.flatnonzero(np.diff(turn, prepend=-1))
+    for start, stop in pairwise([*borders.tolist(), len(texts)]):
+        batch = [text or "" for text in texts[start:stop].to_pylist()]
         yield tokenizer.encode_batch_fast(batch, add_special_tokens=False)
 
 
