@@ -144,7 +144,8 @@ class Store:
             if len(found) != 1:
                 names = ", ".join(p.stem for p in found[:8]) or "none"
                 raise LedgerError(
-                    f"{str(name_or_path)!r} names {len(found)} artifacts ({names}); wanted one"
+                    f"{str(name_or_path)!r} names {len(found)} artifacts of {self.root} ({names}); "
+                    "wanted the beginning of one's name, or the folder of a finished run"
                 )
             path = found[0]
         return read_artifact(path)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from curator.errors import CuratorError, RecipeError
 from curator.recipe import (
@@ -22,7 +22,8 @@ from curator.recipe import (
     suggestion,
 )
 
-PROXIES = Path("configs/proxies")
+if TYPE_CHECKING:
+    from curator.ingest.reader import Reader
 
 
 def load_recipe(
@@ -34,12 +35,21 @@ def load_recipe(
         RecipeError: with a line for every mistake; nothing ran and nothing was written.
     """
     content = override(arrange(read_yaml(path), path.parent, corpus), assignments)
+    return checked(content, str(path))
+
+
+def checked(content: Mapping[str, Any], where: str) -> Recipe:
+    """Return the recipe in a mapping.
+
+    Raises:
+        RecipeError: with a line for every mistake, and `where` they are.
+    """
     recipe, problems = shape_problems(content)
     problems += named_problems(content)
     if recipe is None or problems:
         lines = "\n".join(f"  {number}. {line}" for number, line in enumerate(problems, 1))
         count = "1 mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
-        raise RecipeError(f"{count}; nothing ran\n{lines}", where=str(path))
+        raise RecipeError(f"{count}; nothing ran\n{lines}", where=where)
     return recipe
 
 
@@ -61,7 +71,19 @@ def _ingest(corpus: Mapping[str, Any]) -> Iterator[str]:
     from curator.ingest.reader import make_reader
 
     for number, entry in enumerate(_listing(corpus.get("ingest"))):
-        yield from _refusal(lambda e=entry, n=number: make_reader(e, where=f"corpus.ingest.{n}"))
+        where = f"corpus.ingest.{number}"
+        faults = list(_refusal(lambda e=entry, w=where: make_reader(e, where=w)))
+        yield from faults
+        if not faults:
+            yield from _refusal(lambda e=entry: _find(make_reader(e)), where)
+
+
+def _find(reader: Reader) -> None:
+    """Look for a reader's files, so that a misspelled path stops a run before it begins."""
+    from curator.ingest.files import find_files
+
+    if reader.files and reader.name != "hub":  # the hub's are folders of its own format
+        find_files(reader.files, reader.base)
 
 
 def _clean(corpus: Mapping[str, Any]) -> Iterator[str]:
@@ -211,7 +233,7 @@ def _refusal(attempt: Any, where: str = "") -> Iterator[str]:
     try:
         attempt()
     except CuratorError as error:
-        place = error.where or where
+        place = where or error.where
         for line in error.message.splitlines():
             yield f"{place}: {line.strip()}" if place else line.strip()
 

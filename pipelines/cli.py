@@ -70,6 +70,7 @@ def ingest(
     source: Annotated[str, typer.Option(help="The name that mixtures will weigh.")],
     store: StoreFolder = STORE,
     reader: Annotated[str, typer.Option(help="jsonl, parquet, plain, hub, warc, html.")] = "jsonl",
+    out: Annotated[Path | None, typer.Option(help="Its folder [runs/ingest-SOURCE].")] = None,
     max_bad_records: Annotated[float, typer.Option(help="Share that may be unreadable.")] = 0.001,
     workers: Annotated[int | None, typer.Option(min=1)] = None,
     as_json: Json = False,
@@ -77,7 +78,9 @@ def ingest(
     """Only ingest: read files into shards, with every unreadable record accounted for."""
     from pipelines.running import run_ingest_only
 
-    done = run_ingest_only(files, source, reader, store, max_bad_records, workers, quiet=as_json)
+    done = run_ingest_only(
+        files, source, reader, store, out, max_bad_records, workers, quiet=as_json
+    )
     finish(done, as_json=as_json)
 
 

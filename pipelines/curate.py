@@ -43,7 +43,6 @@ class Curated:
     proxies: Mapping[str, list[Path]] = field(default_factory=dict)
     evidence: Evidence | None = None
     steps: tuple[Step, ...] = ()
-    folders: tuple[Path, ...] = ()  # every folder artifact that the run stands on
 
 
 def curate(recipe: Recipe, driver: Driver) -> Curated:
@@ -57,10 +56,7 @@ def curate(recipe: Recipe, driver: Driver) -> Curated:
     pool, heldout = hold_out(spec.heldout, pool, driver)
     guarded = tuple(spec.decontaminate.against) if spec.decontaminate else ()
     if not (recipe.arms or recipe.score or recipe.models):
-        return Curated(
-            pool, None, benchmarks, guarded, heldout,
-            steps=tuple(driver.steps), folders=tuple(driver.folders),
-        )  # fmt: skip
+        return Curated(pool, None, benchmarks, guarded, heldout, steps=tuple(driver.steps))
 
     pool, tokens = count_tokens(spec.tokenizer, pool, driver)
     pool, models = reference_models(recipe.models, pool, tokens, driver)
@@ -80,5 +76,5 @@ def curate(recipe: Recipe, driver: Driver) -> Curated:
     evidence = compare_arms(recipe, proxies, benchmarks, heldout, tokens, driver)
     return Curated(
         pool, tokens, benchmarks, guarded, heldout, models, viewed, arms, proxies, evidence,
-        tuple(driver.steps), tuple(driver.folders),
+        tuple(driver.steps),
     )  # fmt: skip

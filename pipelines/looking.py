@@ -223,10 +223,12 @@ def _parents_first(artifacts: dict[str, Artifact]) -> list[Artifact]:
 def verification_of(path: str, store: Path) -> Found:
     """Return whether every byte of a run's, or one artifact's, files is as recorded."""
     view = open_view(path, store)
-    artifacts = {one.id: one for one in (view.corpus, *view.decisions, *view.sidecars)}
-    faults = [fault for one in artifacts.values() for fault in damage(one)]
     in_run = (Path(path) / RUN).exists()
-    folders = [Path(folder) for folder in read_run(Path(path))["folders"]] if in_run else []
+    used = read_run(Path(path))["stands_on"] if in_run else {"artifacts": [], "folders": []}
+    artifacts = {one.id: one for one in (view.corpus, *view.decisions, *view.sidecars)}
+    artifacts |= {one.id: one for one in map(view.store.artifact, used["artifacts"])}
+    faults = [fault for one in artifacts.values() for fault in damage(one)]
+    folders = [Path(folder) for folder in used["folders"]]
     for folder in folders:
         faults += folder_damage(folder) if (folder / RECORD).exists() else [f"{folder} is missing"]
     shards = sum(len(one.shards) for one in artifacts.values())

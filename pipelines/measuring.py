@@ -74,6 +74,9 @@ def compare_run_folders(folders: Sequence[Path], baseline: str, metric: str) -> 
     """
     runs = {folder: read_run(folder) for folder in folders}
     arms = dict(_arms(runs))
+    if not arms:
+        names = ", ".join(str(folder) for folder in folders)
+        raise RecipeError(f"{names}: no arm was trained and evaluated, so nothing can be compared")
     first = next(iter(runs.values()))
     chosen = baseline or _called(next(iter(runs)), str(first["baseline"]), many=len(runs) > 1)
     if chosen not in arms:

@@ -59,7 +59,7 @@ def plan_recipe(
         "disk_free_bytes": free_bytes(store),
     }
     if sample:
-        summary["sample"] = _sampled(recipe, _share(sample), planned.input_bytes)
+        summary["sample"] = _sampled(recipe, _share(sample), planned)
     return Found(summary, _drawn(summary))
 
 
@@ -72,7 +72,10 @@ def _plan(recipe: Recipe, store: Store) -> Planned:
             units.append(unit)
             identity = unit_identity(reader, unit, target_bytes=recipe.corpus.shard_bytes)
             cached += store.task("ingest", fingerprint(identity)) is not None
-            unpacked += int(unit.size_bytes * _UNPACKED.get(Path(unit.name).suffix, 1.0))
+            unpacked += sum(
+                int(piece.size_bytes * _UNPACKED.get(Path(piece.path).suffix, 1.0))
+                for piece in unit.pieces
+            )
     return Planned(
         len(units),
         cached,
@@ -117,7 +120,7 @@ def _share(sample: str) -> float:
     return share
 
 
-def _sampled(recipe: Recipe, share: float, input_bytes: int) -> dict[str, Any]:
+def _sampled(recipe: Recipe, share: float, planned: Planned) -> dict[str, Any]:
     """Run ingest and cleaning for real on whole units of input, and extrapolate.
 
     The interval of what is kept is a binomial one (95 %, normal approximation) on documents; it
@@ -136,7 +139,9 @@ def _sampled(recipe: Recipe, share: float, input_bytes: int) -> dict[str, Any]:
         seconds = time.monotonic() - begun
         size = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
     read = sum(task.notes["read"] for task in pool.corpus.tasks)
-    scale = input_bytes / max(1, read)
+    # Some readers know sizes only once they have read: then units stand for bytes.
+    taken = read / planned.input_bytes if planned.input_bytes else 0.0
+    scale = 1 / (taken or len(pool.corpus.tasks) / max(1, planned.units))
     documents = pool.corpus.rows_out
     kept = pool.rows / max(1, documents)
     error = 1.96 * (kept * (1 - kept) / max(1, documents)) ** 0.5
@@ -157,14 +162,31 @@ def _drawn(summary: dict[str, Any]) -> Any:
     from rich.table import Table
 
     table = Table(title=f"plan of {summary['recipe']['name']}", show_header=False)
-    table.add_row("input", f"{summary['units']} units, {summary['input_bytes'] / 1e6:,.1f} MB")
+    size = f"{summary['input_bytes'] / 1e6:,.1f} MB" if summary["input_bytes"] else "size unknown"
+    table.add_row("input", f"{summary['units']} units, {size}")
     table.add_row("already ingested", f"{summary['cached']} units")
-    need, free = summary["disk_bytes"], summary["disk_free_bytes"]
-    color = "red" if need > free else "green"
-    table.add_row("disk", f"about {need / 1e9:,.2f} GB of [{color}]{free / 1e9:,.1f} GB free[/]")
+    if summary["input_bytes"]:
+        _disk_row(table, summary)
     table.add_row("steps", " → ".join(summary["steps"]))
     for note in summary["notes"]:
         table.add_row("note", note)
-    for name, value in summary.get("sample", {}).items():
-        table.add_row(f"sample: {name}", f"{value:,}")
+    if "sample" in summary:
+        _sample_rows(table, summary["sample"])
     return table
+
+
+def _sample_rows(table: Any, found: dict[str, Any]) -> None:
+    table.add_row("sample", f"{found['documents']:,} documents, {found['kept']:,} kept by cleaning")
+    table.add_row(
+        "so in all",
+        f"about {found['estimated_documents']:,} documents, {found['estimated_kept_low']:,} to "
+        f"{found['estimated_kept_high']:,} kept if the units read are like the rest; ingesting and "
+        f"cleaning take {found['estimated_seconds_one_worker']:,} s of one worker and "
+        f"{found['estimated_disk_bytes'] / 1e9:,.2f} GB",
+    )
+
+
+def _disk_row(table: Any, summary: dict[str, Any]) -> None:
+    need, free = summary["disk_bytes"], summary["disk_free_bytes"]
+    color = "red" if need > free else "green"
+    table.add_row("disk", f"about {need / 1e9:,.2f} GB of [{color}]{free / 1e9:,.1f} GB free[/]")

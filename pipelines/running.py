@@ -19,7 +19,7 @@ from curator.errors import LedgerError, RecipeError
 from curator.ledger import Store
 from curator.recipe import Recipe, suggestion
 from curator.shards import write_atomically
-from pipelines.check import load_recipe
+from pipelines.check import checked, load_recipe
 
 RUN = "run.json"
 ENGINES = ("inline", "ray")
@@ -76,7 +76,15 @@ def execute(recipe: Recipe, store: Store, engine: Engine, out: Path, *, quiet: b
     summary = summary_of(recipe, curated, out)
     out.mkdir(parents=True, exist_ok=True)
     write_report(content, out / "report.html")
-    record = {**summary, "store": str(store.root), "recipe_content": recipe.model_dump(mode="json")}
+    record = {
+        **summary,
+        "store": str(store.root),
+        "recipe_content": recipe.model_dump(mode="json"),
+        "stands_on": {
+            "artifacts": [path.stem for path in driver.artifacts.values()],
+            "folders": [str(folder) for folder in driver.folders],
+        },
+    }
     write_atomically(out / RUN, (json.dumps(record, indent=1) + "\n").encode())
     return Run(summary, content)
 
@@ -86,6 +94,7 @@ def run_ingest_only(
     source: str,
     reader: str,
     store: Path,
+    out: Path | None,
     max_bad_records: float,
     workers: int | None,
     *,
@@ -94,9 +103,10 @@ def run_ingest_only(
     """Ingest files without a recipe."""
     entry: dict[str, Any] = {"reader": reader, "source": source, "files": files}
     corpus = {"ingest": [entry], "max_bad_records": max_bad_records}
-    recipe = Recipe.model_validate({"name": f"ingest-{source}", "corpus": corpus})
+    recipe = checked({"name": f"ingest-{source}", "corpus": corpus}, "ingest")
+    folder = out or Path("runs") / recipe.name
     with resumable(store), open_engine("inline", None, workers) as workplace:
-        return execute(recipe, Store(store), workplace, Path("runs") / recipe.name, quiet=quiet)
+        return execute(recipe, Store(store), workplace, folder, quiet=quiet)
 
 
 def rewrite_report(folder: Path) -> Path:

@@ -36,7 +36,6 @@ def summary_of(recipe: Recipe, curated: Curated, out: Path) -> dict[str, Any]:
         "report": str(out / "report.html"),
         "artifacts": artifact_names(curated),
         "tokenizer": str(curated.tokens.path) if curated.tokens else None,
-        "folders": [str(folder) for folder in curated.folders],
     }
 
 

@@ -18,8 +18,8 @@ _SHOWN = 20
 def collect_garbage(folders: Sequence[Path], store: Path, *, delete: bool) -> Found:
     """Return what in a store none of some runs stands on, and remove it if told to.
 
-    A run stands on its artifacts, what these were made from, and its folders (tokenizer, fits,
-    mixtures, proxies, evaluations): after collection it still computes nothing when run again.
+    A run stands on every artifact and folder (tokenizer, fits, mixtures, proxies, evaluations) that
+    it made or was served: after collection it still computes nothing when run again.
 
     Args:
         folders: the runs to keep, or folders that hold runs.
@@ -27,13 +27,14 @@ def collect_garbage(folders: Sequence[Path], store: Path, *, delete: bool) -> Fo
         delete: remove, not only list.
 
     Raises:
-        LedgerError: no run is found, one was made by a version that kept no list of its folders,
-            or another process is writing to the store.
+        LedgerError: no run is found, one does not say what it stands on, or another process is
+            writing to the store.
     """
     place = Store(store)
     runs = _runs(folders, place)
-    kept = _files_of(_reached(runs, place), place)
-    kept_folders = {Path(name).resolve() for run in runs for name in run["folders"]}
+    names = {name for run in runs for name in run["stands_on"]["artifacts"]}
+    kept = _files_of([one for path, one in place.artifacts() if path.stem in names], place)
+    kept_folders = {Path(name).resolve() for run in runs for name in run["stands_on"]["folders"]}
     garbage = [
         *_others((place.root / "shards").rglob("*"), kept),
         *_others((place.root / "artifacts").glob("*.json"), kept),
@@ -69,8 +70,8 @@ def _runs(folders: Iterable[Path], store: Store) -> list[dict[str, Any]]:
             run = read_run(record.parent)
             if Path(run["store"]).resolve() != store.root.resolve():
                 continue
-            if "folders" not in run:
-                raise LedgerError(f"{record} lists no folders; run its recipe again, then collect")
+            if "stands_on" not in run:
+                raise LedgerError(f"{record} does not say what it stands on; run its recipe again")
             found.append(run)
     if not found:
         names = ", ".join(str(folder) for folder in folders)
@@ -79,22 +80,6 @@ def _runs(folders: Iterable[Path], store: Store) -> list[dict[str, Any]]:
             "(to free everything, remove the store itself)"
         )
     return found
-
-
-def _reached(runs: Sequence[dict[str, Any]], store: Store) -> list[Artifact]:
-    """Return every artifact that runs name, and all that these were made from."""
-    known = {artifact.id: artifact for _, artifact in store.artifacts()}
-    by_file = {f"{artifact.name}-{artifact.id[:12]}": artifact for artifact in known.values()}
-    names = [stage["artifact"] for run in runs for stage in run["stages"]]
-    names += [run["artifacts"]["pool"] for run in runs if run["artifacts"]["pool"]]
-    queue = [by_file[name] for name in names if name in by_file]
-    reached: dict[str, Artifact] = {}
-    while queue:
-        artifact = queue.pop()
-        if artifact.id not in reached:
-            reached[artifact.id] = artifact
-            queue += [known[parent] for parent in artifact.parents if parent in known]
-    return list(reached.values())
 
 
 def _files_of(artifacts: Iterable[Artifact], store: Store) -> set[Path]:
@@ -121,6 +106,8 @@ def _size(path: Path) -> int:
 def _drawn(summary: dict[str, Any], sizes: dict[Path, int]) -> Any:
     from rich.table import Table
 
+    if not sizes:
+        return f"nothing to free: {len(summary['runs_kept'])} runs stand on all of it"
     done = "freed" if summary["deleted"] else "would be freed (add --delete)"
     title = f"{summary['files']:,} files and folders, {summary['bytes'] / 1e6:,.1f} MB {done}"
     table = Table(title=title)

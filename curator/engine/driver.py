@@ -54,7 +54,8 @@ class Driver:
     engine: Engine
     quiet: bool = False
     steps: list[Step] = field(default_factory=list)
-    folders: dict[Path, None] = field(default_factory=dict)  # made or served, for `curator gc`
+    artifacts: dict[str, Path] = field(default_factory=dict)  # all made or served, by id
+    folders: dict[Path, None] = field(default_factory=dict)  # the same
     _wide_seconds: float = 0.0  # of shuffles whose rows have not been routed home yet
 
     def map_stage(
@@ -185,7 +186,7 @@ class Driver:
         """Return a step's artifact, with its record written and how the step went remembered."""
         records, computed, seconds = made
         artifact = Artifact(step, identity, tuple(records), tuple(p.id for p in parents if p))
-        self.store.publish(artifact)
+        self.artifacts[artifact.id] = self.store.publish(artifact)
         if listed:
             self.steps.append(Step(artifact, seconds, cached=computed == 0))
         return artifact

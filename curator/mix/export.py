@@ -94,11 +94,14 @@ def _chosen_rows(
 
 
 def _with_epochs(table: pa.Table, epochs: NDArray[np.uint32]) -> pa.Table:
-    at = table.column_names.index("doc_id")  # polars reads no fixed-size binary
-    frame = pl.from_arrow(table.set_column(at, "doc_id", table["doc_id"].cast(pa.binary())))
+    """Return a table with ids in hex, which any format can hold, and the column `epochs`."""
+    for at, field in enumerate(table.schema):
+        if pa.types.is_fixed_size_binary(field.type):  # polars reads none
+            table = table.set_column(at, field.name, table[at].cast(pa.binary()))
+    frame = pl.from_arrow(table)
     assert isinstance(frame, pl.DataFrame)
     named = frame.with_columns(
-        pl.col("doc_id").bin.encode("hex"), pl.Series("epochs", epochs, dtype=pl.UInt32)
+        pl.col(pl.Binary).bin.encode("hex"), pl.Series("epochs", epochs, dtype=pl.UInt32)
     )
     return named.to_arrow(compat_level=pl.CompatLevel.oldest())
 

@@ -1,0 +1,111 @@
+"""A wrong recipe is told all that is wrong with it, and leaves the disk as it was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from curator.errors import RecipeError
+from pipelines.check import load_recipe, splits
+
+FIVE_MISTAKES = """
+name: wrong
+corpus:
+  ingest: [{reader: jsnol, source: web, files: web.jsonl}]
+  clean: {rules: [gophr]}
+  dedupe: {exact: true}
+score: [{use: lettres, as: letters}]
+arms:
+  best: {select: {method: topk, by: letters, tokens: 1000}}
+train: {proxy: demo, tokens: many}
+"""
+
+
+def problems(folder: Path, text: str) -> str:
+    path = folder / "recipe.yaml"
+    path.write_text(text)
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(path)
+    return str(caught.value)
+
+
+def test_every_mistake_is_told_at_once_with_the_nearest_known_word(tmp_path):
+    told = problems(tmp_path, FIVE_MISTAKES)
+    for place, nearest in (
+        ("corpus.dedupe: unknown key", "'dedup'"),
+        ("train.tokens: found 'many'", "integer"),
+        ("corpus.ingest.0: there is no reader 'jsnol'", "'jsonl'"),
+        ("corpus.clean.rules", "'gopher'"),
+        ("no scorer 'lettres'", "'letters'"),
+    ):
+        line = next((line for line in told.splitlines() if place in line), f"{place} is not told")
+        assert nearest in line
+    assert "5 mistakes; nothing ran" in told
+
+
+def test_a_wrong_recipe_leaves_the_disk_as_it_was(tmp_path, monkeypatch):
+    from pipelines.running import run_recipe
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "recipe.yaml").write_text(FIVE_MISTAKES)
+    with pytest.raises(RecipeError):
+        run_recipe(
+            Path("recipe.yaml"), corpus=None, store=Path("store"), out=None, engine="inline",
+            address=None, workers=1, assignments=[], quiet=True,
+        )  # fmt: skip
+    assert [path.name for path in tmp_path.iterdir()] == ["recipe.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("corpus: {ingest: [{source: web, files: nowhere/*.jsonl}]}", "no file matches"),
+        ("corpus: {benchmarks: {gsm8k: {train: nowhere.jsonl}}}", "there is no file"),
+        ("corpus: {benchmarks: {gsm8k: {}}}", "name one"),
+        ("corpus: {decontaminate: {against: [gsm8k/test]}}", "no benchmark split 'gsm8k/test'"),
+        ("score: [{use: similarity, learns_from: {good: pool}}]", "wanted ['target']"),
+        ("score: [{use: letters}, {use: letters}]", "name one with `as:`"),
+        ("arms: {a: {select: {method: topk, by: sim, tokens: 9}}}", "no score 'sim'"),
+        ("arms: {a: {select: {method: best}}}", "unknown method 'best'"),
+        ("baseline: random\narms: {a: {select: {method: random, tokens: 9}}}", "no arm 'random'"),
+        ("train: {proxy: huge, tokens: 9}", "no proxy 'huge'"),
+        ("evaluate: {heldout: [web]}", "'web' has nothing held out"),
+        ("refine: {}", "rewriting is not part of this version"),
+        ("seed: seventeen", "valid integer"),
+        ("seed: 1\nseed: 2", "seed"),
+        ("- a list", "not YAML"),
+    ],
+)
+def test_a_mistake_says_what_was_found_and_what_was_wanted(tmp_path, line, told):
+    assert told in problems(tmp_path, f"name: wrong\n{line}\n")
+
+
+def test_learning_from_a_test_split_is_refused(tmp_path):
+    items = tmp_path / "items.jsonl"
+    items.write_text('{"text": "what is the capital of France"}\n')
+    told = problems(
+        tmp_path,
+        f"""
+name: wrong
+corpus: {{benchmarks: {{quiz: {{train: {items}, test: {items}, text: text}}}}}}
+score:
+  - {{use: similarity, as: cheat, learns_from: {{target: quiz/test}}}}
+  - {{use: similarity, as: leak, learns_from: {{target: quiz/train}}}}
+""",
+    )
+    assert "'quiz/test' is a test split; learn from quiz/train" in told
+    assert "add 'quiz/test' to corpus.decontaminate.against" in told
+
+
+def test_a_recipe_that_is_sound_is_returned_with_its_overrides(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_text("name: sound\nselect: {method: random, tokens: 1000}\n")
+    recipe = load_recipe(path, assignments=["seed=3", "corpus.shard_bytes=1000000"])
+    assert (recipe.seed, recipe.corpus.shard_bytes, list(recipe.arms)) == (3, 1_000_000, ["main"])
+
+
+def test_a_source_that_becomes_a_benchmark_has_both_splits():
+    files = {"train": "a.jsonl"}
+    corpus = {"benchmarks": {"reference": {"source": "reference"}, "quiz": files}}
+    assert splits(corpus) == ["reference/train", "reference/test", "quiz/train"]
