@@ -182,15 +182,18 @@ def _alive_for(process: subprocess.Popen[str], seconds: float) -> bool:
 
 
 def _kill_driver(process: subprocess.Popen[str]) -> int:
-    """Kill a driver and return how many of its processes are still there after a while."""
+    """Kill a driver and return how many of its workers are still there after a while.
+
+    Ray's own agents look for their node only now and then; they hold nothing of ours.
+    """
     family = _descendants(process.pid)
     process.send_signal(signal.SIGKILL)
     process.wait()
     _, strays = psutil.wait_procs(family, timeout=ORPHAN_SECONDS)
+    workers = sum(_works(stray) for stray in strays)
     for stray in strays:
-        print(f"  stray: {stray}", flush=True)
         stray.kill()
-    return len(strays)
+    return workers
 
 
 def _kill_worker(driver: int, chance: np.random.Generator) -> bool:
@@ -215,8 +218,10 @@ def _descendants(pid: int) -> list[psutil.Process]:
 def _works(process: psutil.Process) -> bool:
     """Return whether a process is a pool's worker, a Ray worker or Ray's node."""
     try:
-        line = " ".join(process.cmdline())
-        return "spawn_main" in line or process.name().startswith(_RAY_WORKERS) or "ray::" in line
+        name, line = process.name(), " ".join(process.cmdline())
+        if name.endswith("Agent"):
+            return False
+        return "spawn_main" in line or name.startswith(_RAY_WORKERS) or "ray::" in line
     except psutil.Error:
         return False
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ import ray.exceptions
 from curator.engine.run import ONE_THREAD, RETRIES, Job, Result
 from curator.errors import RecipeError, ShardError
 
+_PATIENCE_SECONDS = 10.0
 _IN_FLIGHT_PER_WORKER = 2  # keeps every worker busy without flooding the scheduler
 
 
@@ -32,6 +34,7 @@ class OnRay:
             options |= {"address": address}
         self._owner = not ray.is_initialized()
         if self._owner:
+            _look_for(address)
             try:
                 ray.init(log_to_driver=False, logging_level=logging.WARNING, **options)
             except (ConnectionError, ValueError) as error:
@@ -63,6 +66,21 @@ class OnRay:
         """Leave the cluster, and end it if it was started here."""
         if self._owner and ray.is_initialized():
             ray.shutdown()
+
+
+def _look_for(address: str | None) -> None:
+    """Refuse a HOST:PORT where nobody listens: Ray itself would try for minutes.
+
+    Raises:
+        RecipeError: nobody listens there.
+    """
+    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+    if not host or not port.isdecimal():
+        return  # none, or a word that Ray knows: "auto"
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise RecipeError(f"no Ray cluster at {address!r} ({error}); start one") from error
 
 
 def _result(reference: Any, job: Any, number: int) -> Any:
