@@ -1,11 +1,12 @@
 """Find input files, open them, and digest them: local paths and any fsspec URL alike.
 
-A file is known by its content. Size and modification time only save reading it again
-(`Digests`); an object without a modification time is always read.
+A file is known by its content. Its size and stamp only save reading it again (`Digests`); an
+object without a stamp is always read.
 """
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import hashlib
 import json
@@ -29,7 +30,7 @@ class InputFile:
     path: str  # local path or URL: how to open it
     label: str  # how origins call it: what the user wrote, without absolute folders
     size_bytes: int
-    stamp: str  # modification time or version tag, "" if unknown
+    stamp: str  # of a local file its times and inode, else a version tag; "" if unknown
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,9 @@ class Digests:
 
     def __post_init__(self) -> None:
         if self.path is not None and self.path.exists():
-            try:
-                self._known = json.loads(self.path.read_text())
-            except ValueError:
-                self._known = {}  # only a cache: reading the files again restores it
+            # Only a cache: what is damaged is dropped, and reading the files again restores it.
+            with contextlib.suppress(ValueError, RecursionError):
+                self._known = _well_formed(json.loads(self.path.read_text()))
 
     def cuts(self, file: InputFile, every_bytes: int) -> list[Cut]:
         """Return the cuts of `file`, reading it only if it changed since the last time."""
@@ -70,6 +70,27 @@ class Digests:
         """Write what is known, if there is a file to write it to."""
         if self.path is not None:
             write_atomically(self.path, json.dumps(self._known, sort_keys=True).encode())
+
+
+def _well_formed(content: object) -> dict[str, Any]:
+    """Return the entries of a cache that are what `Digests` writes."""
+    if not isinstance(content, dict):
+        return {}
+    return {name: entry for name, entry in content.items() if _is_entry(entry)}
+
+
+def _is_entry(entry: object) -> bool:
+    if not isinstance(entry, dict) or set(entry) != {"mark", "cuts"}:
+        return False
+    cuts = entry["cuts"]
+    return isinstance(cuts, list) and bool(cuts) and all(map(_is_cut, cuts))
+
+
+def _is_cut(cut: object) -> bool:
+    if not isinstance(cut, list) or len(cut) != 4:
+        return False
+    # `type`, not isinstance: true and false would pass as numbers.
+    return all(type(number) is int for number in cut[:3]) and isinstance(cut[3], str)
 
 
 def find_files(
@@ -165,7 +186,9 @@ def _find_local(pattern: str, base: str, suffixes: tuple[str, ...]) -> list[Inpu
     for path in files:
         status = path.stat()
         label = path.relative_to(anchor).as_posix()
-        found.append(InputFile(str(path), label, status.st_size, str(status.st_mtime_ns)))
+        # A tool can set the modification time back (rsync -t, tar, os.utime); ctime no tool sets.
+        stamp = f"{status.st_mtime_ns}.{status.st_ctime_ns}.{status.st_ino}"
+        found.append(InputFile(str(path), label, status.st_size, stamp))
     return found
 
 

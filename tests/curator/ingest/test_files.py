@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import os
+
+import pytest
 
 from curator.ingest.files import Digests, InputFile, cut_file, find_files
 from curator.ingest.reader import Piece
@@ -47,6 +51,46 @@ def test_known_digests_save_reading_until_the_file_changes(tmp_path):
     path.write_bytes(b"two")
     assert Digests(cache).cuts(file, 0) == first
     assert Digests(cache).cuts(InputFile(str(path), "a", 3, "2"), 0) != first
+
+
+def test_a_file_changed_behind_the_same_size_and_time_is_read_again(tmp_path):
+    path = tmp_path / "a"
+    path.write_bytes(b"one")
+    known = Digests()
+    (before,) = known.cuts(find_files(["a"], str(tmp_path))[0], 0)
+    times = path.stat()
+    path.write_bytes(b"two")
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    (after,) = known.cuts(find_files(["a"], str(tmp_path))[0], 0)
+    assert before.digest != after.digest == hashlib.blake2b(b"two", digest_size=16).hexdigest()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[]",
+        "5",
+        "no JSON",
+        "[" * 100_000,
+        '{"NAME": 5}',
+        '{"NAME": {"mark": [3, "1"]}}',
+        '{"NAME": {"mark": [3, "1"], "cuts": []}}',
+        '{"NAME": {"mark": [3, "1"], "cuts": [[0, 3]]}}',
+        '{"NAME": {"mark": [3, "1"], "cuts": [["0", 3, 1, "d"]]}}',
+        '{"NAME": {"mark": [3, "1"], "cuts": 7}}',
+    ],
+)
+def test_a_damaged_cache_of_digests_is_made_again(tmp_path, content):
+    path = tmp_path / "a"
+    path.write_bytes(b"one")
+    cache = tmp_path / "digests.json"
+    cache.write_text(content.replace("NAME", f"{path}|0"))
+    file = InputFile(str(path), "a", 3, "1")
+
+    known = Digests(cache)
+    assert known.cuts(file, 0) == cut_file(file, 0)
+    known.save()
+    assert set(json.loads(cache.read_text())) == {f"{path}|0"}
 
 
 def test_labels_hold_no_absolute_folders(tmp_path):
