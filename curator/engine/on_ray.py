@@ -38,7 +38,10 @@ class OnRay:
             try:
                 ray.init(log_to_driver=False, logging_level=logging.WARNING, **options)
             except (ConnectionError, ValueError) as error:
-                raise RecipeError(f"no Ray cluster at {address!r} ({error}); start one") from error
+                raise RecipeError(
+                    f"no Ray cluster at {address!r} ({error}); start one, or give RAY_AUTH_TOKEN "
+                    "the token of the one there"
+                ) from error
         resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
         self.workers = workers or int(resources.get("CPU", 1))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import subprocess
 import sys
 
@@ -27,8 +28,17 @@ ray.shutdown()
 """
 
 
+@pytest.fixture(scope="module", autouse=True)
+def token():
+    """Give the cluster and all who join it a token: one made by `ray.init` is known to it alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_AUTH_MODE", "token")
+        patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(16))
+        yield
+
+
 @pytest.fixture(scope="module")
-def address():
+def address(token):
     """Return the address of a running cluster of two workers."""
     process = subprocess.Popen(
         [sys.executable, "-c", CLUSTER], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
