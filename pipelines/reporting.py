@@ -145,18 +145,21 @@ def _arm(name: str, recipe: Recipe, curated: Curated) -> made.Arm:
         tokens=mixed.selected.summary["tokens"],
         baseline=name == baseline,
         manifest_hash=mixed.selected.manifest_hash,
-        shares=tuple(_shares(mixed.account)),
+        shares=tuple(shares_of(mixed.account)),
         trained_tokens=trained,
         flops=6.0 * parameters * trained,  # 6 N D: Kaplan et al. 2020, arXiv:2001.08361, 2.1
         seconds=sum(run["circumstances"]["seconds"] for run in runs),
     )
 
 
-def _shares(account: Mapping[str, Any]) -> list[made.MixtureShare]:
+def shares_of(account: Mapping[str, Any]) -> list[made.MixtureShare]:
+    """Return what each source was asked for and gave, from a mixture's account (`Draw.account`)."""
     asked, sources = account["asked"], account["sources"]
     total_asked = sum(asked.values()) or 1
     total = sum(each["tokens"] for each in sources.values()) or 1
-    short = {each["name"]: each for each in account["shortfalls"]}
+    short = {each["name"]: each["wanted"] - each["available"] for each in account["shortfalls"]}
+    nothing = {"tokens": 0, "documents": 0, "epochs": 0.0}
+    found = {name: sources.get(name, nothing) for name in sorted({*sources, *short})}
     return [
         made.MixtureShare(
             source=source,
@@ -165,9 +168,9 @@ def _shares(account: Mapping[str, Any]) -> list[made.MixtureShare]:
             obtained=each["tokens"] / total,
             asked=asked.get(source, 0) / total_asked,
             epochs=each["epochs"],
-            shortfall=int(short.get(source, {}).get("missing", 0)),
+            shortfall=int(short.get(source, 0)),
         )
-        for source, each in sorted(sources.items())
+        for source, each in found.items()
     ]
 
 

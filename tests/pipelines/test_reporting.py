@@ -1,0 +1,37 @@
+"""What a report reads back from the records of a run."""
+
+from __future__ import annotations
+
+from curator.mix.draw import draw
+from curator.mix.spec import MixEntry, MixSpec
+from curator.report.choices import mixtures
+from curator.report.content import Arm, Report
+from pipelines.reporting import shares_of
+from tests.support.pools import selection
+
+
+def test_what_a_source_lacks_in_a_mixture_is_on_the_page():
+    entries = (MixEntry("a", 1, max_epochs=1), MixEntry("b", 1))
+    drawn = draw(
+        selection({"a": [10] * 3, "b": [10] * 30}),
+        MixSpec(entries=entries, shortfall="redistribute"),
+        200,
+    )
+
+    shares = {each.source: each for each in shares_of(drawn.account())}
+
+    assert shares["a"].shortfall == 100 - 30
+    assert shares["b"].shortfall == 0
+    page = str(
+        mixtures(Report("r", arms=(Arm("main", "random", 33, 330, shares=(*shares.values(),)),)))
+    )
+    assert "tokens asked for that a source cannot give" in page
+
+
+def test_a_source_that_gives_nothing_is_still_told():
+    shortfall = {"name": "a", "wanted": 50, "available": 0}
+    account = {"asked": {"a": 0}, "sources": {}, "shortfalls": [shortfall]}
+
+    (share,) = shares_of(account)
+
+    assert (share.source, share.tokens, share.shortfall) == ("a", 0, 50)
