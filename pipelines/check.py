@@ -63,6 +63,7 @@ def named_problems(content: Mapping[str, Any]) -> list[str]:
         _scores(content, corpus),
         _arms(content, corpus),
         _training(content, corpus),
+        _tokenizer(corpus),
     )
     return [line for check in checks for line in check]
 
@@ -112,10 +113,17 @@ def _minhash(minhash: Mapping[str, Any]) -> Iterator[str]:
 
 def _benchmarks(corpus: Mapping[str, Any]) -> Iterator[str]:
     known = splits(corpus)
+    taken: dict[Any, str] = {}
     for name, spec in _mapping(corpus.get("benchmarks")).items():
         spec = _mapping(spec)
         if not (spec.get("source") or spec.get("train") or spec.get("test")):
             yield f"corpus.benchmarks.{name}: gives neither `train`, `test` nor `source`; name one"
+        if spec.get("source") and (spec.get("train") or spec.get("test")):
+            yield f"corpus.benchmarks.{name}: gives a `source` and files; items come from one"
+        if spec.get("source") and spec["source"] in taken:
+            other = taken[spec["source"]]
+            yield f"corpus.benchmarks.{name}: {other!r} has all documents of {spec['source']!r}"
+        taken[spec.get("source")] = name
         for split in ("train", "test"):
             path = spec.get(split)
             if isinstance(path, str) and not Path(path).exists():
@@ -139,6 +147,8 @@ def _scores(content: Mapping[str, Any], corpus: Mapping[str, Any]) -> Iterator[s
             yield f"{where}: two scores are called {entry_name(entry)!r}; name one with `as:`"
         if not re.match(NAME_PATTERN, entry_name(entry)):
             yield f"{where}.as: found {entry_name(entry)!r}; wanted letters, digits, '_' and '-'"
+        if entry_name(entry) in reserved_names():
+            yield f"{where}.as: {entry_name(entry)!r} is a column already; choose another name"
         seen.add(entry_name(entry))
         yield from _score(where, entry, content, corpus)
 
@@ -147,8 +157,11 @@ def _score(
     where: str, entry: Mapping[str, Any], content: Mapping[str, Any], corpus: Mapping[str, Any]
 ) -> Iterator[str]:
     from curator.registry import find_scorer, make_scorer
-    from pipelines.scoring import guarded, reads_benchmarks
+    from pipelines.scoring import reads_benchmarks
 
+    if not isinstance(entry.get("learns_from", {}), Mapping):
+        yield f"{where}.learns_from: found {entry['learns_from']!r}; wanted {{ROLE: CORPUS}}"
+        return
     settings = {k: v for k, v in entry.items() if k not in ("as", "learns_from")}
     faults = list(_refusal(lambda: make_scorer(settings), where))
     yield from faults
@@ -162,9 +175,9 @@ def _score(
             yield f"{where}.learns_from: no benchmark split {what!r}{suggestion(what, known)}"
         elif what.endswith("/test"):
             yield f"{where}.learns_from: {what!r} is a test split; learn from {what[:-4]}train"
-        elif guarded(entry) and test in known and test not in against:
+        elif test in known and test not in against:
             yield (
-                f"{where}: a score by similarity to {what!r} pulls in copies of its test items; "
+                f"{where}: what learns from {what!r} pulls in copies of its test items; "
                 f"add {test!r} to corpus.decontaminate.against"
             )
     wanted = set(getattr(find_scorer(str(entry["use"])), "learns_from", ())) - {"raw"}
@@ -213,10 +226,36 @@ def _training(content: Mapping[str, Any], corpus: Mapping[str, Any]) -> Iterator
         if what not in held:
             yield f"evaluate.heldout: source {what!r} has nothing held out{suggestion(what, held)}"
     known = splits(corpus)
+    against = _listing(_mapping(corpus.get("decontaminate")).get("against"))
     final = [evaluate["final_target"]] if evaluate.get("final_target") else []
     for what in [*_listing(evaluate.get("benchmarks")), *final]:
         if what not in known:
             yield f"evaluate: no benchmark split {what!r}{suggestion(str(what), known)}"
+        elif what not in against and (what in final or what.endswith("/test")):
+            yield (
+                f"evaluate: {what!r} may stand in the pool, so nothing could be learned from it; "
+                f"add {what!r} to corpus.decontaminate.against"
+            )
+
+
+def _tokenizer(corpus: Mapping[str, Any]) -> Iterator[str]:
+    path = _mapping(corpus.get("tokenizer")).get("path")
+    if isinstance(path, str):
+        from curator.train.tokenizer import load_tokenizer
+
+        yield from _refusal(lambda: load_tokenizer(path), "corpus.tokenizer.path")
+
+
+def reserved_names() -> set[str]:
+    """Return the columns that documents, decisions and counts have: no score may be called so."""
+    from curator.clean.clean import LANGUAGE
+    from curator.clean.statistics import STATISTICS
+    from curator.dedup.contamination import VERDICTS
+    from curator.dedup.survivors import DECISIONS
+    from curator.schema import DOCUMENT, DRAW, SELECTION
+
+    schemas = (DOCUMENT, SELECTION, DRAW, LANGUAGE, STATISTICS, VERDICTS, DECISIONS)
+    return {name for schema in schemas for name in schema.names} | {"n_tokens", "role", "row"}
 
 
 def splits(corpus: Mapping[str, Any]) -> list[str]:

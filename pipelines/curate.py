@@ -17,10 +17,11 @@ from curator.shards import Shard
 from pipelines.arms import select_arm
 from pipelines.comparing import Evidence, compare_arms
 from pipelines.deduplicating import dedup
+from pipelines.guarding import decontaminate, drop_copies
 from pipelines.ingesting import ingest
 from pipelines.mixing import Mixed, mix_arm
 from pipelines.pool import Pool
-from pipelines.preparing import clean, decontaminate, reference_models
+from pipelines.preparing import clean, reference_models
 from pipelines.scoring import score
 from pipelines.selecting import view
 from pipelines.splitting import Benchmark, benchmarks_of, hold_out
@@ -54,6 +55,7 @@ def curate(recipe: Recipe, driver: Driver) -> Curated:
     pool, benchmarks = benchmarks_of(spec.benchmarks, pool, driver)
     pool = decontaminate(spec.decontaminate, pool, benchmarks, driver)
     pool, heldout = hold_out(spec.heldout, pool, driver)
+    pool = drop_copies(heldout, pool, driver)
     guarded = tuple(spec.decontaminate.against) if spec.decontaminate else ()
     if not (recipe.arms or recipe.score or recipe.models):
         return Curated(pool, None, benchmarks, guarded, heldout, steps=tuple(driver.steps))

@@ -98,6 +98,7 @@ def steps_of(recipe: Recipe) -> list[str]:
         "benchmarks": any(benchmark.source for benchmark in spec.benchmarks.values()),
         "decontaminate": spec.decontaminate,
         "heldout": spec.heldout,
+        "heldout.copies": spec.heldout,
         "tokens": recipe.arms or recipe.score,
     }
     steps = ["ingest", *(name for name, wanted in chosen.items() if wanted)]

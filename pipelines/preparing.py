@@ -1,4 +1,4 @@
-"""The pool before any choice: cleaned, decontaminated; the models that score it."""
+"""The pool before any choice: cleaned; and the reference models that score it."""
 
 from __future__ import annotations
 
@@ -10,16 +10,14 @@ import pyarrow.compute as pc
 
 from curator.clean.clean import Clean
 from curator.clean.rules import parse_rules
-from curator.dedup.benchmark_index import READING, BenchmarkIndex, build_index
-from curator.dedup.contamination import Decontaminate
 from curator.engine.driver import Driver
 from curator.errors import BudgetError
 from curator.ledger import Artifact
-from curator.recipe import CleanSpec, DecontaminateSpec, ModelSpec
+from curator.recipe import CleanSpec, ModelSpec
 from curator.shards import read_shard
 from pipelines.mixing import encode_mixture
 from pipelines.pool import Pool
-from pipelines.splitting import Benchmark, reference_documents
+from pipelines.splitting import reference_documents
 from pipelines.tokenizing import Tokens, total_tokens
 from pipelines.training import TrainJob, run_train
 
@@ -35,28 +33,6 @@ def clean(spec: CleanSpec | None, pool: Pool, driver: Driver) -> Pool:
     )
     decision = driver.map_stage(stage, pool.corpus, step="clean", alive=pool.alive)
     return pool.decided(decision).beside(decision)
-
-
-def decontaminate(
-    spec: DecontaminateSpec | None,
-    pool: Pool,
-    benchmarks: Mapping[str, Benchmark],
-    driver: Driver,
-) -> Pool:
-    """Return the pool without documents that share an n-gram with a benchmark's items."""
-    if spec is None:
-        return pool
-    against = [benchmarks[name] for name in spec.against]
-
-    def make(out: Path) -> None:
-        build_index(_items(against), ngram=spec.ngram).save(out)
-
-    identity = {"items": [b.items.digest for b in against], "ngram": spec.ngram, **READING}
-    folder = driver.folder("benchmark.index", identity, make)
-    index = BenchmarkIndex.load(folder)
-    stage = Decontaminate(index=index.digest, folder=str(folder), ngram=spec.ngram)
-    decision = driver.map_stage(stage, pool.corpus, step="decontaminate", alive=pool.alive)
-    return pool.decided(decision)
 
 
 def reference_models(
@@ -99,20 +75,3 @@ def _chosen(pool: Pool, decision: Artifact) -> pa.Table:
         table = table.append_column("tokens", read_shard(count, ("n_tokens",))["n_tokens"])
         pieces.append(table.filter(mask))
     return pa.concat_tables(pieces)
-
-
-def _items(benchmarks: list[Benchmark]) -> pa.Table:
-    """Return the items of several benchmark splits as one table."""
-    tables = []
-    for benchmark in benchmarks:
-        table = read_shard(benchmark.items)
-        tables.append(
-            pa.table(
-                {
-                    "benchmark": pa.repeat(f"{benchmark.name}/{benchmark.split}", table.num_rows),
-                    "item_id": pc.coalesce(table["source_id"], table["origin"]),
-                    "text": table["text"],
-                }
-            )
-        )
-    return pa.concat_tables(tables)

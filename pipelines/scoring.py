@@ -9,7 +9,7 @@ from typing import Any
 from curator.engine.driver import Driver
 from curator.errors import RecipeError
 from curator.recipe import suggestion
-from curator.registry import find_scorer, make_scorer
+from curator.registry import make_scorer
 from curator.stage import Corpus, FittedScorer, Site
 from pipelines.pool import Pool
 from pipelines.splitting import Benchmark
@@ -97,10 +97,5 @@ def corpus_called(what: str, pool: Pool, benchmarks: Mapping[str, Benchmark]) ->
 
 def reads_benchmarks(entry: Mapping[str, Any]) -> list[str]:
     """Return the BENCHMARK/SPLIT names whose text decides an entry's scores."""
-    told = (entry.get("learns_from") or {}).values()
+    told = dict(entry.get("learns_from") or {}).values()
     return [str(what) for what in told if "/" in str(what)]
-
-
-def guarded(entry: Mapping[str, Any]) -> bool:
-    """Return whether a scorer is drawn to a benchmark's text, and so to its leaked test items."""
-    return bool(getattr(find_scorer(str(entry["use"])), "compares_with_benchmark", False))

@@ -57,14 +57,15 @@ def view(pool: Pool, driver: Driver) -> Artifact:
     """Return what selectors see: doc_id, source, tokens and every score of each living document."""
     from curator.engine.driver import sights
 
-    scores = [name for sidecar in pool.sidecars for name in score_columns(sidecar)]
-    columns = (*NARROW, *scores)
+    # Only these: a score must not be read from another sidecar that has a column of its name.
+    narrow = [one for one in pool.sidecars if one.name == "tokens" or score_columns(one)]
+    columns = (*NARROW, *(name for sidecar in narrow for name in score_columns(sidecar)))
     jobs = [
         ViewTask(columns, fingerprint([VIEW, columns, sight.digests()]), sight, driver.store)
-        for sight in sights(pool.corpus, pool.sidecars, pool.alive)
+        for sight in sights(pool.corpus, narrow, pool.alive)
     ]
     made = driver.run_tasks(run_view, jobs)
-    parents = (pool.corpus, *pool.sidecars, pool.alive)
+    parents = (pool.corpus, *narrow, pool.alive)
     return driver.publish(VIEW, {"name": VIEW, "columns": columns}, parents, made, listed=False)
 
 

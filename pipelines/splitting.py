@@ -6,7 +6,7 @@ the columns of a document, so learning, decontamination and evaluation read them
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,12 +16,13 @@ import pyarrow.compute as pc
 from curator.clean.setaside import SetAside, SetAsideReference
 from curator.dedup.benchmarks import read_benchmark
 from curator.engine.driver import Driver
+from curator.errors import BudgetError, RecipeError
 from curator.identity import document_ids, file_digest
 from curator.ledger import Artifact
-from curator.recipe import BenchmarkSpec, HeldoutSpec
+from curator.recipe import BenchmarkSpec, HeldoutSpec, suggestion
 from curator.schema import DOCUMENT, conform
-from curator.shards import Shard, write_shard
-from pipelines.pool import Pool, folder_shard, with_role
+from curator.shards import Shard, read_shard, write_shard
+from pipelines.pool import Pool, folder_shard, source_counts, with_role
 
 SPLITS = ("train", "test")
 
@@ -46,6 +47,7 @@ def benchmarks_of(
                 found[f"{name}/{split}"] = _from_file(name, split, path, spec, driver)
     from_pool = {name: spec for name, spec in specs.items() if spec.source}
     if from_pool:
+        _require([str(spec.source) for spec in from_pool.values()], "corpus.benchmarks", pool)
         shares = tuple(
             (
                 str(spec.source),
@@ -60,6 +62,9 @@ def benchmarks_of(
                     f"benchmark.{name}.{split}", {f"{name}/{split}"}, pool, decision, driver
                 )
                 found[f"{name}/{split}"] = Benchmark(name, split, items)
+    empty = [name for name, benchmark in found.items() if not benchmark.items.rows]
+    if empty:
+        raise BudgetError(f"benchmark splits {empty} have no items; give their source more text")
     return pool, found
 
 
@@ -69,9 +74,18 @@ def hold_out(
     """Return the pool without its held-out documents, and those documents."""
     if not specs:
         return pool, None
+    _require(specs, "corpus.heldout", pool)
     shares = tuple((source, (("heldout", spec.share),)) for source, spec in sorted(specs.items()))
     pool, decision = _set_aside(SetAside("heldout", shares), "heldout", pool, driver)
-    return pool, _roles_folder("heldout", {"heldout"}, pool, decision, driver)
+    heldout = _roles_folder("heldout", {"heldout"}, pool, decision, driver)
+    found = set(read_shard(heldout, ("source",))["source"].to_pylist())
+    empty = [source for source in specs if source not in found]
+    if empty:
+        raise BudgetError(
+            f"sources {empty} have too few documents for anything to be held out of them; raise "
+            "their share, or take them out of corpus.heldout and evaluate.heldout"
+        )
+    return pool, heldout
 
 
 def reference_documents(
@@ -83,6 +97,15 @@ def reference_documents(
     return pool.decided(decision), decision
 
 
+def _require(sources: Iterable[str], where: str, pool: Pool) -> None:
+    """Raise where a recipe names a source that has no documents in the pool."""
+    known = source_counts(pool)
+    missing = [source for source in sources if source not in known]
+    if missing:
+        told = "; ".join(f"no source {name!r}{suggestion(name, known)}" for name in missing)
+        raise RecipeError(f"{told}; a source may also have lost all documents before", where=where)
+
+
 def _set_aside(stage: SetAside, step: str, pool: Pool, driver: Driver) -> tuple[Pool, Artifact]:
     decision = driver.map_stage(stage, pool.corpus, step=step, alive=pool.alive)
     return pool.decided(decision), decision
@@ -91,7 +114,7 @@ def _set_aside(stage: SetAside, step: str, pool: Pool, driver: Driver) -> tuple[
 def _roles_folder(
     name: str, roles: set[str], pool: Pool, decision: Artifact, driver: Driver
 ) -> Shard:
-    """Return the documents of some roles, written once, sorted by doc_id, each text once."""
+    """Return the documents of some roles, written once, sorted by doc_id."""
 
     def make(out: Path) -> None:
         table = with_role(pool, decision, roles).drop_columns(["role"]).sort_by("doc_id")

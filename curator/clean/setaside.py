@@ -1,7 +1,8 @@
 """Documents that leave the pool for another use: held-out text, items of a benchmark, references.
 
-The choice is a hash of the normalized text, never of position, so after deduplication no copy of
-a document set aside can stay in the pool, and every recipe over a corpus sets the same aside.
+The choice is a hash of the normalized text, never of position: equal texts of a source go together,
+and every recipe over a corpus sets the same aside. Copies elsewhere are found by `dedup` and by
+`pipelines.guarding.drop_copies`.
 """
 
 from __future__ import annotations

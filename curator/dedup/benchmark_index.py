@@ -134,7 +134,7 @@ def build_index(
     ngram: int = 13,
     shortest: int = 8,
     template_items: int = 5,
-    template_share: float = 0.01,
+    template_share: float = 0.5,
 ) -> BenchmarkIndex:
     """Return the index of `ITEMS` of any number of benchmarks.
 
@@ -142,10 +142,9 @@ def build_index(
         items: concatenated results of `read_benchmark`.
         ngram: 5 or more.
         shortest: words; GPT-3 used runs of 8 to 13 words, depending on the benchmark.
-        template_items, template_share: an n-gram counts as template where more items of a benchmark
-            than the one and than the other share of all its items have it. A count alone would
-            free passages that several questions are asked about: 16 items of BoolQ's test split
-            would lose most of their n-grams to a limit of 5 items.
+        template_items, template_share: an n-gram counts as template, such as a prompt's, where more
+            items of a benchmark than the one and than the other share of all its items have it.
+            A count alone would free passages that several questions are asked about.
 
     Raises:
         RecipeError: there are no items, or `ngram` is below 5.

@@ -55,8 +55,16 @@ _TEXT_SHOWN: Final = 500
 class Decontaminate(Stage):
     """Drops every document that shares a guarded run of words with a benchmark item.
 
-    `index` is the digest of the index, `folder` where `BenchmarkIndex.save` put it. The reason is
-    `contaminated:NAME` of the benchmark whose item has most n-grams in the document.
+    The reason is `contaminated:NAME` of the benchmark whose item has most n-grams in the document.
+
+    Attributes:
+        index: digest of the index.
+        folder: where `BenchmarkIndex.save` put it.
+        ngram: words in a guarded run.
+        least_share: share of an item, in [0, 1], that must stand in a document to count. 0: any
+            run does, as for benchmarks; 0.5 finds copies of held-out documents and lets pass
+            those that have a license or a phrase in common with one.
+        reason: the first half of the reason.
     """
 
     name: ClassVar[str] = "decontaminate"
@@ -66,6 +74,8 @@ class Decontaminate(Stage):
     index: str
     folder: str = circumstance("")
     ngram: int = 13
+    least_share: float = 0.0
+    reason: str = "contaminated"
 
     @property
     def writes(self) -> pa.Schema:
@@ -89,6 +99,7 @@ class Decontaminate(Stage):
     def process(self, model: BenchmarkIndex, table: pa.Table) -> pa.Table:
         """Return `VERDICTS`, one row a document."""
         matches = pl.DataFrame(pl.from_arrow(find_matches(model, table["text"])))
+        matches = matches.filter(pl.col("item_share") >= self.least_share)
         order = ["document", "matched_ngrams", "item_share", "benchmark", "item_id"]
         best = (
             matches.with_columns(matched_items=pl.len().over("document").cast(pl.UInt32))
@@ -99,7 +110,7 @@ class Decontaminate(Stage):
         place[best["document"].to_numpy()] = np.arange(len(best))
         place_or_null = pa.array(place, mask=place < 0)
         best = best.with_columns(
-            reason="contaminated:" + pl.col("benchmark"),
+            reason=f"{self.reason}:" + pl.col("benchmark"),
             matched_text=_stretches(best, table["text"]),
         )
         found = best.to_arrow()

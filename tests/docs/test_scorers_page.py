@@ -42,4 +42,4 @@ def test_every_built_in_scorer_is_in_the_table_as_it_is(name: str):
 
 
 def test_the_guard_is_stated():
-    assert "compares_with_benchmark = True" in PAGE
+    assert "`corpus.decontaminate.against`" in PAGE

@@ -91,7 +91,3 @@ def test_where_the_encoder_lies_is_not_identity_but_what_it_is(scorer: Similarit
 def test_an_absent_encoder_is_found_missing_before_anything_runs():
     with pytest.raises(RecipeError, match="hf download nobody/nothing"):
         Similarity(encoder="nobody/nothing").identity()
-
-
-def test_it_declares_that_it_compares_with_a_benchmark():
-    assert Similarity.compares_with_benchmark
