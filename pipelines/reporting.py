@@ -21,7 +21,7 @@ from pipelines.comparing import Evidence
 from pipelines.curate import Curated
 from pipelines.excerpts import contamination_of, drops_of, duplicates_of, quarantined_of
 from pipelines.scores import overlap_of, score_columns_of
-from pipelines.summarizing import file_name
+from pipelines.summarizing import file_name, run_id
 
 _VERSIONS = ("curator-lm", "numpy", "pyarrow", "polars", "torch", "fasttext-community")
 
@@ -32,7 +32,7 @@ def report_of(recipe: Recipe, curated: Curated, store: Store, *, seconds: float)
     clusters, losses = duplicates_of(curated.pool)
     return made.Report(
         name=recipe.name,
-        run_id=recipe.digest[:12],
+        run_id=run_id(recipe, curated),
         headline_metric=evidence.headline if evidence else "",
         sources=tuple(_source_counts(curated.pool.corpus, None)),
         stages=tuple(_stages(curated)),

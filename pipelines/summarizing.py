@@ -22,13 +22,11 @@ _OF_PROXIES = (
 
 def summary_of(recipe: Recipe, curated: Curated, out: Path) -> dict[str, Any]:
     """Return what a run is, what each step did, what each arm holds and which is better."""
-    stages = [stage_summary(step) for step in curated.steps]
-    named = [recipe.digest, [stage["artifact"] for stage in stages]]
     return {
-        "run": fingerprint(named)[:16],
+        "run": run_id(recipe, curated),
         "out": str(out),
         "recipe": {"name": recipe.name, "digest": recipe.digest},
-        "stages": stages,
+        "stages": [stage_summary(step) for step in curated.steps],
         "arms": {name: _arm(name, curated) for name in curated.arms},
         "baseline": curated.evidence.baseline if curated.evidence else recipe.baseline,
         "comparison": comparison(curated.evidence),
@@ -37,6 +35,12 @@ def summary_of(recipe: Recipe, curated: Curated, out: Path) -> dict[str, Any]:
         "artifacts": artifact_names(curated),
         "tokenizer": str(curated.tokens.path) if curated.tokens else None,
     }
+
+
+def run_id(recipe: Recipe, curated: Curated) -> str:
+    """Return 16 hex digits that name a run: its recipe and the artifacts of its steps."""
+    named = [recipe.digest, [file_name(step.artifact) for step in curated.steps]]
+    return fingerprint(named)[:16]
 
 
 def stage_summary(step: Step) -> dict[str, Any]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from curator.engine.run import Inline
+from curator.ledger import Store
 from curator.mix.draw import draw
 from curator.mix.spec import MixEntry, MixSpec
 from curator.report.choices import mixtures
 from curator.report.content import Arm, Report
+from pipelines.check import checked
 from pipelines.reporting import shares_of
+from pipelines.running import execute
 from tests.support.pools import selection
 
 
@@ -35,3 +39,14 @@ def test_a_source_that_gives_nothing_is_still_told():
     (share,) = shares_of(account)
 
     assert (share.source, share.tokens, share.shortfall) == ("a", 0, 50)
+
+
+def test_the_page_names_the_run_as_its_record_does(tmp_path):
+    (tmp_path / "a.txt").write_text("one document")
+    entry = {"reader": "plain", "source": "web", "files": str(tmp_path / "a.txt")}
+    recipe = checked({"name": "x", "corpus": {"ingest": [entry]}}, "here")
+
+    done = execute(recipe, Store(tmp_path / "store"), Inline(1), tmp_path / "x", quiet=True)
+
+    assert done.report.run_id == done.summary["run"]
+    assert done.summary["run"] in (tmp_path / "x" / "report.html").read_text()
