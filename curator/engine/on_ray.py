@@ -98,3 +98,9 @@ def _result(reference: Any, job: Any, number: int) -> Any:
             "smaller shards, then rerun: finished shards are kept",
             where=str(getattr(job, "name", f"job {number}")),
         ) from error
+    except ray.exceptions.RayError as error:  # a node or the cluster itself is gone
+        raise ShardError(
+            f"Ray failed ({type(error).__name__}: {str(error).splitlines()[0]}); rerun: finished "
+            "shards are kept",
+            where=str(getattr(job, "name", f"job {number}")),
+        ) from error
