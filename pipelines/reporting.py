@@ -15,6 +15,7 @@ from curator.engine.driver import Step
 from curator.ledger import Artifact, Store
 from curator.recipe import Recipe
 from curator.report import content as made
+from curator.select.quota import shortfall_of
 from curator.shards import read_shard, write_atomically
 from curator.stage import library_versions
 from pipelines.comparing import Evidence
@@ -146,6 +147,7 @@ def _arm(name: str, recipe: Recipe, curated: Curated) -> made.Arm:
         baseline=name == baseline,
         manifest_hash=mixed.selected.manifest_hash,
         shares=tuple(shares_of(mixed.account)),
+        shortfalls=tuple(str(shortfall_of(each)) for each in mixed.selected.summary["shortfalls"]),
         trained_tokens=trained,
         flops=6.0 * parameters * trained,  # 6 N D: Kaplan et al. 2020, arXiv:2001.08361, 2.1
         seconds=sum(run["circumstances"]["seconds"] for run in runs),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from markupsafe import Markup
 
 from curator.report import figures
@@ -75,6 +77,7 @@ def mixtures(report: Report) -> Markup:
         table("What each arm trains on", heads, rows, ""),
         _shares_table(report, mixed),
         _shortfalls(mixed),
+        _selection_shortfalls(report.arms),
     )
 
 
@@ -161,6 +164,15 @@ def _shortfalls(mixed: list[Arm]) -> Markup | None:
         [term("shortfall", "Shortfalls"), ": tokens asked for that a source cannot give"]
     )
     return table(caption, heads, rows, "sort fit")
+
+
+def _selection_shortfalls(arms: Sequence[Arm]) -> Markup | None:
+    found = [(arm, line) for arm in arms for line in arm.shortfalls]
+    if not found:
+        return None
+    rows = [[row_head(arm.name), words(line)] for arm, line in found]
+    heads: list[tuple[Child, str]] = [("arm", ""), ("what its selection lacks", "")]
+    return table("Selections that took less than they were asked for", heads, rows, "")
 
 
 def overlap(report: Report) -> Markup:

@@ -162,6 +162,7 @@ class Arm:
     trained_tokens: int = 0
     flops: float = 0.0
     seconds: float = 0.0
+    shortfalls: tuple[str, ...] = ()  # what the selection asked for and did not take, in words
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ def summary(report: Report, path: str = "") -> RenderableType:
     if report.stages:
         parts += [_stages(report), _conservation(report), Text()]
     if report.arms:
-        parts += [_arms(report), Text()]
+        parts += [_arms(report), *_shortfalls(report), Text()]
     if report.comparison:
         parts += [_comparison(report), Text()]
     if path:
@@ -104,6 +104,14 @@ def _arms(report: Report) -> Table:
             Text(_leading_sources(arm)),
         )
     return table
+
+
+def _shortfalls(report: Report) -> list[Text]:
+    return [
+        Text(one_line(f"{arm.name}: {line}", 300), style="yellow")
+        for arm in report.arms
+        for line in arm.shortfalls
+    ]
 
 
 def _leading_sources(arm: Arm) -> str:

@@ -6,9 +6,14 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Any
 
 from curator.errors import BudgetError, RecipeError
 from curator.select.spec import REST, SelectSpec
+
+# A selection ends at the first document that does not fit. Documents are small beside a budget, so
+# one that leaves more than a twentieth of it unspent is a giant, and worth naming.
+_ENOUGH = 0.95
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,27 @@ class Shortfall:
         missing = self.wanted - self.available
         has = f"has {self.available:,} ({missing:,} short)"
         return f"{self.name}: wanted {self.wanted:,} tokens, {has}"
+
+
+@dataclass(frozen=True)
+class Blocked(Shortfall):
+    """A budget that ends early: the next document in rank order is larger than what is left.
+
+    Attributes:
+        available: tokens taken before that document.
+        doc_id: its id, in hex.
+        tokens: its cost.
+    """
+
+    doc_id: str
+    tokens: int
+
+    def __str__(self) -> str:
+        left = self.wanted - self.available
+        return (
+            f"{self.name}: wanted {self.wanted:,} tokens, took {self.available:,}; the next "
+            f"document, {self.doc_id}, has {self.tokens:,} and only {left:,} were left"
+        )
 
 
 def divide(total: int, weights: Mapping[str, float | Fraction]) -> dict[str, int]:
@@ -121,6 +147,47 @@ def budgets(
     if short and spec.shortfall == "redistribute":
         parts, _ = fill(wanted, weights, has)
     return [parts[name] for name in names], short
+
+
+def blocked(
+    spec: SelectSpec,
+    names: Sequence[str],
+    allowed: Sequence[int],
+    spent: Sequence[int],
+    following: Mapping[int, tuple[str, int]],
+) -> list[Shortfall]:
+    """Return the budgets that one large document keeps from being spent.
+
+    Args:
+        spec: whose `shortfall` applies.
+        names: of the budgets.
+        allowed: tokens that each may spend.
+        spent: tokens that each did.
+        following: place of a budget -> id in hex and tokens of its first document not taken.
+
+    Raises:
+        BudgetError: a budget cannot take even its first document, and that is not accepted or
+            leaves the whole selection empty.
+    """
+    found: list[Shortfall] = [
+        Blocked(names[place], allowed[place], spent[place], *document)
+        for place, document in sorted(following.items())
+        if spent[place] < _ENOUGH * allowed[place]
+    ]
+    empty = [replace(each, name=_named(each.name, spec)) for each in found if not each.available]
+    if empty and (spec.shortfall != "accept" or not any(spent)):
+        raise BudgetError(
+            "the first document in rank order is larger than the budget, so nothing is taken:\n"
+            + "\n".join(f"  {each}" for each in empty)
+            + "\nask for more tokens, or drop giants by a rule in corpus.clean, such as "
+            "`rules: [{gopher_quality: {max_words: 10_000}}]`"
+        )
+    return found
+
+
+def shortfall_of(account: Mapping[str, Any]) -> Shortfall:
+    """Return a shortfall from what a summary says of it (`vars` of the shortfall)."""
+    return Blocked(**account) if "doc_id" in account else Shortfall(**account)
 
 
 def total_wanted(spec: SelectSpec, available: int) -> int | None:

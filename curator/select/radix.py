@@ -90,6 +90,13 @@ class Cuts:
             taken = (own < bound) | ((own == bound) & taken)
         return taken | self.whole[at.group]
 
+    def first_left(self, at: Places) -> NDArray[np.bool_]:
+        """Return which of the places is its group's cut: the first that is not taken."""
+        first = ~self.whole[at.group]
+        for name in ("rank", "tie", "id_high", "id_low"):
+            first &= getattr(at, name) == getattr(self, name)[at.group]
+        return first
+
 
 @dataclass(frozen=True)
 class Radix:

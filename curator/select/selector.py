@@ -25,7 +25,7 @@ from curator.select.quota import Shortfall
 from curator.select.radix import Cuts, Places, Radix, places
 from curator.select.spec import SelectSpec
 
-VERSION = 1  # raise it when the same pool and spec start giving another selection
+VERSION = 2  # raise it when the same pool and spec start giving another selection or account
 RANDOM = "select.random"
 Key = Callable[[Rows], NDArray[np.float64]]
 
@@ -38,7 +38,8 @@ class Selection:
         table: `SELECTION` rows in rank order.
         sources: source -> {"tokens", "documents"} taken.
         asked: budget name ("*" without quotas) -> tokens it could spend.
-        shortfalls: budgets that had less than they were asked for.
+        shortfalls: budgets that had less than they were asked for, or that one large document
+            kept from being spent.
         cuts: budget name -> key of the last document taken.
         dropped: reason -> distinct documents not taken.
         documents_in: distinct documents in the pool = taken + dropped.
@@ -93,7 +94,8 @@ def select(
 
     Raises:
         RecipeError: a column or a quota's group does not exist, or a column has no direction.
-        BudgetError: there is less than asked for, and `spec.shortfall` is "error".
+        BudgetError: there is less than asked for, and `spec.shortfall` is "error"; or the first
+            document in rank order is larger than the budget.
         PluginError: a score is NaN, or a document has no source or cost.
     """
     sign = spec.direction(better or {})
@@ -109,6 +111,7 @@ def select(
     allowed, short = quota.budgets(spec, names, survey.tokens.tolist())
     cuts = search.cut(ranked.places, np.array(allowed, np.int64), survey.tokens, survey.documents)
     taken = _gather(ranked, cuts, len(names))
+    short += quota.blocked(spec, names, allowed, taken.spent, taken.following)
     dropped = {**survey.dropped, "over_budget": int(survey.documents.sum()) - taken.table.num_rows}
     return Selection(
         taken.table,
@@ -256,27 +259,37 @@ def _key(spec: SelectSpec, sign: int, scored: _Ranked) -> Key:
 
 @dataclass(frozen=True)
 class _Taken:
+    """What was taken and, of each budget, its last key, its sum and what came next."""
+
     table: pa.Table
     last_key: list[float | None]
+    spent: list[int]
+    following: dict[int, tuple[str, int]]  # budget -> id in hex and tokens
 
 
 def _gather(ranked: _Ranked, cuts: Cuts, n_budgets: int) -> _Taken:
-    """Return the taken rows as a table in rank order, and each budget's last key."""
+    """Return the taken rows as a table in rank order, and where each budget ended."""
     tables, kept = [SELECTION.empty_table()], []
+    following: dict[int, tuple[str, int]] = {}
     for rows, at in ranked.rows():
         mask = cuts.take(at)
         chosen = rows.where(mask)
         kept.append(at.at(mask))
         tables.append(_selection_table(chosen, ranked.key(chosen)))
+        for row in np.flatnonzero(cuts.first_left(at)).tolist():  # one a budget at most
+            following[int(at.group[row])] = rows.doc_id[row].tobytes().hex(), int(at.tokens[row])
     table = pa.concat_tables(tables).combine_chunks()
     if not kept:
-        return _Taken(table, [None] * n_budgets)
+        return _Taken(table, [None] * n_budgets, [0] * n_budgets, following)
     all_places = Places.concat(kept)
     order = np.lexsort((all_places.id_low, all_places.id_high, all_places.tie, all_places.rank))
     table = table.take(pa.array(order))
     budget, keys = all_places.group[order], table["key"].to_numpy()
     of_budget = [keys[budget == each] for each in range(n_budgets)]
-    return _Taken(table, [float(each[-1]) if len(each) else None for each in of_budget])
+    last_key = [float(each[-1]) if len(each) else None for each in of_budget]
+    spent = np.zeros(n_budgets, np.int64)
+    np.add.at(spent, all_places.group, all_places.tokens)
+    return _Taken(table, last_key, spent.tolist(), following)
 
 
 def _selection_table(rows: Rows, key: NDArray[np.float64]) -> pa.Table:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import io
+from dataclasses import replace
+
+from rich.console import Console
+
 from curator.engine.run import Inline
 from curator.ledger import Store
 from curator.mix.draw import draw
 from curator.mix.spec import MixEntry, MixSpec
 from curator.report.choices import mixtures
 from curator.report.content import Arm, Report
+from curator.report.summary import summary
+from curator.select.quota import Blocked
 from pipelines.check import checked
 from pipelines.reporting import shares_of
 from pipelines.running import execute
@@ -30,6 +37,20 @@ def test_what_a_source_lacks_in_a_mixture_is_on_the_page():
         mixtures(Report("r", arms=(Arm("main", "random", 33, 330, shares=(*shares.values(),)),)))
     )
     assert "tokens asked for that a source cannot give" in page
+
+
+def test_a_document_that_ends_a_selection_is_on_the_page_and_in_the_summary():
+    told = str(Blocked("*", 600, 200, "ab" * 16, 5000))
+    report = Report("r", arms=(Arm("main", "random", 20, 200, shortfalls=(told,)),))
+
+    shares = tuple(shares_of(draw(selection({"a": [10] * 20}), MixSpec()).account()))
+    page = str(mixtures(replace(report, arms=(replace(report.arms[0], shares=shares),))))
+    console = Console(width=400, file=io.StringIO())
+    console.print(summary(report))
+
+    assert "Selections that took less than they were asked for" in page
+    for place in (page, console.file.getvalue()):
+        assert told in place
 
 
 def test_a_source_that_gives_nothing_is_still_told():

@@ -13,6 +13,7 @@ from curator.errors import BudgetError, PluginError, RecipeError
 from curator.identity import id_matrix, random_bits, uniform
 from curator.schema import SELECTION
 from curator.select.manifest import manifest_hash
+from curator.select.quota import shortfall_of
 from curator.select.radix import TIES, Radix
 from curator.select.selector import RANDOM, select
 from curator.select.spec import SelectSpec
@@ -63,9 +64,14 @@ def brute_force(frame, key, budget, seed):
 def test_the_radix_search_takes_exactly_what_a_full_sort_takes(n, seed, budget, bits, limit, ties):
     frame = pool(n, seed=seed, ties=ties, nulls=0)
     spec = SelectSpec("topk", "score", tokens=budget, seed=seed, shortfall="accept")
+    expected = brute_force(frame, frame["score"].to_numpy(), budget, seed)
+    if budget and not expected:
+        with pytest.raises(BudgetError, match="larger than the budget"):
+            select(frame.lazy(), spec, radix=Radix(bits, limit))
+        return
+
     chosen = select(frame.lazy(), spec, radix=Radix(bits, limit))
 
-    expected = brute_force(frame, frame["score"].to_numpy(), budget, seed)
     assert taken(chosen) == expected
 
 
@@ -219,6 +225,64 @@ def test_all_shortfalls_are_named_at_once():
 def test_a_pool_that_is_too_small_says_what_it_has():
     with pytest.raises(BudgetError, match=r"all that is eligible: wanted 1,000,000 tokens, has"):
         select(pool(60).lazy(), SelectSpec("topk", "score", tokens=1_000_000))
+
+
+def with_giant(place, n=100):
+    """Return n documents of 10 tokens, ranked by number, and one of 5,000 at a place among them."""
+    frame = pool(n, nulls=0, sources=("a",))
+    tokens = [5_000 if i == place else 10 for i in range(n)]
+    return frame.with_columns(
+        tokens=pl.Series(tokens, dtype=pl.UInt32), score=pl.Series([-float(i) for i in range(n)])
+    )
+
+
+@pytest.mark.parametrize("radix", [Radix(), Radix(4, 2)])
+def test_a_first_document_larger_than_the_budget_is_an_error_that_names_it(radix):
+    frame = with_giant(0)
+    with pytest.raises(BudgetError) as caught:
+        select(frame.lazy(), SelectSpec("topk", "score", tokens=600), radix=radix)
+    told = str(caught.value)
+    assert frame["doc_id"][0].hex() in told
+    assert "all that is eligible: wanted 600 tokens" in told
+    assert "has 5,000" in told
+    assert "max_words" in told
+
+
+@pytest.mark.parametrize("radix", [Radix(), Radix(4, 2)])
+def test_a_document_that_ends_a_selection_early_is_recorded(radix):
+    frame = with_giant(20)
+    chosen = select(frame.lazy(), SelectSpec("topk", "score", tokens=600), radix=radix)
+
+    assert chosen.tokens == 200
+    assert chosen.summary()["shortfalls"] == [
+        {
+            "name": "*",
+            "wanted": 600,
+            "available": 200,
+            "doc_id": frame["doc_id"][20].hex(),
+            "tokens": 5000,
+        }
+    ]
+    (told,) = chosen.shortfalls
+    assert shortfall_of(vars(told)) == told
+    assert "took 200; the next document" in str(told)
+
+
+def test_a_selection_that_ends_near_its_budget_has_no_shortfall():
+    spec = SelectSpec("topk", "score", tokens=207)
+    assert select(with_giant(20).lazy(), spec).shortfalls == ()
+
+
+def test_a_quota_that_takes_nothing_is_an_error_unless_accepted():
+    frame = pl.concat([with_giant(0), pool(100, nulls=0, sources=("b",), seed=1)])
+    settings = {"tokens": 2000, "quotas": {"a": 0.5, "b": 0.5}}
+    with pytest.raises(BudgetError, match="a: wanted 1,000 tokens"):
+        select(frame.lazy(), SelectSpec("topk", "score", **settings))
+
+    chosen = select(frame.lazy(), SelectSpec("topk", "score", shortfall="accept", **settings))
+
+    assert set(chosen.sources) == {"b"}
+    assert [(each.name, each.available) for each in chosen.shortfalls] == [("a", 0)]
 
 
 def test_what_a_source_lacks_is_redistributed_and_recorded():
