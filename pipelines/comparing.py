@@ -158,6 +158,7 @@ def _measurements(
                 tokenizer=tokens.digest,
                 evaluation=texts[metric],
                 precision=run["precision"],
+                proxy=fingerprint(run["proxy"]),
                 status=run["status"],
             )
             found.setdefault(metric, []).append(measurement)

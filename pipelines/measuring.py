@@ -64,7 +64,8 @@ def compare_run_folders(folders: Sequence[Path], baseline: str, metric: str) -> 
     """Return every arm of some runs against one of them, paired by seed, on texts they share.
 
     Args:
-        folders: of finished runs; arms of several are called RUN/ARM.
+        folders: of finished runs; arms of several are called RUN/ARM, where RUN is the folder's
+            name, or its path as given if two have the same name.
         baseline: the arm that the others are compared with; the first run's own unless given.
         metric: only this one.
 
@@ -72,13 +73,14 @@ def compare_run_folders(folders: Sequence[Path], baseline: str, metric: str) -> 
         RecipeError: no such arm or metric, no metric in common, or runs that may not be compared.
         BudgetError: fewer than two seeds in common.
     """
-    runs = {folder: read_run(folder) for folder in folders}
+    called = _called(folders)
+    runs = {called[folder]: read_run(folder) for folder in folders}
     arms = dict(_arms(runs))
     if not arms:
         names = ", ".join(str(folder) for folder in folders)
         raise RecipeError(f"{names}: no arm was trained and evaluated, so nothing can be compared")
     first = next(iter(runs.values()))
-    chosen = baseline or _called(next(iter(runs)), str(first["baseline"]), many=len(runs) > 1)
+    chosen = baseline or f"{next(iter(runs))}{first['baseline']}"
     if chosen not in arms:
         raise RecipeError(f"--baseline: no trained arm {chosen!r}{suggestion(chosen, arms)}")
     measured = set.intersection(*(set(arm["evaluation"]) for arm in arms.values()))
@@ -91,17 +93,33 @@ def compare_run_folders(folders: Sequence[Path], baseline: str, metric: str) -> 
     return Found({"baseline": chosen, "comparison": rows}, _drawn(rows, chosen))
 
 
-def _called(folder: Path, arm: str, *, many: bool) -> str:
-    return f"{folder.name}/{arm}" if many else arm
+def _called(folders: Sequence[Path]) -> dict[Path, str]:
+    """Return what the names of each run's arms begin with: nothing, its name or its path.
+
+    Raises:
+        RecipeError: a run is given twice.
+    """
+    if len(folders) == 1:
+        return {folders[0]: ""}
+    places = [folder.resolve() for folder in folders]
+    twice = sorted({str(place) for place in places if places.count(place) > 1})
+    if twice:
+        raise RecipeError(f"{', '.join(twice)} is given more than once; give each run once")
+    names = [place.name for place in places]
+    unique = len(set(names)) == len(names)
+    return {
+        folder: f"{place.name if unique else folder}/"
+        for folder, place in zip(folders, places, strict=True)
+    }
 
 
-def _arms(runs: Mapping[Path, Mapping[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _arms(runs: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the name of each trained arm with its numbers and what must be equal to compare."""
-    for folder, run in runs.items():
+    for prefix, run in runs.items():
         for name, arm in run["arms"].items():
             if arm["evaluation"]:
-                known = {"texts": run.get("texts", {}), "tokenizer": run["tokenizer"]}
-                yield _called(folder, name, many=len(runs) > 1), {**arm, **known}
+                known = {"texts": run["texts"], "tokenizer": run["tokenizer_digest"]}
+                yield f"{prefix}{name}", {**arm, **known}
 
 
 def _rows(metric: str, arms: Mapping[str, Any], baseline: str) -> list[dict[str, Any]]:
@@ -128,9 +146,10 @@ def _measurements(metric: str, arm: Mapping[str, Any]) -> list[Any]:
             seed=proxy["seed"],
             bits_per_byte=value,
             tokens=proxy["tokens"],
-            tokenizer=Path(arm["tokenizer"]).parent.name,
+            tokenizer=arm["tokenizer"],
             evaluation=arm["texts"].get(metric, ""),
             precision=proxy["precision"],
+            proxy=proxy["proxy"],
             status=proxy["status"],
         )
         for proxy, value in zip(arm["proxies"], arm["evaluation"][metric], strict=True)

@@ -34,6 +34,7 @@ def summary_of(recipe: Recipe, curated: Curated, out: Path) -> dict[str, Any]:
         "report": str(out / "report.html"),
         "artifacts": artifact_names(curated),
         "tokenizer": str(curated.tokens.path) if curated.tokens else None,
+        "tokenizer_digest": curated.tokens.digest if curated.tokens else None,
     }
 
 
@@ -99,13 +100,11 @@ def _arm(name: str, curated: Curated) -> dict[str, Any]:
     proxies = [
         {
             "folder": str(folder),
-            **{
-                key: value
-                for key, value in json.loads((folder / "run.json").read_text()).items()
-                if key in _OF_PROXIES
-            },
+            **{key: run[key] for key in _OF_PROXIES if key in run},
+            "proxy": fingerprint(run["proxy"]),  # its settings: only like proxies are compared
         }
         for folder in curated.proxies.get(name, [])
+        for run in [json.loads((folder / "run.json").read_text())]
     ]
     sources = {source: each["tokens"] for source, each in selection["sources"].items()}
     return {

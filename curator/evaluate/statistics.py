@@ -71,6 +71,7 @@ class Measurement:
     tokenizer: str  # digest
     evaluation: str  # digest of the text it was measured on
     precision: str = ""  # what matrices were multiplied in
+    proxy: str = ""  # fingerprint of the settings of the model that was trained
     status: str = "finished"
 
 
@@ -122,7 +123,7 @@ def compare_runs(
 
     Raises:
         BudgetError: fewer than two common seeds, a failed run, or unequal token counts.
-        RecipeError: a seed twice, another tokenizer, evaluation text or precision.
+        RecipeError: a seed twice, another proxy, tokenizer, evaluation text or precision.
     """
     ours, theirs = _by_seed(arm), _by_seed(baseline)
     seeds = sorted(ours.keys() & theirs.keys())
@@ -257,11 +258,11 @@ def _by_seed(runs: Sequence[Measurement]) -> dict[int, Measurement]:
 
 
 def _comparable(runs: Sequence[Measurement]) -> None:
-    """Refuse runs that differ in anything but their text and seed."""
+    """Refuse runs that differ in anything but their training text and seed."""
     tokens = sorted({run.tokens for run in runs})
     if len(tokens) > 1:
         raise BudgetError(f"trained on {tokens} tokens; compare runs of equal budgets")
-    for what in ("tokenizer", "evaluation", "precision"):
+    for what in ("proxy", "tokenizer", "evaluation", "precision"):
         found = sorted({str(getattr(run, what)) for run in runs})
         if len(found) > 1:
             raise RecipeError(f"runs differ in {what}: {found}; compare like with like")

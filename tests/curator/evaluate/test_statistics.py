@@ -160,6 +160,7 @@ def test_runs_are_paired_by_seed_and_not_by_position():
         ({"tokenizer": "u"}, RecipeError, "differ in tokenizer"),
         ({"evaluation": "f"}, RecipeError, "differ in evaluation"),
         ({"precision": "float32"}, RecipeError, "differ in precision"),
+        ({"proxy": "d4"}, RecipeError, "differ in proxy"),
         ({"status": "failed"}, BudgetError, "never averaged"),
     ],
 )

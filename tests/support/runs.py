@@ -1,0 +1,31 @@
+"""Run folders with only what commands on finished runs read: no store, nothing computed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+BITS = {"web": [1.0, 1.1], "exam/test": [2.0, 2.1]}
+
+
+def run_record(**changes) -> dict:
+    """Return the record of a run with two arms, each measured from two seeds on two texts."""
+    proxies = [
+        {"seed": seed, "tokens": 100, "precision": "float32", "status": "finished", "proxy": "d2"}
+        for seed in (1, 2)
+    ]
+    arm = {"proxies": proxies, "evaluation": BITS}
+    return {
+        "out": "out", "store": "/nowhere", "recipe_content": {}, "stages": [], "artifacts": {},
+        "arms": {"random": arm, "sim": arm}, "baseline": "random", "texts": dict.fromkeys(BITS, "t"),
+        "tokenizer": "/nowhere/tokenizer.json", "tokenizer_digest": "b" * 32,
+        "stands_on": {"artifacts": [], "folders": []},
+        **changes,
+    }  # fmt: skip
+
+
+def write_run(folder: Path, **changes) -> Path:
+    """Return the folder, in which `run_record` lies as run.json."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "run.json").write_text(json.dumps(run_record(**changes)))
+    return folder
