@@ -1,4 +1,4 @@
-"""Commands on what runs have made: hand over, train, compare, tidy, begin a plug-in.
+"""Commands on what runs have made: one more step, hand over, train, compare, tidy, begin a plug-in.
 
 Parsing and printing only, as in `pipelines.cli`, which adds these to its own.
 """
@@ -29,6 +29,65 @@ def export(
     from pipelines.handing import export as hand_over
 
     finish(hand_over(path, form, out, arm), as_json=as_json)
+
+
+def score(
+    scorer: Annotated[str, typer.Argument(help="What a recipe would `use`.")],
+    run: Annotated[Path, typer.Argument(help="A run's folder.")],
+    out: Annotated[Path, typer.Option(help="The folder of the answer, a run of its own.")],
+    name: Annotated[str, typer.Option("--as", help="Name of the score.")] = "",
+    set_: Annotated[list[str] | None, typer.Option("--set", help="Setting: k=8")] = None,
+    learns_from: Annotated[
+        list[str] | None, typer.Option(help="Role and corpus: target=gsm8k/train, bad=source:web")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Score a run's documents once more; no arms, nothing trained."""
+    from pipelines.stepping import score_once
+
+    done = score_once(
+        scorer, run, name=name, settings=set_ or [], learns_from=learns_from or [], out=out,
+        quiet=as_json,
+    )  # fmt: skip
+    finish(done, as_json=as_json)
+
+
+def select(
+    run: Annotated[Path, typer.Argument(help="A run's folder.")],
+    out: Annotated[Path, typer.Option(help="The folder of the answer, a run of its own.")],
+    by: Annotated[str, typer.Option(help="The score to rank by.")] = "",
+    method: Annotated[str, typer.Option(help="random, topk, threshold, band, gumbel.")] = "",
+    tokens: Annotated[int | None, typer.Option(min=1, help="The budget.")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="Any other key.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Select from a run's pool once more; nothing trained."""
+    from curator.recipe import override
+    from pipelines.stepping import select_once
+
+    given = {"by": by, "method": method, "tokens": tokens}
+    settings = override({key: value for key, value in given.items() if value}, set_ or [])
+    finish(select_once(run, settings=settings, out=out, quiet=as_json), as_json=as_json)
+
+
+def mix(
+    run: Annotated[Path, typer.Argument(help="A run's folder.")],
+    out: Annotated[Path, typer.Option(help="The folder of the answer, a run of its own.")],
+    arm: Arm = "",
+    weight: Annotated[list[str] | None, typer.Option(help="Source and weight: web=2")] = None,
+    tokens: Annotated[int | None, typer.Option(min=1, help="Size of the mixture.")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="Any other key.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Mix an arm of a run anew, by weights of sources; nothing trained."""
+    from curator.recipe import override
+    from pipelines.stepping import mix_once
+
+    weights = override({}, weight or [])
+    sources = [{"source": source, "weight": share} for source, share in weights.items()]
+    given = {"sources": sources, "tokens": tokens}
+    settings = override({key: value for key, value in given.items() if value}, set_ or [])
+    finish(mix_once(run, arm=arm, mix=settings, out=out, quiet=as_json), as_json=as_json)
 
 
 def train(
@@ -99,7 +158,7 @@ def new_scorer(
 
 def register(commands: typer.Typer) -> None:
     """Add the commands of this module to a command line."""
-    for command in (export, train, compare, diff, gc):
+    for command in (score, select, mix, export, train, compare, diff, gc):
         commands.command()(command)
     new = typer.Typer(help="Begin something of your own.", no_args_is_help=True)
     new.command("scorer")(new_scorer)

@@ -73,7 +73,7 @@ def test_a_run_answers_by_the_contract(tiny):
     names = [stage["name"] for stage in told["stages"]]
     assert names == [
         "ingest", "clean", "dedup.exact", "dedup.minhash", "benchmarks", "decontaminate",
-        "heldout", "tokens", "score.letters", "score.sim", "score.dsir",
+        "heldout", "heldout.copies", "tokens", "score.letters", "score.sim", "score.dsir",
     ]  # fmt: skip
     for name in ("random", "sim"):
         arm = told["arms"][name]
@@ -196,6 +196,30 @@ def test_scorers_schema_and_doctor_answer(tiny):
     assert "python" in curator("doctor", "--json").json
 
 
+def test_one_more_score_is_a_run_of_its_own_that_computes_only_it(tiny, tmp_path):
+    out = tmp_path / "near"
+    told = curator(
+        "score", "similarity", tiny.run, "--as", "near", "--learns-from",
+        "target=reference/train", "--set", "aggregate=mean_topk", "--out", out, "--json",
+    ).json  # fmt: skip
+    assert [stage["name"] for stage in told["stages"] if not stage["cached"]] == ["score.near"]
+    assert "near" in curator("show", out, "-n", 1, "--json").json["documents"][0]
+
+
+def test_one_more_selection_and_one_more_mixture_train_nothing(tiny, tmp_path):
+    chosen = curator(
+        "select", tiny.run, "--by", "dsir", "--tokens", 20_000, "--out", tmp_path / "a", "--json"
+    ).json["arms"]["main"]  # fmt: skip
+    assert 19_000 < chosen["selection"]["tokens"] <= 20_000
+    assert chosen["proxies"] == []
+    mixed = curator(
+        "mix", tiny.run, "--arm", "random", "--weight", "docs-stdlib=3", "--weight",
+        "docs-maths=1", "--tokens", 8000, "--out", tmp_path / "b", "--json",
+    ).json["arms"]["random"]  # fmt: skip
+    assert mixed["selection"] == tiny.first["arms"]["random"]["selection"]
+    assert mixed["mixture"]["asked"] == {"docs-maths": 2000, "docs-stdlib": 6000}
+
+
 @pytest.mark.parametrize("form", ["jsonl", "parquet", "tokens", "megatron"])
 def test_a_mixture_is_handed_over(tiny, tmp_path, form):
     out = tmp_path / "out"
@@ -228,6 +252,7 @@ def test_a_run_does_not_differ_from_itself(tiny):
 
 
 def test_garbage_is_listed_freed_when_told_to_and_missed_by_nobody(tiny):
+    curator("gc", tiny.run, "--store", tiny.store, "--delete")  # what other tests left
     assert curator("gc", tiny.run, "--store", tiny.store, "--json").json["files"] == 0
     other = tiny.store / "folders" / "mixture.old-0123"
     other.mkdir()
@@ -236,6 +261,8 @@ def test_garbage_is_listed_freed_when_told_to_and_missed_by_nobody(tiny):
     assert (listed["paths"], listed["bytes"], other.exists()) == ([str(other)], 3, True)
     curator("gc", tiny.run, "--store", tiny.store, "--delete")
     assert not other.exists()
+    again = curator("run", TINY, "--store", tiny.store, "--out", tiny.run, "--json", *SMALLER)
+    assert all(stage["cached"] for stage in again.json["stages"])
 
 
 def test_a_new_scorer_keeps_the_contract(tmp_path, monkeypatch):
@@ -272,6 +299,10 @@ def test_a_new_scorer_keeps_the_contract(tmp_path, monkeypatch):
         ("train", "RUN", "--arm", "sim", "--proxy", "nothing", "--tokens", "10"),
         ("ingest", "nowhere.jsonl", "--source", "web"),
         ("new", "scorer", "Not A Name"),
+        ("score", "letters", "nowhere", "--out", "new"),
+        ("score", "similarity", "RUN", "--out", "new"),
+        ("select", "RUN", "--by", "nothing", "--tokens", "10", "--out", "new"),
+        ("mix", "RUN", "--arm", "nothing", "--out", "new"),
     ],
     ids=" ".join,
 )
