@@ -106,11 +106,11 @@ class Store:
         path = self.task_path(stage, key).with_suffix(".json")
         try:
             record = task_from_json(_read_json(path), self.root)
-        except FileNotFoundError:
+        except (FileNotFoundError, LedgerError):
             return None
         shards = [*record.shards, *([record.quarantine] if record.quarantine else [])]
-        # A record whose files were removed by hand is work to be done again, not an error.
-        return record if all(Path(shard.path).exists() for shard in shards) else None
+        # A record that is broken, or whose files were removed or cut, is work to be done again.
+        return record if all(_has_size(shard.path, shard.size_bytes) for shard in shards) else None
 
     def commit(self, stage: str, record: TaskRecord) -> None:
         """Declare a task done. Everything it names must be on disk already."""
@@ -159,14 +159,26 @@ class Store:
         """Return where the folder artifact of an identity lies, or will."""
         return self.root / "folders" / f"{name}-{fingerprint([name, identity])[:16]}"
 
+    @staticmethod
+    def whole(folder: Path) -> bool:
+        """Return whether a folder has a record, and every file in it the size recorded there.
+
+        Costs one look at each file and reads none; `folder_damage` reads every byte.
+        """
+        try:
+            sizes = dict(_read_json(folder / RECORD)["sizes"])
+        except (OSError, LedgerError, KeyError, TypeError, ValueError):
+            return False
+        return all(_has_size(folder / name, size) for name, size in sizes.items())
+
     def folder(self, name: str, identity: Mapping[str, Any], make: Callable[[Path], None]) -> Path:
         """Return the folder that `make` fills, made once for an identity.
 
         The folder is filled under a temporary name and renamed, its record with the digest of
-        every file inside; a folder without a record can not be seen.
+        every file inside; a folder that is not whole is made again in its place.
         """
         path = self.folder_path(name, identity)
-        if (path / RECORD).exists():
+        if self.whole(path):
             return path
         key = fingerprint([name, identity])
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -214,23 +226,34 @@ class Store:
 
 
 def write_folder_record(folder: Path, about: Mapping[str, Any]) -> None:
-    """Write a folder's record: what it is and the digest of every file in it."""
-    files = {
-        str(path.relative_to(folder)): file_digest(path)
+    """Write a folder's record: what it is, the digest and the size of every file in it."""
+    paths = {
+        str(path.relative_to(folder)): path
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name != RECORD
     }
-    write_atomically(folder / RECORD, _dump({"format": _FORMAT, **about, "files": files}))
+    files = {name: file_digest(path) for name, path in paths.items()}
+    sizes = {name: path.stat().st_size for name, path in paths.items()}
+    content = {"format": _FORMAT, **about, "files": files, "sizes": sizes}
+    write_atomically(folder / RECORD, _dump(content))
 
 
 def folder_digest(folder: Path) -> str:
     """Return the name of a folder artifact's content.
 
     Raises:
-        LedgerError: the folder has no record.
+        LedgerError: the folder has no record, or a broken one.
     """
+    return fingerprint(_recorded_files(folder))
+
+
+def _recorded_files(folder: Path) -> dict[str, str]:
+    """Return the digest of each file that a folder's record names."""
+    path = folder / RECORD
     try:
-        return fingerprint(_read_json(folder / RECORD)["files"])
+        return dict(_read_json(path)["files"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise LedgerError(f"{path} names no files; delete {folder} and rerun") from error
     except FileNotFoundError:
         raise LedgerError(
             f"{folder} has no {RECORD}; it was not made by curator, or not finished"
@@ -251,7 +274,7 @@ def damage(artifact: Artifact) -> list[str]:
 def folder_damage(folder: Path) -> list[str]:
     """Return one line for each file of a folder artifact whose bytes are not as recorded."""
     faults = []
-    for name, digest in _read_json(folder / RECORD)["files"].items():
+    for name, digest in _recorded_files(folder).items():
         if not (folder / name).exists():
             faults.append(f"{folder / name} is missing")
         elif (found := file_digest(folder / name)) != digest:
@@ -260,30 +283,44 @@ def folder_damage(folder: Path) -> list[str]:
 
 
 def read_artifact(path: Path) -> Artifact:
-    """Return the artifact whose record lies at STORE/artifacts/NAME-ID.json."""
+    """Return the artifact whose record lies at STORE/artifacts/NAME-ID.json.
+
+    Raises:
+        LedgerError: it is not an artifact's record.
+    """
     content = _read_json(path)
     root = path.parent.parent
-    tasks = tuple(task_from_json(task, root) for task in content["tasks"])
-    return Artifact(content["name"], content["identity"], tasks, tuple(content["parents"]))
+    try:
+        tasks = tuple(task_from_json(task, root) for task in content["tasks"])
+        return Artifact(content["name"], content["identity"], tasks, tuple(content["parents"]))
+    except (KeyError, TypeError, LedgerError) as error:
+        raise LedgerError(f"{path} is not an artifact's record; rerun its recipe") from error
 
 
 def task_from_json(content: Mapping[str, Any], root: Path) -> TaskRecord:
-    """Return the task that a record describes; paths in records are relative to the store."""
+    """Return the task that a record describes; paths in records are relative to the store.
+
+    Raises:
+        LedgerError: the record lacks something, or has something else in its place.
+    """
 
     def shard(fields: Mapping[str, Any]) -> Shard:
         return Shard(**{**fields, "path": str(root / fields["path"])})
 
-    quarantine = content.get("quarantine")
-    return TaskRecord(
-        key=content["key"],
-        shards=tuple(shard(fields) for fields in content["shards"]),
-        rows_in=content["rows_in"],
-        rows_out=content["rows_out"],
-        dropped=content["dropped"],
-        quarantined=content["quarantined"],
-        quarantine=shard(quarantine) if quarantine else None,
-        notes=content["notes"],
-    )
+    try:
+        quarantine = content.get("quarantine")
+        return TaskRecord(
+            key=content["key"],
+            shards=tuple(shard(fields) for fields in content["shards"]),
+            rows_in=content["rows_in"],
+            rows_out=content["rows_out"],
+            dropped=content["dropped"],
+            quarantined=content["quarantined"],
+            quarantine=shard(quarantine) if quarantine else None,
+            notes=content["notes"],
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise LedgerError(f"not the record of a task ({error!r})") from error
 
 
 def _task_to_json(record: TaskRecord, root: Path) -> dict[str, Any]:
@@ -296,11 +333,19 @@ def _task_to_json(record: TaskRecord, root: Path) -> dict[str, Any]:
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_bytes())
-    except json.JSONDecodeError as error:
+    except ValueError as error:  # no JSON, or no text at all
         raise LedgerError(f"{path} is not a record ({error}); delete it and rerun") from error
-    if not isinstance(content, dict) or content.get("format") != _FORMAT:
-        raise LedgerError(f"{path} has format {content.get('format')!r}; wanted {_FORMAT}")
-    return content
+    found = content.get("format") if isinstance(content, dict) else type(content).__name__
+    if found != _FORMAT:
+        raise LedgerError(f"{path} has format {found!r}; wanted {_FORMAT}: delete it and rerun")
+    return dict(content)
+
+
+def _has_size(path: str | Path, size: int) -> bool:
+    try:
+        return Path(path).stat().st_size == size
+    except OSError:
+        return False
 
 
 def _dump(content: Mapping[str, Any]) -> bytes:

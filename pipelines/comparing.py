@@ -105,7 +105,7 @@ def compare_arms(
         for arm, runs in proxies.items()
     }
     every = {job.folder: job for each in jobs.values() for job in each}
-    todo = [job for folder, job in every.items() if not (folder / RECORD).exists()]
+    todo = [job for folder, job in every.items() if not Store.whole(folder)]
     with StepProgress("evaluate", len(todo), quiet=driver.quiet, unit="proxies") as progress:
         for _ in driver.engine.map(run_evaluate, todo):
             progress.advance(1, 0, {})

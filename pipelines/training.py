@@ -66,8 +66,10 @@ def run_train(job: TrainJob) -> Path:
     from curator.train.loop import train
 
     folder = job.folder
-    if (folder / RECORD).exists():
+    if Store.whole(folder):
         return folder
+    if (folder / RECORD).exists():  # it was finished, and has lost something since
+        shutil.rmtree(folder)
     # One seed for both streams: arms of a comparison share first weights and order of documents.
     trained = train(
         job.mixture,
@@ -125,7 +127,7 @@ def train_arms(
         for arm, mixture in mixtures.items()
     ]
     # Two arms that drew the same documents in the same order are one run.
-    distinct = {job.folder: job for job in jobs if not (job.folder / RECORD).exists()}
+    distinct = {job.folder: job for job in jobs if not Store.whole(job.folder)}
     todo = list(distinct.values())
 
     def watch() -> float:

@@ -47,7 +47,7 @@ def test_an_unknown_or_ambiguous_name_is_an_error_that_lists_what_there_is(tmp_p
 
     with pytest.raises(LedgerError, match="names 2 artifacts"):
         store.artifact("ingest")
-    with pytest.raises(LedgerError, match=r"names 0 artifacts \(none\)"):
+    with pytest.raises(LedgerError, match=r"names 0 artifacts of .* \(none\)"):
         store.artifact("clean")
 
 
@@ -75,6 +75,37 @@ def test_work_whose_shard_is_gone_is_to_be_done_again(tmp_path):
     assert store.task("ingest", key) is None
 
 
+@pytest.mark.parametrize("content", ["", "{}", "[]", "null", '{"format": 1}', "\xff"])
+def test_work_whose_record_is_broken_is_to_be_done_again(tmp_path, content):
+    store = Store(tmp_path)
+    made = corpus_of(store, made_up_texts(10), 1)
+    key = made.tasks[0].key
+    store.task_path("ingest", key).with_suffix(".json").write_text(content, encoding="latin-1")
+
+    assert store.task("ingest", key) is None
+
+
+def test_work_whose_shard_was_cut_is_to_be_done_again(tmp_path):
+    store = Store(tmp_path)
+    made = corpus_of(store, made_up_texts(10), 1)
+    path = Path(made.shards[0].path)
+    path.write_bytes(path.read_bytes()[:-8])
+
+    assert store.task("ingest", made.tasks[0].key) is None
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{}", "[]", '{"format": 1}', '{"format": 1, "tasks": [{}]}']
+)
+def test_a_broken_record_of_an_artifact_is_an_error_that_names_it(tmp_path, content):
+    path = tmp_path / "artifacts" / "ingest-0.json"
+    path.parent.mkdir()
+    path.write_text(content)
+
+    with pytest.raises(LedgerError, match="rerun"):
+        Store(tmp_path).artifact("ingest")
+
+
 def test_accounts_that_do_not_add_up_are_seen():
     record = TaskRecord("k", (), 10, 7, {"short": 2})
 
@@ -96,6 +127,29 @@ def test_a_folder_is_made_once_and_appears_whole(tmp_path):
     assert len(calls) == 2
     assert folder_damage(first) == []
     assert folder_digest(first) == folder_digest(other)
+
+
+@pytest.mark.parametrize("harm", ["remove", "cut", "empty the record", "remove the record"])
+def test_a_folder_that_is_not_whole_is_made_again(tmp_path, harm):
+    store = Store(tmp_path)
+
+    def make(out):
+        (out / "model.bin").write_bytes(b"weights")
+
+    folder = store.folder("fit.x", {"a": 1}, make)
+    if harm == "remove":
+        (folder / "model.bin").unlink()
+    elif harm == "cut":
+        (folder / "model.bin").write_bytes(b"wei")
+    elif harm == "empty the record":
+        (folder / RECORD).write_text("{}")
+    else:
+        (folder / RECORD).unlink()
+    assert not store.whole(folder)
+
+    assert store.folder("fit.x", {"a": 1}, make) == folder
+    assert store.whole(folder)
+    assert (folder / "model.bin").read_bytes() == b"weights"
 
 
 def test_a_folder_whose_making_fails_is_not_there(tmp_path):

@@ -17,7 +17,8 @@ def run_record(**changes) -> dict:
     arm = {"proxies": proxies, "evaluation": BITS}
     return {
         "out": "out", "store": "/nowhere", "recipe_content": {}, "stages": [], "artifacts": {},
-        "arms": {"random": arm, "sim": arm}, "baseline": "random", "texts": dict.fromkeys(BITS, "t"),
+        "arms": {"random": arm, "sim": arm}, "baseline": "random",
+        "texts": dict.fromkeys(BITS, "t"),
         "tokenizer": "/nowhere/tokenizer.json", "tokenizer_digest": "b" * 32,
         "stands_on": {"artifacts": [], "folders": []},
         **changes,
