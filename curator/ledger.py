@@ -14,7 +14,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -238,13 +238,14 @@ def write_folder_record(folder: Path, about: Mapping[str, Any]) -> None:
     write_atomically(folder / RECORD, _dump(content))
 
 
-def folder_digest(folder: Path) -> str:
-    """Return the name of a folder artifact's content.
+def folder_digest(folder: Path, names: Collection[str] | None = None) -> str:
+    """Return the name of a folder artifact's content, or of the content of the files named.
 
     Raises:
         LedgerError: the folder has no record, or a broken one.
     """
-    return fingerprint(_recorded_files(folder))
+    files = _recorded_files(folder)
+    return fingerprint({k: v for k, v in files.items() if names is None or k in names})
 
 
 def _recorded_files(folder: Path) -> dict[str, str]:

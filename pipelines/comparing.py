@@ -13,12 +13,15 @@ import pyarrow.compute as pc
 
 from curator.engine.driver import Driver
 from curator.engine.progress import StepProgress
+from curator.evaluate import VERSION
 from curator.identity import fingerprint
-from curator.ledger import RECORD, Store
+from curator.ledger import Store, folder_digest
 from curator.recipe import Recipe
 from curator.shards import Shard, read_shard, write_atomically, write_shard
+from curator.stage import library_versions
 from pipelines.splitting import Benchmark
 from pipelines.tokenizing import Tokens
+from pipelines.training import TOKENIZER, WEIGHTS
 
 if TYPE_CHECKING:
     from curator.evaluate.statistics import Measurement
@@ -46,9 +49,13 @@ class EvaluateJob:
     @property
     def identity(self) -> dict[str, Any]:
         """Return what names the evaluation."""
-        trained = json.loads((self.run / RECORD).read_text())["identity"]
         sets = [[name, shard.digest, list(sources)] for name, shard, sources in self.sets]
-        return {"run": trained, "sets": sets}
+        return {
+            "version": VERSION,
+            "libraries": library_versions(("torch", "tokenizers")),
+            "run": folder_digest(self.run, (WEIGHTS, TOKENIZER)),
+            "sets": sets,
+        }
 
     @property
     def folder(self) -> Path:

@@ -22,6 +22,7 @@ from curator.mix.tokens import Encoded, write_tokens
 from curator.recipe import ArmSpec, Recipe
 from curator.schema import SELECTION, conform
 from curator.shards import read_shard, write_shard
+from curator.stage import library_versions
 from pipelines.arms import Selected
 from pipelines.pool import Pool
 from pipelines.tokenizing import Tokens
@@ -128,7 +129,8 @@ def _write(
         parts.rmdir()
         shutil.copyfile(tokens.path, out / "tokenizer.json")  # ids mean nothing without it
 
-    return driver.folder(name, identity, make)
+    libraries = library_versions(("tokenizers",))
+    return driver.folder(name, {**identity, "libraries": libraries}, make)
 
 
 def _encoded(files: list[Path]) -> Iterator[Encoded]:

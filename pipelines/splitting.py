@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curator.clean.setaside import SetAside, SetAsideReference
+from curator.dedup.benchmarks import VERSION as ITEMS_VERSION
 from curator.dedup.benchmarks import read_benchmark
 from curator.engine.driver import Driver
 from curator.errors import BudgetError, RecipeError
@@ -24,6 +25,7 @@ from curator.schema import DOCUMENT, conform
 from curator.shards import Shard, read_shard, write_shard
 from pipelines.pool import Pool, folder_shard, source_counts, with_role
 
+VERSION = 1  # raise it when the same documents and roles start giving other folders
 SPLITS = ("train", "test")
 
 
@@ -120,7 +122,12 @@ def _roles_folder(
         table = with_role(pool, decision, roles).drop_columns(["role"]).sort_by("doc_id")
         write_shard(conform(table, DOCUMENT), out / "documents.arrow", name="documents")
 
-    identity = {"decision": decision.digest, "corpus": pool.corpus.digest, "roles": sorted(roles)}
+    identity = {
+        "version": VERSION,
+        "decision": decision.digest,
+        "corpus": pool.corpus.digest,
+        "roles": sorted(roles),
+    }
     return folder_shard(driver.folder(name, identity, make), "documents")
 
 
@@ -141,6 +148,11 @@ def _from_file(name: str, split: str, path: str, spec: BenchmarkSpec, driver: Dr
         )
         write_shard(conform(table, DOCUMENT), out / "documents.arrow", name="documents")
 
-    identity = {"file": file_digest(path), "text": spec.text, "id": spec.id}
+    identity = {
+        "version": [VERSION, ITEMS_VERSION],
+        "file": [Path(path).name, file_digest(path)],
+        "text": spec.text,
+        "id": spec.id,
+    }
     folder = driver.folder(f"benchmark.{name}.{split}", identity, make)
     return Benchmark(name, split, folder_shard(folder, "documents"))

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from curator.engine.driver import Driver
 from curator.identity import file_digest, id_matrix, uniform
 from curator.recipe import TokenizerSpec
-from curator.stage import Corpus
+from curator.stage import Corpus, library_versions
 from pipelines.pool import Pool
 
 TOKENIZER_BYTES = 64 << 20  # a BPE of tens of thousands of entries has settled long before this
@@ -28,13 +28,19 @@ class Tokens:
 
 def count_tokens(spec: TokenizerSpec, pool: Pool, driver: Driver) -> tuple[Pool, Tokens]:
     """Return the pool with `n_tokens` beside it, and the tokenizer that every count is of."""
-    from curator.train.tokenizer import TokenCount, train_bpe
+    from curator.train.tokenizer import VERSION, TokenCount, train_bpe
 
     if spec.path is not None:
         path = Path(spec.path)
     else:
         size = int(spec.bpe or 4096)
-        identity = {"pool": pool.learning().digest, "bpe": size, "bytes": TOKENIZER_BYTES}
+        identity = {
+            "version": VERSION,
+            "libraries": library_versions(("tokenizers",)),
+            "pool": pool.learning().digest,
+            "bpe": size,
+            "bytes": TOKENIZER_BYTES,
+        }
         folder = driver.folder(
             "tokenizer", identity, lambda out: train_bpe(_tokenizer_texts(pool), size, out)
         )

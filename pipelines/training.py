@@ -15,7 +15,9 @@ from curator.engine.progress import StepProgress
 from curator.errors import ShardError
 from curator.ledger import RECORD, Store, write_folder_record
 from curator.recipe import TrainSpec
-from curator.train.proxy import find_proxy
+from curator.stage import library_versions
+from curator.train import VERSION
+from curator.train.proxy import Proxy, find_proxy
 
 if TYPE_CHECKING:
     from curator.train.loop import Progress
@@ -24,6 +26,7 @@ PROXY = "proxy"
 PULSE = "pulse"
 PULSE_SECONDS = 1.0
 TOKENIZER = "tokenizer.json"
+WEIGHTS = "model.safetensors"
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,13 @@ class TrainJob:
     store: Store
     arm: str = ""
     device: str = "cpu"
+    precision: str = ""  # what matrices are multiplied in; found where the job is made
+
+    def __post_init__(self) -> None:
+        """Find the precision once: the folder must have one name on all machines of a cluster."""
+        if not self.precision:
+            found = _precision(find_proxy(self.proxy), self.device)
+            object.__setattr__(self, "precision", found)
 
     @property
     def name(self) -> str:
@@ -45,7 +55,7 @@ class TrainJob:
 
     @property
     def folder(self) -> Path:
-        """Where the run lies: the same for the same mixture content, settings, tokens and seed."""
+        """Where the run lies: the same for all that its weights depend on."""
         return self.store.folder_path(PROXY, self.identity)
 
     @property
@@ -53,12 +63,24 @@ class TrainJob:
         """Return what names the run."""
         described = json.loads((self.mixture / "mixture.json").read_text())
         return {
+            "version": VERSION,
+            "libraries": library_versions(("torch",)),
+            "precision": self.precision,
             "draw_hash": described["draw_hash"],
             "tokenizer": described["tokenizer_digest"],
             "proxy": find_proxy(self.proxy),
             "tokens": self.tokens,
             "seed": self.seed,
         }
+
+
+def _precision(proxy: Proxy, device: str) -> str:
+    """Return what a proxy's matrices are multiplied in here: "bfloat16" or "float32"."""
+    if proxy.precision == "fp32":
+        return "float32"
+    from curator.train.loop import compute_dtype
+
+    return str(compute_dtype(proxy.precision, device)).removeprefix("torch.")
 
 
 def run_train(job: TrainJob) -> Path:

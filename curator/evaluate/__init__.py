@@ -2,3 +2,5 @@
 
 Importing this package loads nothing heavy; torch comes with `bits`.
 """
+
+VERSION = 1  # raise it when the same weights and texts start giving other bits

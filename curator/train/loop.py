@@ -20,6 +20,7 @@ import torch
 from curator.errors import BudgetError, LedgerError
 from curator.identity import fingerprint, settings_of
 from curator.shards import write_atomically
+from curator.train import VERSION
 from curator.train.checkpoint import (
     CHECKPOINT,
     RECORD,
@@ -162,6 +163,7 @@ class _Run:
         """The fingerprint of all that the weights depend on, up to the processor's rounding."""
         return fingerprint(
             {
+                "version": VERSION,
                 "proxy": settings_of(self.proxy),
                 "mixture": self.mixture.identity(),
                 "steps": self.steps,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
 
 from curator.ledger import RECORD, Store
 from curator.train.proxy import Proxy
-from pipelines import training
+from pipelines import comparing, training
+from pipelines.comparing import EvaluateJob
 from pipelines.training import TrainJob, run_train
 from tests.support.mixtures import counting_documents, write_mixture
 
@@ -36,3 +38,38 @@ def test_a_proxy_that_lost_a_file_is_trained_again(job, lost):
     assert run_train(job) == folder
     assert Store.whole(folder)
     assert json.loads((folder / RECORD).read_text())["files"]["model.safetensors"] == weights
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("VERSION", 2), ("library_versions", lambda names: dict.fromkeys(names, "9.9"))],
+)
+def test_other_code_trains_another_proxy(job, monkeypatch, name, value):
+    before = job.folder
+
+    monkeypatch.setattr(training, name, value)
+
+    assert job.folder != before
+
+
+def test_a_proxy_of_another_precision_is_another(job):
+    assert job.precision == "float32"
+    assert dataclasses.replace(job, precision="bfloat16").folder != job.folder
+
+
+def test_an_evaluation_belongs_to_weights_and_to_the_code_that_measures(job, monkeypatch):
+    folder = run_train(job)
+    measured = EvaluateJob(folder, (), folder / "tokenizer.json", job.store)
+    before = measured.folder
+
+    record = json.loads((folder / RECORD).read_text())
+    record["files"]["run.json"] = "trained again, in other seconds"
+    (folder / RECORD).write_text(json.dumps(record))
+    assert measured.folder == before
+
+    monkeypatch.setattr(comparing, "VERSION", 2)
+    assert measured.folder != before
+    monkeypatch.undo()
+    record["files"]["model.safetensors"] = "other weights"
+    (folder / RECORD).write_text(json.dumps(record))
+    assert measured.folder != before
