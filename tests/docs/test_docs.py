@@ -226,11 +226,7 @@ def test_files_that_pages_name_are_there():
     )
     named = {(page, name) for page in PAGES for name in path.findall(page.read_text())}
 
-    assert {
-        (page.name, name)
-        for page, name in named
-        if not (ROOT / name).exists() and name != "docs/log.md"  # written as runs are made
-    } == set()
+    assert {(page.name, name) for page, name in named if not (ROOT / name).exists()} == set()
 
 
 def test_the_readmes_tree_has_every_folder_of_the_packages():
