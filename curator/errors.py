@@ -12,6 +12,11 @@ A message says what was found, what was wanted and what to do.
 
 from __future__ import annotations
 
+import reprlib
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 120
+
 
 class CuratorError(Exception):
     """Base of all errors made on purpose. The CLI prints the message only and exits with 1."""
@@ -50,3 +55,8 @@ class LedgerError(CuratorError):
 
 class BudgetError(CuratorError):
     """There is not enough text, or too little was asked for. Ask for less or add sources."""
+
+
+def shown(found: object) -> str:
+    """Return what was found as a message may quote it: its repr, cut in the middle if long."""
+    return _SHORT.repr(found)

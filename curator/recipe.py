@@ -7,17 +7,22 @@ tell (readers, rules, scorers, selectors) is checked by `pipelines.check`, which
 from __future__ import annotations
 
 import difflib
+import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
-from curator.errors import RecipeError
+from curator.errors import RecipeError, shown
 from curator.identity import fingerprint
+from curator.strict_yaml import parse_yaml, read_text
 
 Share = Field(gt=0, lt=1)
-NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"  # names become parts of file names
+# Names become parts of file names, of which common file systems take 255 bytes. In Python `$` would
+# let a newline pass at the end: ask `is_name`.
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$"
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 
 
@@ -158,25 +163,21 @@ class Recipe(_Section):
         return fingerprint(self.model_dump(mode="json"))
 
 
+def is_name(word: object) -> bool:
+    """Return whether a word may name an arm, a score, a benchmark, a model or a recipe."""
+    return isinstance(word, str) and re.fullmatch(NAME_PATTERN.rstrip("$"), word) is not None
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """Return a YAML 1.2 file's mapping (`no` is a word, 1e-3 a number).
 
     Raises:
         RecipeError: unreadable, not YAML, a key twice, or not a mapping; with line and column.
     """
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import MarkedYAMLError
-
     try:
-        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        content = parse_yaml(read_text(path), str(path))
     except FileNotFoundError:
         raise RecipeError(f"there is no file {str(path)!r}; {_nearby(path)}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path} can not be read: {error}") from error
-    except MarkedYAMLError as error:
-        mark = error.problem_mark
-        place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise RecipeError(f"not YAML: {error.problem}", where=f"{path}{place}") from None
     if not isinstance(content, dict):
         raise RecipeError(f"holds {type(content).__name__}; wanted a mapping", where=str(path))
     return content
@@ -191,37 +192,53 @@ def arrange(content: Mapping[str, Any], folder: Path, corpus: Path | None = None
     arranged = dict(content)
     beside = corpus or arranged.get("corpus")
     if isinstance(beside, str):
-        beside = folder / beside if (folder / beside).exists() else Path(beside)
+        near = folder / beside
+        beside = near if os.path.exists(near) else Path(beside)  # noqa: PTH110 - any text goes
     if isinstance(beside, Path):
         arranged["corpus"] = read_yaml(beside)
     alone = {key: arranged.pop(key) for key in ("select", "mix") if key in arranged}
-    if alone and "arms" not in arranged:
-        arranged["arms"] = {"main": alone}
-    elif alone:
-        arranged["arms"] = {**arranged["arms"], "main": alone}
+    arms = arranged.get("arms") or {}
+    if alone and isinstance(arms, Mapping):  # anything else is told as a mistake of its shape
+        arranged["arms"] = {**arms, "main": alone}
     return arranged
 
 
 def override(content: dict[str, Any], assignments: Iterable[str]) -> dict[str, Any]:
     """Return a mapping with `a.b.c=VALUE` assignments made; values are YAML.
 
-    Raises:
-        RecipeError: an assignment has no `=`, or goes through something that is no mapping.
-    """
-    from ruamel.yaml import YAML
+    A number in a path is a place in a list, from 0: `score.0.use=letters`.
 
+    Raises:
+        RecipeError: an assignment has no `=`, is not YAML, or leads through something that is
+            neither a mapping nor a list that long.
+    """
     for assignment in assignments:
         path, found, text = assignment.partition("=")
+        what = f"--set {shown(assignment)}"
         if not found:
-            raise RecipeError(f"--set {assignment!r} has no '='; write --set train.tokens=100000")
+            raise RecipeError(f"{what} has no '='; write --set train.tokens=100000")
         *parents, last = path.split(".")
         place: Any = content
         for parent in parents:
-            place = place.setdefault(parent, {}) if isinstance(place, dict) else None
-        if not isinstance(place, dict):
-            raise RecipeError(f"--set {assignment!r}: {path!r} does not lead through mappings")
-        place[last] = YAML(typ="safe", pure=True).load(text)
+            if isinstance(place, dict) and place.get(parent) is None:
+                place[parent] = {}
+            place = place[_step(place, parent, what)]
+        place[_step(place, last, what)] = parse_yaml(text, what)
     return content
+
+
+def _step(place: Any, name: str, what: str) -> Any:
+    """Return the key or the index that one part of an assignment's path names."""
+    if isinstance(place, dict):
+        return name
+    if not isinstance(place, list):
+        raise RecipeError(f"{what}: {name!r} leads into {shown(place)}, which is no mapping")
+    if not re.fullmatch("[0-9]{1,6}", name) or int(name) >= len(place):
+        raise RecipeError(
+            f"{what}: {name!r} is no place of a list of {len(place)}; count from 0, or set the "
+            "whole list"
+        )
+    return int(name)
 
 
 def shape_problems(content: Mapping[str, Any]) -> tuple[Recipe | None, list[str]]:
@@ -251,7 +268,7 @@ def _explained(fault: Any) -> str:
     if fault["type"] == "missing":
         return f"{place}: missing; a value is required"
     message = fault["msg"][:1].lower() + fault["msg"][1:]
-    return f"{place}: found {fault.get('input')!r}; {message}"
+    return f"{place}: found {shown(fault.get('input'))}; {message}"
 
 
 def _fields_at(path: Sequence[Any]) -> list[str]:

@@ -15,11 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
 from curator.errors import RecipeError
 from curator.stage import circumstance
+from curator.strict_yaml import parse_yaml, read_text
 from curator.train.schedule import Schedule
 
 PROXIES = Path(__file__).parents[2] / "configs" / "proxies"
@@ -174,11 +172,7 @@ def find_proxy(name: str | Path) -> Proxy:
         close = difflib.get_close_matches(path.stem, known, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else f"; there are {known} and d1 to d64"
         raise RecipeError(f"no proxy {str(name)!r}{hint}")
-    try:
-        settings = YAML(typ="safe", pure=True).load(path.read_text("utf-8"))
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise RecipeError(f"not readable as YAML: {error}", where=str(path)) from error
-    return _from_settings(settings, path)
+    return _from_settings(parse_yaml(read_text(path), str(path)), path)
 
 
 def proxy_from(settings: Mapping[str, Any], name: str = "") -> Proxy:

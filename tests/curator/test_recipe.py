@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from curator.errors import RecipeError
-from curator.recipe import Recipe, arrange, override, read_yaml, shape_problems
+from curator.recipe import Recipe, arrange, is_name, override, read_yaml, shape_problems
 
 
 def test_no_is_a_word_and_1e_3_a_number(tmp_path):
@@ -72,10 +72,59 @@ def test_overrides_are_yaml_and_make_the_mappings_they_need():
     assert content == {"train": {"tokens": 2000}, "corpus": {"clean": {"language": "no"}}}
 
 
-@pytest.mark.parametrize("assignment", ["train.tokens", "name.x=1"])
+def test_an_override_reaches_into_lists():
+    content = override({"score": [{"use": "letters"}, 5]}, ["score.0.use=ngrams", "score.1=[6]"])
+
+    assert content == {"score": [{"use": "ngrams"}, [6]]}
+
+
+@pytest.mark.parametrize(
+    "assignment",
+    [
+        "train.tokens", "name.x=1", "name.x.y=1", "train.tokens=[", "train.tokens=\x01",
+        "score.1.use=x", "score.1=x", "score.-1=x", "score.use=x", "score.0.use.x=1", "score.²=1",
+    ],
+)  # fmt: skip
 def test_an_override_that_leads_nowhere_is_an_error(assignment):
     with pytest.raises(RecipeError, match="--set"):
-        override({"name": "x"}, [assignment])
+        override({"name": "x", "score": [{"use": "letters"}]}, [assignment])
+
+
+def test_an_alias_is_a_copy_so_that_an_override_changes_one_place(tmp_path):
+    path = tmp_path / "r.yaml"
+    path.write_text("a: &x {k: 1}\nb: *x\n")
+
+    assert override(read_yaml(path), ["a.k=2"]) == {"a": {"k": 2}, "b": {"k": 1}}
+
+
+@pytest.mark.parametrize("word", ["zz\n", "", "-a", "a b", "a/b", "é", "a" * 101, 5, None])
+def test_what_may_not_be_part_of_a_file_name_is_no_name(word):
+    assert not is_name(word)
+    assert shape_problems({"name": word})[0] is None
+
+
+def test_a_hundred_letters_are_a_name():
+    assert is_name("a" * 100)
+    assert shape_problems({"name": "a" * 100})[1] == []
+
+
+def test_what_was_found_is_told_in_short():
+    _, problems = shape_problems({"name": "x", "seed": ["word" * 1000] * 1000})
+
+    assert len(problems[0]) < 1000
+
+
+@pytest.mark.parametrize("arms", [5, [1], "words"])
+def test_arms_that_are_no_mapping_are_told_also_beside_a_single_arm(arms):
+    arranged = arrange({"name": "x", "arms": arms, "select": {}}, folder=None)
+
+    assert "arms: found" in shape_problems(arranged)[1][0]
+
+
+def test_a_path_no_system_accepts_is_an_error(tmp_path):
+    for word in ("x" * 10_000, "a\0b"):
+        with pytest.raises(RecipeError):
+            arrange({"corpus": word}, tmp_path)
 
 
 def test_the_digest_is_of_content_with_defaults_filled_in():

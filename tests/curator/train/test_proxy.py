@@ -73,7 +73,7 @@ def test_settings_make_the_proxy_again():
         ("depth: 2\nbatch_tokens: 1000\n", "not a multiple"),
         ("depth: 2\nprecision: fp8\n", "'bf16' or 'fp32'"),
         ("depth: 99\n", "choose 1 to 64"),
-        ("depth: [\n", "not readable as YAML"),
+        ("depth: [\n", "not YAML"),
     ],
 )
 def test_mistakes_in_a_file_are_named(tmp_path, text, message):
