@@ -6,9 +6,7 @@ the store). Nothing is computed that a run has not recorded.
 
 from __future__ import annotations
 
-import os
 import re
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +20,7 @@ from curator.errors import RecipeError
 from curator.ledger import RECORD, Artifact, Store, damage, folder_damage
 from curator.recipe import suggestion
 from curator.shards import read_shard
+from pipelines.printing import show
 from pipelines.running import RUN, read_run
 
 
@@ -34,11 +33,7 @@ class Found:
 
     def print(self) -> None:
         """Print it for people."""
-        from rich.console import Console
-
-        # A pipe has no width: 80 columns would cut what no terminal asked to be cut.
-        wide = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120
-        Console(width=wide).print(self.shown)
+        show(self.shown)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
 from typing import Annotated, Any, Protocol
 
@@ -22,6 +24,15 @@ class Answer(Protocol):
 
     def print(self) -> None:
         """Print it for people."""
+
+
+def show(shown: Any) -> None:
+    """Print something of `rich`: as wide as the terminal, and 120 columns into a pipe."""
+    from rich.console import Console
+
+    # A pipe has no width: 80 columns would cut what no terminal asked to be cut.
+    wide = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120
+    Console(width=wide).print(shown)
 
 
 def finish(answer: Answer, *, as_json: bool) -> None:

@@ -129,7 +129,7 @@ transform:translateX(-50%);font-size:11.5px}
 .scale b{position:absolute;top:0;font-weight:500;font-size:11.5px;white-space:nowrap}
 .forest td>span:not(.badge){white-space:normal}
 .forest{table-layout:fixed}.forest th,.forest td{overflow-wrap:anywhere}
-.forest .metric{width:14%}.forest .arm{width:13%}.forest .diff{width:22%}.forest .says{width:12%}
+.forest .metric{width:18%}.forest .arm{width:11%}.forest .diff{width:22%}.forest .says{width:12%}
 .forest .seeds{width:7%}.forest .plot{padding-right:22px}
 .forest .next .metric{width:auto}
 .forest tbody tr.next td,.forest tbody tr.next th{border-top-color:transparent}
