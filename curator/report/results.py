@@ -14,6 +14,7 @@ from curator.report.content import Comparison, Measure, Report
 from curator.report.markup import Child, join, tag
 from curator.report.plots import forest_track
 from curator.report.tables import (
+    SEVERAL_ARMS,
     absent,
     arm_color,
     badge,
@@ -144,7 +145,8 @@ def comparison(report: Report) -> Markup:
             term("interval"),
             ", the band the ",
             term("margin"),
-            " within which differences do not matter.",
+            " within which differences do not matter. ",
+            SEVERAL_ARMS if len({line.arm for line in report.comparison}) > 1 else "",
         ]
     )
     return section("comparison", "Comparison", lead, *groups, _measures(report))

@@ -9,6 +9,7 @@ from rich.text import Text
 from curator.report import figures
 from curator.report.content import Arm, Report, StageCount, Verdict
 from curator.report.results import title
+from curator.report.tables import SEVERAL_ARMS
 from curator.report.visible import one_line
 
 _STYLES: dict[Verdict, str] = {
@@ -147,4 +148,6 @@ def _comparison(report: Report) -> Table:
             Text(f"{line.seeds}{more}"),
         )
         previous = line.metric
+    if len({line.arm for line in report.comparison}) > 1:
+        table.caption, table.caption_style, table.caption_justify = SEVERAL_ARMS, "dim", "left"
     return table

@@ -17,6 +17,10 @@ EXCERPT_LIMIT = 700  # characters of a document that the page shows
 
 _SIGNS = {"better": "▲", "worse": "▼", "equivalent": "≈", "undecided": "?"}
 
+SEVERAL_ARMS = (
+    "Verdicts allow for several arms being compared with one baseline (Holm's correction within a "
+    "metric), intervals do not: one that barely misses zero can be undecided."
+)
 GLOSSARY = {
     "arm": "One way to select and mix text. Arms of one recipe share the pool and differ in "
     "nothing else.",
@@ -27,8 +31,8 @@ GLOSSARY = {
     "margin": "The smallest difference worth having. An interval wholly inside ±margin means "
     "equivalent.",
     "paired seeds": "Both arms are trained with the same seeds, so chance that hits both cancels.",
-    "undecided": "The interval holds both zero and differences that would matter: more seeds are "
-    "needed.",
+    "undecided": "The interval holds both zero and differences that would matter, or the difference "
+    "does not survive the correction for several arms: more seeds are needed.",
     "conservation": "Records read = kept + dropped + quarantined, checked for every stage.",
     "quarantined": "A record that could not be read or processed, set aside with its error.",
     "pool": "The documents alive after cleaning, deduplication and decontamination.",
