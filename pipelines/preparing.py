@@ -58,7 +58,9 @@ def reference_models(
         pool, decision = reference_documents(name, share, pool, driver)
         mixture = encode_mixture(f"reference.{name}", _chosen(pool, decision), pool, tokens, driver)
         job = TrainJob(mixture, spec.train.proxy, spec.train.tokens, spec.train.seed, driver.store)
-        models[name] = driver.run(run_train, [job])[0]
+        if not driver.store.whole(job.folder):
+            driver.run(run_train, [job])
+        models[name] = job.folder
         driver.folders[job.folder] = None
     return pool, models
 

@@ -20,9 +20,18 @@ from curator.ledger import Store
 from curator.recipe import Recipe, suggestion
 from curator.shards import write_atomically
 from pipelines.check import checked, load_recipe
+from pipelines.printing import show
 
 RUN = "run.json"
 ENGINES = ("inline", "ray")
+_PARTS = {
+    "store": str, "recipe_content": dict, "stages": list, "arms": dict, "comparison": list,
+    "artifacts": dict, "stands_on": dict, "texts": dict,
+}  # fmt: skip
+_INNER = {
+    "artifacts": ("corpus", "decisions", "sidecars", "pool"),
+    "stands_on": ("artifacts", "folders"),
+}
 
 
 @dataclass(frozen=True)
@@ -34,11 +43,9 @@ class Run:
 
     def print(self) -> None:
         """Print the stage, arm and comparison tables, and where the report is."""
-        from rich.console import Console
-
         from curator.report.summary import summary
 
-        Console().print(summary(self.report, self.summary["report"]))
+        show(summary(self.report, self.summary["report"]))
 
 
 def run_recipe(
@@ -63,22 +70,30 @@ def run_recipe(
 
 
 def execute(recipe: Recipe, store: Store, engine: Engine, out: Path, *, quiet: bool) -> Run:
-    """Run a recipe on an engine; write run.json, recipe.yaml's content and report.html to `out`."""
+    """Run a recipe on an engine; write run.json and report.html to `out`.
+
+    Paths in run.json are absolute: a run is read from wherever its reader is.
+    """
     from pipelines.curate import curate
+    from pipelines.registering import register_run
     from pipelines.reporting import report_of, write_report
     from pipelines.summarizing import summary_of
 
     begun = time.monotonic()
+    store = Store(store.root.absolute())
     with store.writing():
+        register_run(store, out)
         driver = Driver(store, engine, quiet=quiet)
         curated = curate(recipe, driver)
-        content = report_of(recipe, curated, store, seconds=time.monotonic() - begun)
+        seconds = round(time.monotonic() - begun, 3)
+        content = report_of(recipe, curated, store, seconds=seconds)
     summary = summary_of(recipe, curated, out)
     out.mkdir(parents=True, exist_ok=True)
     write_report(content, out / "report.html")
     record = {
         **summary,
         "store": str(store.root),
+        "seconds": seconds,
         "recipe_content": recipe.model_dump(mode="json"),
         "stands_on": {
             "artifacts": [path.stem for path in driver.artifacts.values()],
@@ -109,30 +124,41 @@ def run_ingest_only(
         return execute(recipe, Store(store), workplace, folder, quiet=quiet)
 
 
-def rewrite_report(folder: Path) -> Path:
-    """Make a run's report again from what is in the store, and return its path."""
-    record = read_run(folder)
-    recipe = Recipe.model_validate(record["recipe_content"])
-    with open_engine("inline", None, 1) as workplace:
-        execute(recipe, Store(Path(record["store"])), workplace, folder, quiet=True)
-    return folder / "report.html"
-
-
 def read_run(folder: Path) -> dict[str, Any]:
     """Return a run's record.
 
     Raises:
-        LedgerError: the folder holds no finished run.
+        LedgerError: the folder holds no finished run, or its record is broken.
     """
     try:
-        content = json.loads((folder / RUN).read_text())
+        content = json.loads((folder / RUN).read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         raise LedgerError(
             f"{folder} holds no {RUN}; wanted the --out folder of a finished run"
         ) from None
     except ValueError as error:
         raise LedgerError(f"{folder / RUN} is not JSON ({error}); run the recipe again") from error
+    lacking = _lacking(content)
+    if lacking:
+        raise LedgerError(f"{folder / RUN} lacks {', '.join(lacking)}; run the recipe again")
     return dict(content)
+
+
+def _lacking(record: Any) -> list[str]:
+    """Return the parts that a run's record must have and lacks."""
+    if not isinstance(record, dict):
+        return [f"everything (it is {type(record).__name__}, not an object)"]
+    lacking = [
+        repr(name) for name, kind in _PARTS.items() if not isinstance(record.get(name), kind)
+    ]
+    inner = {name: record.get(name) for name in _INNER}
+    return lacking + [
+        repr(f"{name}.{key}")
+        for name, part in inner.items()
+        if isinstance(part, dict)
+        for key in _INNER[name]
+        if key not in part
+    ]
 
 
 @contextmanager

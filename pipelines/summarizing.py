@@ -54,7 +54,7 @@ def stage_summary(step: Step) -> dict[str, Any]:
         "rows_out": artifact.rows_out,
         "dropped": artifact.dropped,
         "quarantined": artifact.quarantined,
-        "seconds": round(step.seconds, 3),
+        "seconds": round(step.seconds, 6),
         "cached": step.cached,
     }
 

@@ -16,7 +16,8 @@ def run_record(**changes) -> dict:
     ]
     arm = {"proxies": proxies, "evaluation": BITS}
     return {
-        "out": "out", "store": "/nowhere", "recipe_content": {}, "stages": [], "artifacts": {},
+        "out": "out", "store": "/nowhere", "recipe_content": {}, "stages": [],
+        "artifacts": dict.fromkeys(("corpus", "decisions", "sidecars", "pool")), "comparison": [],
         "arms": {"random": arm, "sim": arm}, "baseline": "random",
         "texts": dict.fromkeys(BITS, "t"),
         "tokenizer": "/nowhere/tokenizer.json", "tokenizer_digest": "b" * 32,
