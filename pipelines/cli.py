@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from pathlib import Path
 from typing import Annotated
 
@@ -171,8 +172,8 @@ def verify(
 
 @commands.command()
 def report(path: Annotated[Path, typer.Argument(help="A run's folder.")]) -> None:
-    """Write the run's report again and say where it is."""
-    from pipelines.running import rewrite_report
+    """Write the run's report again from what the store holds, and say where it is."""
+    from pipelines.rereading import rewrite_report
 
     print(rewrite_report(path))
 
@@ -231,6 +232,18 @@ def app() -> None:
         raise SystemExit(130) from None
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # `| head` is no error
+    except Exception as error:  # a fault of ours: whoever reads JSON gets JSON all the same
+        if "--json" not in sys.argv:
+            raise
+        traceback.print_exc()
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        fault = {
+            "class": type(error).__name__,
+            "message": str(error),
+            "where": f"{last.filename}:{last.lineno}",
+        }
+        print_json({"error": fault})
+        raise SystemExit(1) from None
 
 
 if __name__ == "__main__":

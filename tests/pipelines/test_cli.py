@@ -265,6 +265,21 @@ def test_garbage_is_listed_freed_when_told_to_and_missed_by_nobody(tiny):
     assert all(stage["cached"] for stage in again.json["stages"])
 
 
+def test_a_fault_of_ours_is_one_json_object_too(monkeypatch):
+    def fail():
+        raise ZeroDivisionError("by nothing")
+
+    monkeypatch.setattr("pipelines.plugins.examine", fail)
+
+    told = curator("doctor", "--json")
+
+    assert told.code == 1
+    assert told.json["error"]["class"] == "ZeroDivisionError"
+    assert told.json["error"]["message"] == "by nothing"
+    assert "test_cli.py:" in told.json["error"]["where"]
+    assert "Traceback" in told.err
+
+
 def test_a_new_scorer_keeps_the_contract(tmp_path, monkeypatch):
     from curator.registry import find_scorer
     from curator.testing import check_scorer
