@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,7 +68,8 @@ class Evidence:
     """What was measured and what it says.
 
     `bits` is arm -> metric -> one value a seed, bits per byte (lower is better); `effects` has one
-    row an arm and metric; `headline` is the metric that leads: the final target if there is one;
+    row an arm and metric; `headline` is the metric that leads: the final target if there is one,
+    else the mean over held-out sources, else the first;
     `texts` names what each metric was measured on, so that runs can be compared with each other.
     """
 
@@ -103,10 +104,12 @@ def compare_arms(
     tokens: Tokens,
     driver: Driver,
 ) -> Evidence | None:
-    """Return the comparison of all arms with the baseline, None where nothing was trained."""
+    """Return the comparison of all arms with the baseline, None where nothing was measured."""
     if not proxies or recipe.evaluate is None or recipe.train is None:
         return None
     sets = _sets(recipe, benchmarks, heldout)
+    if not sets:
+        return None
     jobs = {
         arm: [EvaluateJob(run, sets, tokens.path, driver.store) for run in runs]
         for arm, runs in proxies.items()
@@ -119,20 +122,28 @@ def compare_arms(
     driver.folders |= dict.fromkeys(every)
     _record_opening(recipe, driver.store)
     measured = {arm: _measurements(each, sets, tokens) for arm, each in jobs.items()}
+    baseline = recipe.baseline or next(iter(proxies))
+    if not measured[baseline]:
+        return None
     bits = {
         arm: {metric: [one.bits_per_byte for one in values] for metric, values in metrics.items()}
         for arm, metrics in measured.items()
     }
-    baseline = recipe.baseline or next(iter(proxies))
-    headline = recipe.evaluate.final_target or sets[-1][0]
     return Evidence(
         baseline,
-        headline,
+        headline_of(recipe.evaluate.final_target, list(measured[baseline])),
         tuple(recipe.train.seeds),
         bits,
         _effects(measured, baseline),
         _texts(sets),
     )
+
+
+def headline_of(final_target: str | None, metrics: Sequence[str]) -> str:
+    """Return the metric that leads a report."""
+    if final_target is not None and final_target in metrics:
+        return final_target
+    return HELDOUT if HELDOUT in metrics else metrics[0]
 
 
 def _sets(recipe: Recipe, benchmarks: Mapping[str, Benchmark], heldout: Shard | None) -> Sets:
