@@ -11,9 +11,17 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from curator.errors import RecipeError, shown
 from curator.identity import fingerprint
@@ -26,8 +34,24 @@ NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$"
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 
 
+Seed = Annotated[int, Field(ge=0, lt=1 << 63)]  # what every generator we use takes
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    def _one_of(self, *names: str) -> Self:
+        """Return the section if exactly one of some keys is given.
+
+        Raises:
+            ValueError: which pydantic collects with all other mistakes.
+        """
+        given = [name for name in names if getattr(self, name) is not None]
+        if len(given) != 1:
+            told = " and ".join(map(repr, given)) if given else "nothing"
+            wanted = ", ".join(map(repr, names))
+            raise ValueError(f"gives {told}; give one of {wanted}, and only one")
+        return self
 
 
 class CleanSpec(_Section):
@@ -47,7 +71,7 @@ class MinhashSpec(_Section):
     rows: PositiveInt = 8
     containment: float = Field(default=0.95, ge=0, le=1)
     verify: bool = True
-    seed: int = 0
+    seed: Seed = 0
     max_cluster: PositiveInt = 10_000
 
 
@@ -70,6 +94,12 @@ class BenchmarkSpec(_Section):
     source: str | None = None
     test_share: float = Field(default=0.5, gt=0, lt=1)
 
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.source is not None and (self.train is not None or self.test is not None):
+            raise ValueError("gives a source and files of items; give one of them")
+        return self
+
 
 class DecontaminateSpec(_Section):
     """Drop documents that share an n-gram of words with a benchmark's items."""
@@ -89,6 +119,10 @@ class TokenizerSpec(_Section):
 
     bpe: PositiveInt | None = Field(default=None, ge=300, le=1_000_000)
     path: str | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        return self._one_of("bpe", "path")
 
 
 class CorpusSpec(_Section):
@@ -110,7 +144,7 @@ class TrainModelSpec(_Section):
 
     proxy: str
     tokens: PositiveInt
-    seed: int = 1
+    seed: Seed = 1
 
 
 class ModelSpec(_Section):
@@ -119,6 +153,10 @@ class ModelSpec(_Section):
     train: TrainModelSpec | None = None
     path: str | None = None
     gguf: str | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        return self._one_of("train", "path", "gguf")
 
 
 class ArmSpec(_Section):
@@ -133,7 +171,15 @@ class TrainSpec(_Section):
 
     proxy: str
     tokens: PositiveInt
-    seeds: list[int] = Field(default=[1, 2, 3], min_length=1)
+    seeds: list[Seed] = Field(default=[1, 2, 3], min_length=1)
+
+    @field_validator("seeds")
+    @classmethod
+    def _all_different(cls, seeds: list[int]) -> list[int]:
+        twice = sorted({seed for seed in seeds if seeds.count(seed) > 1})
+        if twice:
+            raise ValueError(f"seeds {twice} are there twice; equal seeds are one and the same run")
+        return seeds
 
 
 class EvaluateSpec(_Section):
@@ -148,7 +194,7 @@ class Recipe(_Section):
     """A method applied to a corpus."""
 
     name: Name
-    seed: int = 17
+    seed: Seed = 17
     corpus: CorpusSpec = CorpusSpec()
     models: dict[Name, ModelSpec] = {}
     score: list[dict[str, Any]] = []
@@ -267,6 +313,8 @@ def _explained(fault: Any) -> str:
         return f"{place}: unknown key{suggestion(str(fault['loc'][-1]), known)}"
     if fault["type"] == "missing":
         return f"{place}: missing; a value is required"
+    if fault["type"] == "value_error":  # of our own validators, already in words
+        return f"{place}: {fault['ctx']['error']}"
     message = fault["msg"][:1].lower() + fault["msg"][1:]
     return f"{place}: found {shown(fault.get('input'))}; {message}"
 

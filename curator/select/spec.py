@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from curator.errors import RecipeError
+from curator.errors import RecipeError, shown
 
 METHODS = ("random", "topk", "threshold", "band", "gumbel")
 SHORTFALLS = ("error", "redistribute", "accept")
 REST = "*"  # the quota of all groups that have none of their own, taken together
+_MOST = 1 << 62  # sums of tokens are counted in eight bytes
 _SHARE_SLACK = 1e-6  # shares written with six decimals still sum to one
 
 
@@ -116,6 +117,8 @@ def mistakes(content: Mapping[str, Any]) -> list[str]:
     faults += _number_faults(content)
     faults += _method_faults(str(method), content)
     faults += _quota_faults(content)
+    if not isinstance(content.get("quota_by", ""), str):
+        faults.append(f"quota_by is {shown(content['quota_by'])}; wanted the name of a column")
     for key, words in (("shortfall", SHORTFALLS), ("better", ("", "higher", "lower"))):
         if key in content and content[key] not in words:
             faults.append(unknown(key, content[key], [word for word in words if word]))
@@ -127,13 +130,14 @@ def unknown(what: str, found: object, wanted: Iterable[str]) -> str:
     known = sorted(wanted)
     close = difflib.get_close_matches(str(found), known, n=1)
     hint = f"; did you mean {close[0]!r}?" if close else ""
-    return f"unknown {what} {found!r}{hint} (known: {', '.join(known)})"
+    return f"unknown {what} {shown(found)}{hint} (known: {', '.join(known)})"
 
 
 def _method_faults(method: str, content: Mapping[str, Any]) -> list[str]:
     faults = []
     if method == "random" and content.get("by"):
-        faults.append(f"`by: {content['by']}` has no meaning with `method: random`; drop one")
+        by = shown(content["by"])
+        faults.append(f"`by: {by}` has no meaning with `method: random`; drop one")
     if method != "random" and not isinstance(content.get("by") or None, str):
         faults.append(f"`method: {method}` needs `by:`, the score column to rank by")
     if "tokens" in content and "share" in content:
@@ -166,14 +170,15 @@ def _number_faults(content: Mapping[str, Any]) -> list[str]:
     for key, (wanted, holds) in checks.items():
         found = content.get(key)
         if found is not None and not (_finite(found) and holds(found)):
-            faults.append(f"{key} is {found!r}; wanted {wanted}")
+            faults.append(f"{key} is {shown(found)}; wanted {wanted}")
     if not isinstance(content.get("standardize", True), bool):
-        faults.append(f"standardize is {content['standardize']!r}; wanted true or false")
+        faults.append(f"standardize is {shown(content['standardize'])}; wanted true or false")
     band = content.get("band")
     if band is not None:
         pair = isinstance(band, list | tuple) and len(band) == 2 and all(map(_finite, band))
         if not (pair and 0 <= band[0] < band[1] <= 1):
-            faults.append(f"band is {band!r}; wanted two rising quantiles such as [0.25, 0.75]")
+            wanted = "two rising quantiles such as [0.25, 0.75]"
+            faults.append(f"band is {shown(band)}; wanted {wanted}")
     return faults
 
 
@@ -182,13 +187,16 @@ def _quota_faults(content: Mapping[str, Any]) -> list[str]:
     if not quotas:
         return []
     if not isinstance(quotas, Mapping):
-        return [f"quotas is {quotas!r}; wanted a mapping such as {{wiki: 0.3, '*': 0.7}}"]
+        return [f"quotas is {shown(quotas)}; wanted a mapping such as {{wiki: 0.3, '*': 0.7}}"]
+    words = [name for name in quotas if not isinstance(name, str)]
+    if words:
+        return [f"quotas name {shown(words)}, which are no words; put them in quotes"]
     wrong = [name for name, quota in quotas.items() if not _finite(quota) or quota < 0]
     if wrong:
-        return [f"quotas of {wrong} are no shares or token counts at or above 0"]
+        return [f"quotas of {shown(wrong)} are no shares or token counts at or above 0"]
     if _counts(quotas):
         total = sum(quotas.values())
-        if content.get("share") is not None or content.get("tokens", total) != total:
+        if content.get("share") is not None or content.get("tokens") not in (None, total):
             return [
                 f"quotas are tokens and sum to {total}; drop `tokens`/`share` or make them agree"
             ]
@@ -198,6 +206,9 @@ def _quota_faults(content: Mapping[str, Any]) -> list[str]:
     total = sum(quotas.values())
     if abs(total - 1) > _SHARE_SLACK:
         return [f"quota shares sum to {total:g}; wanted 1 (give the rest to {REST!r})"]
+    budgeted = content.get("tokens") is not None or content.get("share") is not None
+    if content.get("method") in ("threshold", "band") and not budgeted:
+        return ["quotas are shares of a budget, and there is none; give `tokens` or `share`"]
     return []
 
 
@@ -210,5 +221,6 @@ def _counts(quotas: object) -> bool:
 
 
 def _finite(value: object) -> bool:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and math.isfinite(value)  # type: ignore[arg-type]
+    if isinstance(value, int) and not isinstance(value, bool):
+        return -_MOST < value < _MOST
+    return isinstance(value, float) and math.isfinite(value)

@@ -51,6 +51,37 @@ def test_every_mistake_in_the_shape_is_told_with_a_suggestion():
     assert "corpus.dedup.minhash.treshold: unknown key; did you mean 'threshold'?" in told
 
 
+def test_sections_that_contradict_themselves_are_told_with_all_else():
+    _, problems = shape_problems(
+        {
+            "name": "x",
+            "seed": -1,
+            "corpus": {
+                "tokenizer": {},
+                "benchmarks": {"b": {"source": "web", "test": "a.jsonl"}},
+            },
+            "models": {"none": {}, "two": {"path": "p", "gguf": "g"}},
+            "train": {"proxy": "d2", "tokens": 5, "seeds": [1, 2, 1]},
+        }
+    )
+
+    told = "\n".join(problems)
+    assert "corpus.tokenizer: gives nothing; give one of 'bpe', 'path'" in told
+    assert "corpus.benchmarks.b: gives a source and files of items" in told
+    assert "models.none: gives nothing; give one of 'train', 'path', 'gguf'" in told
+    assert "models.two: gives 'path' and 'gguf'" in told
+    assert "train.seeds: seeds [1] are there twice" in told
+    assert "seed: found -1" in told
+    assert len(problems) == 6
+
+
+@pytest.mark.parametrize("tokenizer", [{"bpe": 300, "path": "t.json"}, {"bpe": None}])
+def test_a_tokenizer_is_trained_or_read_not_both_and_not_neither(tokenizer):
+    _, problems = shape_problems({"name": "x", "corpus": {"tokenizer": tokenizer}})
+
+    assert problems[0].startswith("corpus.tokenizer: gives")
+
+
 def test_a_single_arm_may_stand_at_the_top():
     arranged = arrange({"name": "x", "select": {"method": "random"}}, folder=None)
 

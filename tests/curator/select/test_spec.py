@@ -39,7 +39,21 @@ def test_all_mistakes_are_named_at_once_with_suggestions():
         ({"tokens": 9, "quotas": {"a": 5, "b": 6}}, "sum to 11"),
         ({"tokens": 9, "quotas": {"a": 5, "b": 0.6}}, "mix shares"),
         ({"tokens": 9, "quotas": [1, 2]}, "wanted a mapping"),
+        ({"tokens": 9, "quotas": {2020: 0.5, "b": 0.5}}, "put them in quotes"),
+        ({"tokens": 9, "quotas": {"a": 10**400}}, "quotas of ['a']"),
+        ({"tokens": 9, "quota_by": 5}, "quota_by is 5"),
+        ({"tokens": 10**400}, "tokens is 1000"),
+        ({"tokens": 9, "seed": [0] * 10**5}, "seed is [0, 0, 0, 0, 0, 0, ...]"),
+        (
+            {"by": "x", "method": "threshold", "threshold": 1, "quotas": {"a": 0.3, "*": 0.7}},
+            "there is none",
+        ),
     ],
 )
 def test_each_mistake_says_what_to_do(content, said):
     assert any(said in fault for fault in mistakes(content)), mistakes(content)
+
+
+def test_quotas_in_tokens_are_a_budget_of_their_own():
+    quotas = {"a": 5, "b": 6}
+    assert mistakes({"quotas": quotas, "tokens": None}) == mistakes({"quotas": quotas}) == []
