@@ -22,7 +22,7 @@ from typing import Any
 
 from curator.errors import LedgerError
 from curator.identity import file_digest, fingerprint
-from curator.shards import Shard, write_atomically
+from curator.shards import FOLDER_MODE, Shard, write_atomically
 
 _FORMAT = 1
 RECORD = "record.json"
@@ -184,6 +184,7 @@ class Store:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=".tmp-"))
         try:
+            temporary.chmod(FOLDER_MODE)
             make(temporary)
             write_folder_record(temporary, {"name": name, "key": key, "identity": dict(identity)})
             shutil.rmtree(path, ignore_errors=True)

@@ -20,6 +20,12 @@ from curator.errors import LedgerError
 
 _BATCH_ROWS = 1 << 16  # one size for all writers: the bytes must not depend on how a table was cut
 
+# Temporary files are made for their owner alone; what they become is for whom the umask says.
+_UMASK = os.umask(0o077)
+os.umask(_UMASK)
+FILE_MODE = 0o666 & ~_UMASK
+FOLDER_MODE = 0o777 & ~_UMASK
+
 
 @dataclass(frozen=True)
 class Shard:
@@ -78,6 +84,7 @@ def write_atomically(path: str | Path, content: bytes) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".tmp-")
     try:
+        os.fchmod(handle, FILE_MODE)
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
@@ -103,6 +110,7 @@ class _HashingFile:
     def __init__(self, target: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, self._temporary = tempfile.mkstemp(dir=target.parent, prefix=".tmp-")
+        os.fchmod(handle, FILE_MODE)
         self._file = os.fdopen(handle, "wb")
         self._target = target
         self._hash = hashlib.blake2b(digest_size=16)

@@ -161,7 +161,7 @@ def _score(sidecar: Artifact, field: pa.Field, value: Any, better: str) -> Score
     if value is not None and better in ("higher", "lower"):
         ahead = pc.greater if better == "higher" else pc.less
         rank = 1 + sum(pc.sum(ahead(part, value)).as_py() or 0 for part in column)
-    direction: Any = better if better in ("higher", "lower") else "higher"
+    direction: Any = better if better in ("higher", "lower") else "neither"
     return Score(field.name, value, rank, of, field_note(field, "unit"), direction)
 
 

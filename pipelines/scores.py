@@ -82,7 +82,7 @@ def _ids(path: str) -> pl.DataFrame:
 
 def _direction(field: pa.Field) -> str:
     better = field_note(field, "better", "higher")
-    return better if better in ("higher", "lower") else "higher"
+    return better if better in ("higher", "lower") else "neither"
 
 
 def _edges(values: np.ndarray) -> np.ndarray:

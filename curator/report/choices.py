@@ -49,7 +49,7 @@ def _score_figure(report: Report, column: ScoreColumn) -> Markup:
         Spread(arm, arm_color(report, arm), counts, column.cuts.get(arm))
         for arm, counts in column.arms.items()
     ]
-    notes = [column.about, f"{column.better} is better"]
+    notes = [column.about, "" if column.better == "neither" else f"{column.better} is better"]
     notes.append(f"{figures.grouped(column.nulls)} without a score" if column.nulls else "")
     title = f"{column.name}, {column.unit}" if column.unit else column.name
     drawn = histogram(title, column.edges, column.pool, spreads, log=column.log)

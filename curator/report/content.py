@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Verdict = Literal["better", "worse", "equivalent", "undecided"]
-Direction = Literal["higher", "lower"]
+Direction = Literal["higher", "lower", "neither"]
 
 
 @dataclass(frozen=True)

@@ -157,7 +157,7 @@ def _scores(scores: tuple[Score, ...]) -> Table:
         table.add_row(
             Text(one_line(score.name, 40)),
             Text("none" if score.value is None else plain(score.value)),
-            Text(f"{one_line(score.unit, 24)}, {score.better} is better".lstrip(", ")),
+            Text(_meaning(score)),
             Text(f"{grouped(score.rank or 0)} of {grouped(score.of)}" if ranked else "–"),
             Text(share(score.rank or 0, score.of) if ranked else "–"),
         )
@@ -191,3 +191,9 @@ def _choices(choices: tuple[Choice, ...]) -> Table:
 
 def _or_dash(value: Any) -> str:
     return "–" if value is None else plain(value)
+
+
+def _meaning(score: Score) -> str:
+    """Return a score's unit and which way is better, of what is known."""
+    better = "" if score.better == "neither" else f"{score.better} is better"
+    return ", ".join(part for part in (one_line(score.unit, 24), better) if part)
