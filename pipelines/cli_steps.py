@@ -134,15 +134,26 @@ def diff(
 
 
 def gc(
-    runs: Annotated[list[Path] | None, typer.Argument(help="Runs to keep [all in runs/].")] = None,
+    runs: Annotated[
+        list[Path] | None, typer.Argument(help="Runs to keep besides those the store knows of.")
+    ] = None,
     store: StoreFolder = STORE,
     delete: Annotated[bool, typer.Option("--delete", help="Remove it.")] = False,
+    unfinished: Annotated[
+        bool, typer.Option("--unfinished", help="Keep nothing that was begun and not finished.")
+    ] = False,
+    forget: Annotated[
+        list[Path] | None, typer.Option(help="A run or a proxy to keep no longer.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """List what no run stands on, and with --delete free it."""
+    """List what no run of this store stands on, and with --delete free it."""
     from pipelines.tidying import collect_garbage
 
-    finish(collect_garbage(runs or [Path("runs")], store, delete=delete), as_json=as_json)
+    found = collect_garbage(
+        runs or [Path("runs")], store, delete=delete, unfinished=unfinished, forgotten=forget or []
+    )
+    finish(found, as_json=as_json)
 
 
 def new_scorer(

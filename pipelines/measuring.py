@@ -37,15 +37,17 @@ def train_mixture(
     from curator.engine.driver import Driver
     from curator.ledger import Store
     from curator.train.proxy import find_proxy
+    from pipelines.registering import register_folders
     from pipelines.training import train_arms
 
     mixture = mixture_at(path, arm)
     find_proxy(proxy)
     spec = TrainSpec(proxy=proxy, tokens=tokens, seeds=list(range(1, seeds + 1)))
-    name, place = arm or mixture.name, Store(store)
+    name, place = arm or mixture.name, Store(store.absolute())
     with resumable(), open_engine("inline", None, workers) as engine, place.writing():
         driver = Driver(place, engine, quiet=quiet)
         folders = train_arms(spec, {name: mixture}, driver)[name]
+        register_folders(place, [mixture, *folders])
     runs = [json.loads((folder / "run.json").read_text()) for folder in folders]
     rows = [
         {"folder": str(folder), **{key: run[key] for key in ("seed", "tokens", "final_loss")}}

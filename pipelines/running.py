@@ -75,32 +75,33 @@ def execute(recipe: Recipe, store: Store, engine: Engine, out: Path, *, quiet: b
     Paths in run.json are absolute: a run is read from wherever its reader is.
     """
     from pipelines.curate import curate
-    from pipelines.registering import register_run
+    from pipelines.registering import register_begin, register_end
     from pipelines.reporting import report_of, write_report
     from pipelines.summarizing import summary_of
 
     begun = time.monotonic()
     store = Store(store.root.absolute())
     with store.writing():
-        register_run(store, out)
+        register_begin(store, out)
         driver = Driver(store, engine, quiet=quiet)
         curated = curate(recipe, driver)
         seconds = round(time.monotonic() - begun, 3)
         content = report_of(recipe, curated, store, seconds=seconds)
-    summary = summary_of(recipe, curated, out)
-    out.mkdir(parents=True, exist_ok=True)
-    write_report(content, out / "report.html")
-    record = {
-        **summary,
-        "store": str(store.root),
-        "seconds": seconds,
-        "recipe_content": recipe.model_dump(mode="json"),
-        "stands_on": {
-            "artifacts": [path.stem for path in driver.artifacts.values()],
-            "folders": [str(folder) for folder in driver.folders],
-        },
-    }
-    write_atomically(out / RUN, (json.dumps(record, indent=1) + "\n").encode())
+        summary = summary_of(recipe, curated, out)
+        out.mkdir(parents=True, exist_ok=True)
+        write_report(content, out / "report.html")
+        record = {
+            **summary,
+            "store": str(store.root),
+            "seconds": seconds,
+            "recipe_content": recipe.model_dump(mode="json"),
+            "stands_on": {
+                "artifacts": [path.stem for path in driver.artifacts.values()],
+                "folders": [str(folder) for folder in driver.folders],
+            },
+        }
+        write_atomically(out / RUN, (json.dumps(record, indent=1) + "\n").encode())
+        register_end(store, out)
     return Run(summary, content)
 
 

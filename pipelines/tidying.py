@@ -8,50 +8,68 @@ from pathlib import Path
 from typing import Any
 
 from curator.errors import LedgerError
-from curator.ledger import Artifact, Store
+from curator.ledger import RECORD, Artifact, Store
+from curator.report.visible import one_line
 from pipelines.looking import Found
+from pipelines.registering import Register, forget, forget_unfinished, registered
 from pipelines.running import RUN, read_run
 
 _SHOWN = 20
 
 
-def collect_garbage(folders: Sequence[Path], store: Path, *, delete: bool) -> Found:
-    """Return what in a store none of some runs stands on, and remove it if told to.
+def collect_garbage(
+    folders: Sequence[Path],
+    store: Path,
+    *,
+    delete: bool,
+    unfinished: bool = False,
+    forgotten: Sequence[Path] = (),
+) -> Found:
+    """Return what in a store no run stands on, and remove it if told to.
 
     A run stands on every artifact and folder (tokenizer, fits, mixtures, proxies, evaluations) that
-    it made or was served: after collection it still computes nothing when run again.
+    it made or was served: after collection it still computes nothing when run again. Every run
+    that the store knows of is kept, and so are folders that were begun and not finished.
 
     Args:
-        folders: the runs to keep, or folders that hold runs.
+        folders: more runs to keep, or folders that hold runs.
         store: where to look.
         delete: remove, not only list.
+        unfinished: keep nothing that was begun and not finished.
+        forgotten: runs, and proxies trained by themselves, to keep no longer.
 
     Raises:
-        LedgerError: no run is found, one does not say what it stands on, or another process is
-            writing to the store.
+        LedgerError: no run is found, one cannot be read or has not finished, or another process
+            is writing to the store.
     """
     place = Store(store)
-    runs = _runs(folders, place)
-    names = {name for run in runs for name in run["stands_on"]["artifacts"]}
-    kept = _files_of([one for path, one in place.artifacts() if path.stem in names], place)
-    kept_folders = {Path(name).resolve() for run in runs for name in run["stands_on"]["folders"]}
-    garbage = [
-        *_others((place.root / "shards").rglob("*"), kept),
-        *_others((place.root / "artifacts").glob("*.json"), kept),
-        *(
-            path
-            for path in sorted((place.root / "folders").glob("*"))
-            if path.resolve() not in kept_folders
-        ),
-    ]
-    sizes = {path: _size(path) for path in garbage}
-    if delete:
-        with place.writing():
-            for path in garbage:
-                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    if not store.is_dir():
+        raise LedgerError(f"there is no store {store}; wanted the --store of a run")
+    with place.writing():
+        for folder in forgotten:
+            forget(place, folder)
+        known = registered(place)
+        if known.begun and not unfinished:
+            raise LedgerError(
+                f"the run in {known.begun[0]} has begun and not finished; run it to its end, or "
+                "give --unfinished to free what only unfinished runs made"
+            )
+        runs = [*_registered_runs(known, place), *_runs(folders, place)]
+        if not (runs or known.folders):
+            names = ", ".join(str(folder) for folder in folders)
+            raise LedgerError(
+                f"no run in {names} uses the store {place.root}; name the folders of the runs to "
+                "keep (to free everything, remove the store itself)"
+            )
+        garbage = _garbage(runs, known.folders, place, unfinished=unfinished)
+        sizes = {path: _size(path) for path in garbage}
+        for path in garbage if delete else ():
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        if delete and unfinished:
+            forget_unfinished(place)
     summary = {
         "store": str(place.root),
-        "runs_kept": [run["out"] for run in runs],
+        "runs_kept": list(dict.fromkeys(run["out"] for run in runs)),
         "files": len(garbage),
         "bytes": sum(sizes.values()),
         "deleted": delete,
@@ -60,26 +78,58 @@ def collect_garbage(folders: Sequence[Path], store: Path, *, delete: bool) -> Fo
     return Found(summary, _drawn(summary, sizes))
 
 
+def _garbage(
+    runs: Iterable[dict[str, Any]], folders: Iterable[Path], store: Store, *, unfinished: bool
+) -> list[Path]:
+    """Return the files and folders of a store that nothing stands on."""
+    names = sorted({name for run in runs for name in run["stands_on"]["artifacts"]})
+    kept = _files_of([store.artifact(name) for name in names], store)
+    kept_folders = {Path(name).resolve() for run in runs for name in run["stands_on"]["folders"]}
+    kept_folders |= {folder.resolve() for folder in folders}
+    return [
+        *_others((store.root / "shards").rglob("*"), kept),
+        *_others((store.root / "artifacts").glob("*.json"), kept),
+        *(
+            path
+            for path in sorted((store.root / "folders").glob("*"))
+            if path.resolve() not in kept_folders and (unfinished or (path / RECORD).exists())
+        ),
+    ]
+
+
+def _registered_runs(known: Register, store: Store) -> list[dict[str, Any]]:
+    """Return the records of the runs that a store knows of and that still use it."""
+    found = []
+    for folder in known.runs:
+        if folder in known.begun and not (folder / RUN).exists():
+            continue  # freed with --unfinished, and known to be so
+        try:
+            run = read_run(folder)
+            if _uses(run, store):
+                for name in run["stands_on"]["artifacts"]:
+                    store.artifact(name)
+                found.append(run)
+        except LedgerError as error:
+            raise LedgerError(
+                f"what the run in {folder} stands on cannot be read ({error}); run its recipe "
+                f"again, or forget it: curator gc --store {store.root} --forget {folder}"
+            ) from error
+    return found
+
+
 def _runs(folders: Iterable[Path], store: Store) -> list[dict[str, Any]]:
     """Return the records of the runs in some folders that use this store."""
-    found = []
-    for folder in folders:
-        for record in sorted({folder / RUN, *folder.glob(f"*/{RUN}")}):
-            if not record.exists():
-                continue
-            run = read_run(record.parent)
-            if Path(run["store"]).resolve() != store.root.resolve():
-                continue
-            if "stands_on" not in run:
-                raise LedgerError(f"{record} does not say what it stands on; run its recipe again")
-            found.append(run)
-    if not found:
-        names = ", ".join(str(folder) for folder in folders)
-        raise LedgerError(
-            f"no run in {names} uses the store {store.root}; name the folders of the runs to keep "
-            "(to free everything, remove the store itself)"
-        )
-    return found
+    records = [
+        record
+        for folder in folders
+        for record in sorted({folder / RUN, *folder.glob(f"*/{RUN}")})
+        if record.exists()
+    ]
+    return [run for run in (read_run(record.parent) for record in records) if _uses(run, store)]
+
+
+def _uses(run: dict[str, Any], store: Store) -> bool:
+    return Path(run["store"]).resolve() == store.root.resolve()
 
 
 def _files_of(artifacts: Iterable[Artifact], store: Store) -> set[Path]:
@@ -105,6 +155,7 @@ def _size(path: Path) -> int:
 
 def _drawn(summary: dict[str, Any], sizes: dict[Path, int]) -> Any:
     from rich.table import Table
+    from rich.text import Text
 
     if not sizes:
         return f"nothing to free: {len(summary['runs_kept'])} runs stand on all of it"
@@ -115,7 +166,7 @@ def _drawn(summary: dict[str, Any], sizes: dict[Path, int]) -> Any:
     table.add_column("MB", justify="right")
     largest = sorted(sizes.items(), key=lambda pair: (-pair[1], pair[0]))
     for path, size in largest[:_SHOWN]:
-        table.add_row(str(path), f"{size / 1e6:,.2f}")
+        table.add_row(Text(one_line(str(path), 400)), f"{size / 1e6:,.2f}")
     if len(largest) > _SHOWN:
         table.add_row(f"and {len(largest) - _SHOWN:,} more", "")
     return table

@@ -8,16 +8,13 @@ from typing import NamedTuple
 
 import pytest
 
-from bench.trial import made_up, recipe, write_files
-from curator.engine.run import Inline
+from bench.trial import made_up, write_files
 from curator.errors import LedgerError, RecipeError
-from curator.ledger import Store
 from curator.shards import read_shard
-from pipelines.check import checked
 from pipelines.looking import documents_of, open_view, verification_of, what_if
 from pipelines.rereading import rewrite_report
-from pipelines.running import execute, read_run
-from tests.support.runs import run_record, write_run
+from pipelines.running import read_run
+from tests.support.runs import run_record, small_run, write_run
 
 
 class Place(NamedTuple):
@@ -29,10 +26,8 @@ class Place(NamedTuple):
 def place(tmp_path, monkeypatch) -> Place:
     """Return where a small run lies that was started in its own folder, with paths from there."""
     monkeypatch.chdir(tmp_path)
-    files = write_files(made_up(60), tmp_path / "in", 2)
-    arms = {"random": {"select": {"method": "random", "tokens": 1000}}}
-    content = recipe(files, train=None, evaluate=None, score=[{"use": "letters"}], arms=arms)
-    execute(checked(content, "trial"), Store(Path("store")), Inline(1), Path("out"), quiet=True)
+    write_files(made_up(60), tmp_path / "in", 2)
+    small_run(tmp_path / "in", Path("store"), Path("out"))
     return Place(tmp_path, tmp_path / "out")
 
 

@@ -1,9 +1,15 @@
-"""Run folders with only what commands on finished runs read: no store, nothing computed."""
+"""Run folders: with only what commands on finished runs read, and of a small run that was made."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+
+from bench.trial import recipe
+from curator.engine.run import Inline
+from curator.ledger import Store
+from pipelines.check import checked
+from pipelines.running import execute
 
 BITS = {"web": [1.0, 1.1], "exam/test": [2.0, 2.1]}
 
@@ -31,3 +37,11 @@ def write_run(folder: Path, **changes) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "run.json").write_text(json.dumps(run_record(**changes)))
     return folder
+
+
+def small_run(files: Path, store: Path, out: Path, *, tokens: int = 1000) -> Path:
+    """Return the folder of a run over JSON lines: one score, one arm, nothing trained."""
+    arms = {"random": {"select": {"method": "random", "tokens": tokens}}}
+    content = recipe(files, train=None, evaluate=None, score=[{"use": "letters"}], arms=arms)
+    execute(checked(content, "trial"), Store(store), Inline(1), out, quiet=True)
+    return out
