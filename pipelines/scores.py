@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from curator.report import content as made
 from curator.schema import field_note
-from curator.shards import read_shard
+from curator.select.manifest import shared_tokens
+from curator.shards import Shard, read_shard
 from pipelines.selecting import directions, lazy
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def score_columns_of(curated: Curated) -> tuple[made.ScoreColumn, ...]:
         return ()
     schema = read_shard(curated.viewed.shards[0]).schema
     frame = lazy(curated.viewed).with_columns(pl.col("doc_id").cast(pl.Binary))
-    taken = {name: _ids(mixed.selected.shard.path) for name, mixed in curated.arms.items()}
+    taken = {name: _ids(mixed.selected.shard) for name, mixed in curated.arms.items()}
     columns = []
     for name in directions(curated.viewed):
         values = frame.select("doc_id", pl.col(name).cast(pl.Float64).alias("value")).collect()
@@ -57,27 +58,22 @@ def overlap_of(curated: Curated) -> made.Overlap | None:
     """Return how much of each arm's tokens each other arm took as well."""
     if len(curated.arms) < 2:
         return None
-    taken = {name: _ids(mixed.selected.shard.path) for name, mixed in curated.arms.items()}
-    totals = {name: max(1, int(frame["tokens"].sum())) for name, frame in taken.items()}
+    taken = {
+        name: read_shard(mixed.selected.shard, ("doc_id", "tokens"))
+        for name, mixed in curated.arms.items()
+    }
     shares = tuple(
         tuple(
-            int(one.join(other, on="doc_id", how="semi")["tokens"].sum()) / totals[name]
-            for other in taken.values()
+            shared_tokens(one, other) / max(1, shared_tokens(one, one)) for other in taken.values()
         )
-        for name, one in taken.items()
+        for one in taken.values()
     )
     return made.Overlap(tuple(taken), shares)
 
 
-def _ids(path: str) -> pl.DataFrame:
-    table = read_shard(path, ("doc_id", "tokens"))
-    ids = table["doc_id"].cast(pa.binary())
-    return pl.DataFrame(
-        {
-            "doc_id": pl.Series(ids, dtype=pl.Binary),
-            "tokens": pl.Series(table["tokens"].to_numpy()).cast(pl.Int64),
-        }
-    )
+def _ids(shard: Shard) -> pl.DataFrame:
+    ids = read_shard(shard, ("doc_id",))["doc_id"].cast(pa.binary())
+    return pl.DataFrame({"doc_id": pl.Series(ids, dtype=pl.Binary)})
 
 
 def _direction(field: pa.Field) -> str:

@@ -3,24 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import expm1
 
 from curator.errors import RecipeError
-from curator.select.quota import divide
-
-__all__ = ["SCHEMES", "divide", "effective_tokens", "natural", "temperature", "uniform", "unimax"]
 
 SCHEMES = ("natural", "uniform", "temperature", "unimax")
-
-# Muennighoff et al. 2023, "Scaling Data-Constrained Language Models" (arXiv:2305.16264): the decay
-# constant of repeated tokens, as in the README of huggingface/datablations. Fitted on models of
-# 100 M to 9 B parameters; refit before relying on it for other sizes.
-REPEAT_DECAY_EPOCHS = 15.387756
-
-
-def natural(sizes: Mapping[str, int]) -> dict[str, float]:
-    """Return shares proportional to size; they sum to 1."""
-    return temperature(sizes, 1.0)
 
 
 def uniform(sizes: Mapping[str, int]) -> dict[str, float]:
@@ -68,18 +54,6 @@ def unimax(sizes: Mapping[str, int], budget: int, max_epochs: float) -> dict[str
             f"{max_epochs:g} epochs; raise `max_epochs`, ask for less, or add sources"
         )
     return _normalized(taken)
-
-
-def effective_tokens(unique: int, drawn: int) -> float:
-    """Return how many fresh tokens `drawn` tokens from `unique` ones are worth.
-
-    unique + unique * R * (1 - exp(-repeats / R)), repeats = drawn / unique - 1, with the constant
-    R of arXiv:2305.16264. Equal to `drawn` up to one epoch.
-    """
-    if drawn <= unique:
-        return float(drawn)
-    repeats = drawn / unique - 1
-    return unique - unique * REPEAT_DECAY_EPOCHS * expm1(-repeats / REPEAT_DECAY_EPOCHS)
 
 
 def _normalized(weights: Mapping[str, float]) -> dict[str, float]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,6 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from curator.errors import BudgetError, LedgerError, PluginError
-from curator.identity import id_matrix
 from curator.mix.draw import Draw
 from curator.mix.reader import DTYPES, INDEX_FILE, NOTES_FILE, TOKENS_FILE
 from curator.schema import DOC_ID
@@ -37,9 +36,6 @@ INDEX = pa.schema(
     metadata={"curator.schema": "mixture-index/1"},
 )
 
-# texts -> offsets (n + 1,) and token ids; every document starts with BOS
-Encode = Callable[[pa.ChunkedArray], tuple[NDArray[np.int64], NDArray[Any]]]
-
 
 @dataclass(frozen=True)
 class Encoded:
@@ -48,16 +44,6 @@ class Encoded:
     doc_id: NDArray[np.uint8]  # (n, 16)
     offsets: NDArray[np.int64]  # (n + 1,)
     tokens: NDArray[Any]  # unsigned integers
-
-
-def encoded(tables: Iterable[pa.Table], draw: Draw, encode: Encode) -> Iterator[Encoded]:
-    """Yield the drawn documents of each table (doc_id, text), encoded; the others are not."""
-    wanted = draw.selection["doc_id"].combine_chunks()
-    for table in tables:
-        rows = table.filter(pa.compute.is_in(table["doc_id"], wanted))
-        if rows.num_rows:
-            offsets, tokens = encode(rows["text"])
-            yield Encoded(id_matrix(rows["doc_id"]), offsets, tokens)
 
 
 def write_tokens(

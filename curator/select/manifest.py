@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from curator.identity import id_matrix
@@ -63,31 +63,10 @@ def id_keys(table: pa.Table) -> NDArray[np.bytes_]:
     return padded.view("S17").ravel()
 
 
-def overlap(one: pa.Table, other: pa.Table) -> dict[str, float | int]:
-    """Return how much two selections share: tokens in both, in either, and their ratio.
-
-    The ratio is the Jaccard index weighted by tokens, in [0, 1]; 1 for two empty selections.
-    """
-    first, second = (_frame(table) for table in (one, other))
-    shared = first.join(second, on="doc_id", how="inner")
-    both = int(shared["tokens"].sum())
-    either = int(first["tokens"].sum()) + int(second["tokens"].sum()) - both
-    return {
-        "tokens_both": both,
-        "tokens_either": either,
-        "documents_both": shared.height,
-        "jaccard": both / either if either else 1.0,
-    }
-
-
-def _frame(table: pa.Table) -> pl.DataFrame:
-    frame = pl.DataFrame(
-        {
-            "doc_id": pl.Series(table["doc_id"].cast(pa.binary()), dtype=pl.Binary),
-            "tokens": pl.Series(table["tokens"].to_numpy()).cast(pl.Int64),
-        }
-    )
-    return frame
+def shared_tokens(one: pa.Table, other: pa.Table) -> int:
+    """Return the tokens of `one` that stand in documents which `other` has too."""
+    both = pc.is_in(one["doc_id"], other["doc_id"].combine_chunks())
+    return int(pc.sum(one["tokens"].filter(both)).as_py() or 0)
 
 
 def _void(table: pa.Table) -> NDArray[np.void]:

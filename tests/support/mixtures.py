@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from curator.identity import document_ids
+from curator.identity import document_ids, id_matrix
+from curator.mix.tokens import Encoded
 from curator.shards import write_shard
 from curator.train.tokenizer import token_dtype
 
@@ -60,3 +62,12 @@ def counting_documents(count: int, vocab_size: int = 64) -> list[tuple[str, list
         ("even" if i % 2 == 0 else "odd", [1 + (3 * i + k) % (vocab_size - 1) for k in range(n)])
         for i, n in enumerate(lengths)
     ]
+
+
+def encoded(tables, drawn, encode):
+    """Yield the drawn documents of each table (doc_id, text), encoded; the others are not."""
+    wanted = drawn.selection["doc_id"].combine_chunks()
+    for table in tables:
+        rows = table.filter(pc.is_in(table["doc_id"], wanted))
+        if rows.num_rows:
+            yield Encoded(id_matrix(rows["doc_id"]), *encode(rows["text"]))

@@ -17,9 +17,10 @@ from curator.mix.draw import draw
 from curator.mix.export import export_text, export_tokens
 from curator.mix.mds import write_mds
 from curator.mix.spec import MixSpec
-from curator.mix.tokens import encoded, write_tokens
+from curator.mix.tokens import write_tokens
 from curator.schema import SELECTION
 from curator.train.loader import open_mixture
+from tests.support.mixtures import encoded
 
 BOS = 1
 

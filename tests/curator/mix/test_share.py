@@ -7,14 +7,14 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from curator.errors import RecipeError
-from curator.mix.share import effective_tokens, natural, temperature, uniform, unimax
+from curator.mix.share import temperature, uniform, unimax
 
 sizes = st.dictionaries(st.text("abc", min_size=1, max_size=3), st.integers(1, 10**9), min_size=1)
 
 
 @given(sizes, st.floats(0.05, 100))
 def test_shares_sum_to_one(found, tau):
-    for shares in (natural(found), uniform(found), temperature(found, tau)):
+    for shares in (uniform(found), temperature(found, tau)):
         assert math.isclose(sum(shares.values()), 1)
 
 
@@ -42,12 +42,3 @@ def test_unimax_is_even_up_to_its_caps(found, budget, epochs):
 def test_unimax_refuses_a_budget_beyond_its_epochs():
     with pytest.raises(RecipeError, match="4 epochs"):
         unimax({"a": 10, "b": 10}, 81, 4)
-
-
-def test_repeated_tokens_are_worth_less_and_first_ones_all():
-    assert effective_tokens(100, 80) == 80
-    assert effective_tokens(100, 100) == 100
-    four = effective_tokens(100, 400)
-    assert 350 < four < 400
-    # The limit of infinitely many epochs: unique * (1 + R).
-    assert effective_tokens(100, 10**9) == pytest.approx(100 * 16.387756)

@@ -2,9 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
-import pytest
 
-from curator.select.manifest import id_keys, manifest_hash, overlap
+from curator.select.manifest import id_keys, manifest_hash, shared_tokens
 from tests.support.pools import selection
 
 
@@ -27,9 +26,8 @@ def test_ids_that_end_in_zeros_stay_apart():
     assert np.argsort(keys).tolist() == [2, 0, 1]
 
 
-def test_overlap_is_jaccard_by_tokens():
+def test_two_selections_share_the_tokens_of_the_documents_that_both_have():
     table = selection({"a": [10, 20, 30, 40]})
-    found = overlap(table[:3], table[1:])
-    assert found["jaccard"] == pytest.approx(50 / 100)
-    assert found["documents_both"] == 2
-    assert overlap(table[:0], table[:0])["jaccard"] == 1
+    assert shared_tokens(table[:3], table[1:]) == 50
+    assert shared_tokens(table[:1], table[1:]) == 0
+    assert shared_tokens(table[:0], table) == shared_tokens(table, table[:0]) == 0
