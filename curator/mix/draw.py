@@ -24,7 +24,7 @@ from curator.schema import DRAW
 from curator.select.manifest import draw_hash, id_keys, id_order, manifest_hash
 from curator.select.quota import Shortfall, divide, fill
 
-VERSION = 1  # raise it when the same selection and spec start giving another mixture
+VERSION = 2  # raise it when the same selection and spec start giving another mixture
 SHUFFLE = "draw"
 INTERLEAVE = "draw.interleave"
 
@@ -37,7 +37,7 @@ class Draw:
         table: `DRAW` rows.
         asked: source -> tokens it should give.
         obtained: source -> {"tokens", "documents" (distinct), "draws", "epochs" (tokens drawn
-            over tokens there are)}; tokens are at least those asked for, by less than a document.
+            over tokens there are)}; tokens are those asked for to within half a document.
         shortfalls: sources whose part was given to others.
         selection: the rows of the selection that are drawn, by id; `epochs` is aligned with it.
         epochs: (n,) times each of those documents is drawn, at least 1.
@@ -113,17 +113,24 @@ class _Part:
     epoch: NDArray[np.uint16]  # (n,)
 
     def walk(self, target: int, max_epochs: float, seed: int) -> _Part:
-        """Return draws epoch by epoch until `target` tokens are reached or the cap is met."""
-        target = min(target, math.floor(max_epochs * int(self.tokens.sum())))
+        """Return draws epoch by epoch, as near to `target` tokens as whole documents come.
+
+        The last document is drawn if that leaves the total nearer to the target, and one document
+        always is: a selection made for a budget is drawn once, not once and a bit.
+        """
+        left = min(target, math.floor(max_epochs * int(self.tokens.sum())))
         rows: list[NDArray[np.int64]] = []
-        left = target
         while left > 0:
             order = np.argsort(
                 random_bits(self.doc_id, f"{SHUFFLE}.{len(rows)}", seed), kind="stable"
             )
-            before = np.cumsum(self.tokens[order]) - self.tokens[order]
-            rows.append(order[before < left])
-            left -= int(self.tokens[rows[-1]].sum())
+            lengths = self.tokens[order]
+            middle = np.cumsum(lengths) - lengths / 2
+            taken = order[middle <= left] if rows else order[: max(1, int((middle <= left).sum()))]
+            rows.append(taken)
+            left -= int(self.tokens[taken].sum())
+            if len(taken) < len(order):
+                break
         picked = np.concatenate(rows)
         epochs = np.repeat(np.arange(len(rows), dtype=np.uint16), [len(each) for each in rows])
         return _Part(self.name, self.doc_id[picked], self.tokens[picked], epochs)
