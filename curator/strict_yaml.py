@@ -18,6 +18,7 @@ from curator.errors import RecipeError, shown
 MOST_CHARACTERS = 1 << 18
 MOST_VALUES = 100_000
 MOST_LEVELS = 50
+MOST_WHOLE = 1 << 63  # whole numbers are counted in eight bytes everywhere
 
 
 def parse_yaml(text: str, where: str = "") -> Any:
@@ -31,8 +32,8 @@ def parse_yaml(text: str, where: str = "") -> Any:
 
     Raises:
         RecipeError: it is no YAML, has a key twice, a key that is no word, or another value
-            (a date, an infinity); or is longer, larger (aliases written out) or deeper than any
-            recipe.
+            (a date, an infinity, a whole number beyond eight bytes); or is longer, larger (aliases
+            written out) or deeper than any recipe.
     """
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -100,7 +101,7 @@ def _check_size(events: Iterable[Any]) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """Return a copy that shares nothing; dates, infinities and keys no words are refused."""
+    """Return a copy that shares nothing; dates, endless numbers and other keys are refused."""
     if isinstance(value, dict):
         wrong = [key for key in value if not isinstance(key, str)]
         if wrong:
@@ -108,6 +109,8 @@ def _plain(value: Any) -> Any:
         return {key: _plain(each) for key, each in value.items()}
     if isinstance(value, list):
         return [_plain(each) for each in value]
+    if isinstance(value, int) and abs(value) >= MOST_WHOLE:
+        raise RecipeError(f"has the number {shown(value)}; whole numbers end before 2**63")
     if isinstance(value, float) and not math.isfinite(value):
         raise RecipeError(f"has the number {value}; wanted a finite one")
     if value is None or isinstance(value, bool | int | float | str):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from curator.errors import RecipeError
+from curator.errors import RecipeError, shown
 from curator.mix.share import SCHEMES
 from curator.select.spec import unknown
 
@@ -15,6 +14,7 @@ from curator.select.spec import unknown
 # (Muennighoff et al. 2023, arXiv:2305.16264, abstract).
 DEFAULT_MAX_EPOCHS = 4.0
 _MOST_EPOCHS = (1 << 16) - 1  # epochs are counted in two bytes
+_MOST = 1 << 62  # sums of tokens are counted in eight bytes
 SHORTFALLS = ("error", "redistribute")
 
 
@@ -81,7 +81,7 @@ def mistakes(content: Sequence[Any] | Mapping[str, Any] | None) -> list[str]:
     if content is None:
         return []
     if isinstance(content, str) or not isinstance(content, Mapping | Sequence):
-        return [f"mix is {content!r}; wanted a list of {{source, weight, max_epochs}}"]
+        return [f"mix is {shown(content)}; wanted a list of {{source, weight, max_epochs}}"]
     if not isinstance(content, Mapping):
         return _entry_faults(content)
     keys = ("sources", "scheme", "temperature", "max_epochs", "tokens", "shortfall")
@@ -90,7 +90,7 @@ def mistakes(content: Sequence[Any] | Mapping[str, Any] | None) -> list[str]:
         if key in content and content[key] not in words:
             faults.append(unknown(key, content[key], words))
     faults += [
-        f"{key} is {content[key]!r}; wanted a number above 0"
+        f"{key} is {shown(content[key])}; wanted a number above 0"
         for key in ("temperature", "max_epochs", "tokens")
         if content.get(key) is not None and not _above(content[key], 0)
     ]
@@ -102,12 +102,12 @@ def mistakes(content: Sequence[Any] | Mapping[str, Any] | None) -> list[str]:
 
 def _entry_faults(entries: object) -> list[str]:
     if isinstance(entries, str) or not isinstance(entries, Sequence):
-        return [f"sources is {entries!r}; wanted a list of {{source, weight, max_epochs}}"]
+        return [f"sources is {shown(entries)}; wanted a list of {{source, weight, max_epochs}}"]
     faults: list[str] = []
     seen: set[str] = set()
     for place, entry in enumerate(entries):
         if not isinstance(entry, Mapping) or not isinstance(entry.get("source"), str):
-            faults.append(f"entry {place} is {entry!r}; wanted {{source: NAME, weight: 1}}")
+            faults.append(f"entry {place} is {shown(entry)}; wanted {{source: NAME, weight: 1}}")
             continue
         name = entry["source"]
         faults += [
@@ -116,9 +116,11 @@ def _entry_faults(entries: object) -> list[str]:
             if key not in ("source", "weight", "max_epochs")
         ]
         if not _above(entry.get("weight", 1), 0, equal=True):
-            faults.append(f"{name}: weight is {entry['weight']!r}; wanted a number of 0 or more")
+            faults.append(
+                f"{name}: weight is {shown(entry['weight'])}; wanted a number of 0 or more"
+            )
         if not _above(entry.get("max_epochs", 1), 0):
-            faults.append(f"{name}: max_epochs is {entry['max_epochs']!r}; wanted above 0")
+            faults.append(f"{name}: max_epochs is {shown(entry['max_epochs'])}; wanted above 0")
         faults += _cap_faults(name, entry)
         if name in seen:
             faults.append(f"{name} is there twice; give each source one weight")
@@ -132,10 +134,10 @@ def _cap_faults(name: str, settings: Mapping[str, Any]) -> list[str]:
     cap = settings.get("max_epochs", 1)
     if not _above(cap, 0) or cap <= _MOST_EPOCHS:
         return []  # what is no number above 0 is said elsewhere
-    return [f"{name}: max_epochs is {cap!r}; wanted at most {_MOST_EPOCHS:,}"]
+    return [f"{name}: max_epochs is {shown(cap)}; wanted at most {_MOST_EPOCHS:,}"]
 
 
 def _above(value: object, bound: float, *, equal: bool = False) -> bool:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+    if not isinstance(value, int | float) or isinstance(value, bool) or not value < _MOST:
         return False
     return value >= bound if equal else value > bound

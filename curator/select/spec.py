@@ -161,7 +161,7 @@ def _method_faults(method: str, content: Mapping[str, Any]) -> list[str]:
 def _number_faults(content: Mapping[str, Any]) -> list[str]:
     faults = []
     checks: dict[str, tuple[str, Callable[[Any], bool]]] = {
-        "tokens": ("a whole number of tokens above 0", lambda x: x > 0 and x == int(x)),
+        "tokens": ("a whole number of tokens above 0", lambda x: 0 < x < _MOST and x == int(x)),
         "seed": ("a whole number", lambda x: x == int(x)),
         "share": ("a share above 0, at most 1", lambda x: 0 < x <= 1),
         "temperature": ("a number above 0", lambda x: x > 0),

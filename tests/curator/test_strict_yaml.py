@@ -36,6 +36,7 @@ def bomb(levels):
         "a: 2026-99-99",
         "a: 2026-01-01",
         "a: " + "1" * 5000,
+        "a: " + "1" * 20,
         "a: .nan",
         "a: -.inf",
         "a: !!python/object/apply:os.system [ls]",

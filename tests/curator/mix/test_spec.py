@@ -40,6 +40,9 @@ def test_all_mistakes_are_named_at_once():
         ([{"source": "a", "weight": 0}], "all weights are 0"),
         ([{"source": "a", "max_epochs": 70_000}], "65,535"),
         ({"max_epochs": 70_000}, "65,535"),
+        ({"tokens": 10**400}, "tokens is 1000"),
+        ({"tokens": float("nan")}, "tokens is nan"),
+        ([{"source": "a", "weight": 10**400}], "weight is 1000"),
     ],
 )
 def test_each_mistake_says_what_is_wrong(content, said):

@@ -42,6 +42,7 @@ def test_all_mistakes_are_named_at_once_with_suggestions():
         ({"tokens": 9, "quotas": {2020: 0.5, "b": 0.5}}, "put them in quotes"),
         ({"tokens": 9, "quotas": {"a": 10**400}}, "quotas of ['a']"),
         ({"tokens": 9, "quota_by": 5}, "quota_by is 5"),
+        ({"tokens": 1e300}, "tokens is 1e+300"),
         ({"tokens": 10**400}, "tokens is 1000"),
         ({"tokens": 9, "seed": [0] * 10**5}, "seed is [0, 0, 0, 0, 0, 0, ...]"),
         (
