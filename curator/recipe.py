@@ -128,7 +128,7 @@ class TokenizerSpec(_Section):
 class CorpusSpec(_Section):
     """One pool, one tokenizer, one held-out split: what any number of recipes can share."""
 
-    ingest: list[dict[str, Any]] = [{"reader": "installed"}]
+    ingest: list[dict[str, Any]] = Field(default=[{"reader": "installed"}], min_length=1)
     max_bad_records: float = Field(default=0.001, ge=0, le=1)
     shard_bytes: PositiveInt = 64 << 20
     clean: CleanSpec | None = None

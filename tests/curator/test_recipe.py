@@ -57,6 +57,7 @@ def test_sections_that_contradict_themselves_are_told_with_all_else():
             "name": "x",
             "seed": -1,
             "corpus": {
+                "ingest": [],
                 "tokenizer": {},
                 "benchmarks": {"b": {"source": "web", "test": "a.jsonl"}},
             },
@@ -72,7 +73,8 @@ def test_sections_that_contradict_themselves_are_told_with_all_else():
     assert "models.two: gives 'path' and 'gguf'" in told
     assert "train.seeds: seeds [1] are there twice" in told
     assert "seed: found -1" in told
-    assert len(problems) == 6
+    assert "corpus.ingest: found []" in told
+    assert len(problems) == 7
 
 
 @pytest.mark.parametrize("tokenizer", [{"bpe": 300, "path": "t.json"}, {"bpe": None}])
