@@ -213,6 +213,7 @@ cli_steps.register(commands)
 def app() -> None:
     """Run the command line; errors made on purpose print their message and exit with 1."""
     from curator.errors import CuratorError
+    from curator.report.visible import visible
 
     trace = "--traceback" in sys.argv
     if trace:
@@ -225,7 +226,7 @@ def app() -> None:
         if "--json" in sys.argv:
             fault = {"class": type(error).__name__, "message": error.message, "where": error.where}
             print_json({"error": fault})
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        print(visible(f"{type(error).__name__}: {error}", lines=True), file=sys.stderr)
         raise SystemExit(1) from None
     except KeyboardInterrupt:
         print("stopped; run the same command again to go on from here", file=sys.stderr)

@@ -15,13 +15,17 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
+from rich.text import Text
 
 from curator.errors import RecipeError
 from curator.ledger import RECORD, Artifact, Store, damage, folder_damage
 from curator.recipe import suggestion
+from curator.report.visible import one_line
 from curator.shards import read_shard
 from pipelines.printing import show
 from pipelines.running import RUN, read_run
+
+_LINE = 400  # characters; longer is no name
 
 
 @dataclass(frozen=True)
@@ -147,7 +151,7 @@ def what_if(path: Path, where: str) -> Found:
     if name is None:
         raise RecipeError("this run has no scores and no arms, so no pool to cut", where=str(path))
     found = whatif(lazy(Store(Path(record["store"])).artifact(name)), where)
-    table = Table(title=f"where {where}")
+    table = Table(title=_line(f"where {where}"))
     for heading in ("source", "documents", "of", "tokens", "of", "share of tokens"):
         table.add_column(heading, justify="left" if heading == "source" else "right")
     for row in [
@@ -156,7 +160,7 @@ def what_if(path: Path, where: str) -> Found:
     ]:
         share = row["tokens"] / row["tokens_in"] if row["tokens_in"] else 0.0
         table.add_row(
-            row["source"], f"{row['documents']:,}", f"{row['documents_in']:,}",
+            _line(row["source"]), f"{row['documents']:,}", f"{row['documents_in']:,}",
             f"{row['tokens']:,}", f"{row['tokens_in']:,}", f"{share:.1%}",
         )  # fmt: skip
     return Found(found, table)
@@ -190,13 +194,12 @@ def lineage_of(path: str, store: Path) -> Found:
         if artifact.id not in reached:
             reached[artifact.id] = artifact
             queue += [known[p] for p in artifact.parents if p in known]
-    tree = Tree(f"[bold]{path}")
+    tree = Tree(_line(path, "bold"))
     for artifact in _parents_first(reached):
         parents = ", ".join(known[p].name for p in artifact.parents if p in known) or "sources"
-        tree.add(
-            f"{artifact.name} [dim]{artifact.id[:12]}[/] {artifact.rows_out:,} of "
-            f"{artifact.rows_in:,} rows ← {parents}"
-        )
+        line = _line(artifact.name).append(f" {artifact.id[:12]}", "dim")
+        counts = f" {artifact.rows_out:,} of {artifact.rows_in:,} rows ← "
+        tree.add(line.append(counts).append_text(_line(parents)))
     return Found({"artifacts": [entry(one) for one in reached.values()]}, tree)
 
 
@@ -227,12 +230,15 @@ def verification_of(path: str, store: Path) -> Found:
     for folder in folders:
         faults += folder_damage(folder) if (folder / RECORD).exists() else [f"{folder} is missing"]
     shards = sum(len(one.shards) for one in artifacts.values())
-    said = (
-        f"[green]every byte of {shards} shards and {len(folders)} folders is as recorded"
-        if not faults
-        else "[red]" + "\n".join(faults)
-    )
-    return Found({"shards": shards, "folders": len(folders), "faults": faults}, said)
+    whole = f"every byte of {shards} shards and {len(folders)} folders is as recorded"
+    lines = [_line(fault, "red") for fault in faults] or [_line(whole, "green")]
+    found = {"shards": shards, "folders": len(folders), "faults": faults}
+    return Found(found, Text("\n").join(lines))
+
+
+def _line(text: str, style: str = "") -> Text:
+    """Return words of documents, records or the user as one line that steers no terminal."""
+    return Text(one_line(text, _LINE), style=style)
 
 
 def _worth_showing(

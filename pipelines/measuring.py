@@ -10,6 +10,7 @@ from typing import Any
 
 from curator.errors import RecipeError
 from curator.recipe import TrainSpec, suggestion
+from curator.report.visible import one_line
 from pipelines.handing import mixture_at
 from pipelines.looking import Found
 from pipelines.running import open_engine, read_run, resumable
@@ -33,6 +34,7 @@ def train_mixture(
         ShardError: a run diverged.
     """
     from rich.table import Table
+    from rich.text import Text
 
     from curator.engine.driver import Driver
     from curator.ledger import Store
@@ -53,12 +55,12 @@ def train_mixture(
         {"folder": str(folder), **{key: run[key] for key in ("seed", "tokens", "final_loss")}}
         for folder, run in zip(folders, runs, strict=True)
     ]
-    table = Table(title=f"{proxy} on {mixture.name}")
+    table = Table(title=Text(one_line(f"{proxy} on {mixture.name}", 200)))
     for heading in ("seed", "tokens", "final loss", "folder"):
         table.add_column(heading, justify="left" if heading == "folder" else "right")
     for row in rows:
         loss = f"{row['final_loss']:.4f}"
-        table.add_row(str(row["seed"]), f"{row['tokens']:,}", loss, row["folder"])
+        table.add_row(str(row["seed"]), f"{row['tokens']:,}", loss, Text(row["folder"]))
     return Found({"mixture": str(mixture), "proxy": proxy, "proxies": rows}, table)
 
 
@@ -160,8 +162,12 @@ def _measurements(metric: str, arm: Mapping[str, Any]) -> list[Any]:
 
 def _drawn(rows: Sequence[Mapping[str, Any]], baseline: str) -> Any:
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title=f"against {baseline}, bits per byte: below 0 is better")
+    def words(text: str) -> Text:
+        return Text(one_line(text, 200))
+
+    table = Table(title=words(f"against {baseline}, bits per byte: below 0 is better"))
     for heading in ("metric", "arm", "effect", "95 % interval", "seeds", "verdict"):
         text = heading in ("metric", "arm", "verdict")
         table.add_column(heading, justify="left" if text else "right")
@@ -169,7 +175,7 @@ def _drawn(rows: Sequence[Mapping[str, Any]], baseline: str) -> Any:
         needed = row["seeds_needed"]
         verdict = row["verdict"] + (f" ({needed} seeds would decide)" if needed else "")
         table.add_row(
-            row["metric"], row["arm"], f"{row['effect']:+.4f}",
+            words(row["metric"]), words(row["arm"]), f"{row['effect']:+.4f}",
             f"{row['low']:+.4f} to {row['high']:+.4f}", str(row["n"]), verdict,
         )  # fmt: skip
     return table

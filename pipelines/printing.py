@@ -29,10 +29,11 @@ class Answer(Protocol):
 def show(shown: Any) -> None:
     """Print something of `rich`: as wide as the terminal, and 120 columns into a pipe."""
     from rich.console import Console
+    from rich.text import Text
 
     # A pipe has no width: 80 columns would cut what no terminal asked to be cut.
     wide = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120
-    Console(width=wide).print(shown)
+    Console(width=wide).print(Text(shown) if isinstance(shown, str) else shown)
 
 
 def finish(answer: Answer, *, as_json: bool) -> None:

@@ -81,7 +81,7 @@ def lazy(viewed: Artifact) -> pl.LazyFrame:
     files = [shard.path for shard in viewed.shards if shard.rows]
     if not files:
         return pl.from_arrow(read_shard(viewed.shards[0])).lazy()  # type: ignore[union-attr]
-    return pl.scan_ipc(files)
+    return pl.scan_ipc(files, glob=False)  # a store may lie in a folder called [a]
 
 
 def directions(viewed: Artifact) -> dict[str, str]:

@@ -281,6 +281,14 @@ def test_a_fault_of_ours_is_one_json_object_too(monkeypatch):
     assert "Traceback" in told.err
 
 
+def test_an_error_steers_no_terminal(tmp_path):
+    told = curator("diff", tmp_path / "\x1b]0;x", tmp_path)
+
+    assert (told.code, told.out) == (1, "")
+    assert "␛]0;x" in told.err
+    assert "\x1b" not in told.err
+
+
 def test_a_new_scorer_keeps_the_contract(tmp_path, monkeypatch):
     from curator.registry import find_scorer
     from curator.testing import check_scorer
