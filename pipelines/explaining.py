@@ -16,6 +16,7 @@ from curator.identity import id_matrix
 from curator.ledger import Artifact
 from curator.report.explain import Choice, Copies, Explanation, Score, StageVerdict
 from curator.schema import field_note
+from curator.select.spec import parse_select
 from curator.shards import read_shard
 from pipelines.looking import Found, View, open_view
 from pipelines.running import read_run
@@ -47,7 +48,8 @@ def explain_document(prefix: str, folder: Path) -> Found:
         contamination=tuple(_contamination(view, number, row)),
         scores=tuple(_scores(view, number, row)),
         choices=tuple(
-            _choice(arm, content, document["doc_id"]) for arm, content in record["arms"].items()
+            _choice(arm, content, document["doc_id"], _sign(arm, record, view))
+            for arm, content in record["arms"].items()
         ),
     )
     return Found(asdict(found), found)
@@ -165,12 +167,32 @@ def _score(sidecar: Artifact, field: pa.Field, value: Any, better: str) -> Score
     return Score(field.name, value, rank, of, field_note(field, "unit"), direction)
 
 
-def _choice(arm: str, content: Mapping[str, Any], doc_id: bytes) -> Choice:
-    """Return whether an arm took a document, and where its draws stand."""
+def _sign(arm: str, record: Mapping[str, Any], view: View) -> int:
+    """Return -1 where an arm's keys are scores turned around because low ones are better, else 1.
+
+    Keys with chance in them (`gumbel`, `random`, `band`) are in no score's unit and stay.
+    """
+    spec = parse_select(record["recipe_content"]["arms"][arm]["select"])
+    if spec.method not in ("topk", "threshold"):
+        return 1
+    scores = [sidecar for sidecar in view.sidecars if sidecar.name.startswith("score.")]
+    fields = (field for one in scores for field in read_shard(one.shards[0]).schema)
+    return spec.direction({field.name: field_note(field, "better", "higher") for field in fields})
+
+
+def _choice(arm: str, content: Mapping[str, Any], doc_id: bytes, sign: int) -> Choice:
+    """Return whether an arm took a document, and where its draws stand.
+
+    Args:
+        arm: its name.
+        content: what the run recorded of it.
+        doc_id: the document.
+        sign: of its keys, to show them in the score's own unit.
+    """
     chosen = read_shard(content["selection"]["path"])
     wanted = pa.scalar(doc_id, pa.binary(16))
     rows = pc.indices_nonzero(pc.equal(chosen["doc_id"], wanted)).to_pylist()
-    cut = float(chosen["key"][-1].as_py()) if chosen.num_rows else None
+    cut = sign * float(chosen["key"][-1].as_py()) if chosen.num_rows else None
     if not rows:
         return Choice(arm, taken=False, cut=cut)
     index = read_shard(Path(content["mixture"]["path"]) / "index.arrow")
@@ -181,7 +203,7 @@ def _choice(arm: str, content: Mapping[str, Any], doc_id: bytes) -> Choice:
             (index["offset"][d].as_py(), index["length"][d].as_py()) for d in draws
         )
     )
-    key = float(chosen["key"][rows[0]].as_py())
+    key = sign * float(chosen["key"][rows[0]].as_py())
     epochs = float(len(draws))
     return Choice(
         arm, taken=True, key=key, cut=cut, rank=rows[0] + 1, epochs=epochs,

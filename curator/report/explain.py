@@ -56,7 +56,7 @@ class Choice:
 
     arm: str
     taken: bool
-    key: float | None = None  # what the arm ranked by
+    key: float | None = None  # what the arm ranked by: a score in its own unit, or with chance
     cut: float | None = None  # the key at the border
     rank: int | None = None
     epochs: float = 0.0

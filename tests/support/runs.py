@@ -39,10 +39,16 @@ def write_run(folder: Path, **changes) -> Path:
     return folder
 
 
-def small_run(files: Path, store: Path, out: Path, *, tokens: int = 1000, corpus=None) -> Path:
+def small_run(files: Path, store: Path, out: Path, *, tokens=1000, corpus=None, **changes) -> Path:
     """Return the folder of a run over JSON lines: one score, one arm, nothing trained."""
-    arms = {"random": {"select": {"method": "random", "tokens": tokens}}}
-    content = recipe(files, train=None, evaluate=None, score=[{"use": "letters"}], arms=arms)
+    sections = {
+        "score": [{"use": "letters"}],
+        "arms": {"random": {"select": {"method": "random", "tokens": tokens}}},
+        "baseline": None,
+        "train": None,
+        "evaluate": None,
+    }
+    content = recipe(files, **(sections | changes))
     content["corpus"] |= corpus or {}
     execute(checked(content, "trial"), Store(store), Inline(1), out, quiet=True)
     return out
