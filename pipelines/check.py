@@ -6,16 +6,16 @@ recipe with five mistakes is told all five. Nothing is written and nothing heavy
 
 from __future__ import annotations
 
-import re
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from curator.errors import CuratorError, RecipeError
 from curator.recipe import (
-    NAME_PATTERN,
     Recipe,
     arrange,
+    is_name,
     override,
     read_yaml,
     shape_problems,
@@ -91,7 +91,7 @@ def _clean(corpus: Mapping[str, Any]) -> Iterator[str]:
     from curator.clean.rules import parse_rules
 
     clean = _mapping(corpus.get("clean"))
-    rules = clean.get("rules", [])
+    rules = _listing(clean.get("rules"))
     yield from _refusal(lambda: parse_rules(rules), "corpus.clean.rules")
     minhash = _mapping(_mapping(corpus.get("dedup")).get("minhash"))
     if minhash:
@@ -126,7 +126,7 @@ def _benchmarks(corpus: Mapping[str, Any]) -> Iterator[str]:
         taken[spec.get("source")] = name
         for split in ("train", "test"):
             path = spec.get(split)
-            if isinstance(path, str) and not Path(path).exists():
+            if isinstance(path, str) and not os.path.exists(path):  # noqa: PTH110 - any length
                 yield f"corpus.benchmarks.{name}.{split}: there is no file {path!r}"
     for what in _listing(_mapping(corpus.get("decontaminate")).get("against")):
         if what not in known:
@@ -145,7 +145,7 @@ def _scores(content: Mapping[str, Any], corpus: Mapping[str, Any]) -> Iterator[s
 
         if entry_name(entry) in seen:
             yield f"{where}: two scores are called {entry_name(entry)!r}; name one with `as:`"
-        if not re.match(NAME_PATTERN, entry_name(entry)):
+        if not is_name(entry_name(entry)):
             yield f"{where}.as: found {entry_name(entry)!r}; wanted letters, digits, '_' and '-'"
         if entry_name(entry) in reserved_names():
             yield f"{where}.as: {entry_name(entry)!r} is a column already; choose another name"
@@ -180,6 +180,9 @@ def _score(
                 f"{where}: what learns from {what!r} pulls in copies of its test items; "
                 f"add {test!r} to corpus.decontaminate.against"
             )
+    for role, what in _mapping(entry.get("learns_from")).items():
+        if not isinstance(what, str):
+            yield f"{where}.learns_from.{role}: found {what!r}; wanted a corpus by name"
     wanted = set(getattr(find_scorer(str(entry["use"])), "learns_from", ())) - {"raw"}
     told = set(_mapping(entry.get("learns_from"))) - {"raw"}
     if wanted != told:
@@ -207,7 +210,7 @@ def _arms(content: Mapping[str, Any], corpus: Mapping[str, Any]) -> Iterator[str
         if isinstance(by, str) and by and by.split(".")[0] not in columns:
             yield f"arms.{name}.select.by: no score {by!r}{suggestion(by, columns)}"
     baseline = content.get("baseline")
-    if baseline is not None and arms and baseline not in arms:
+    if isinstance(baseline, str) and arms and baseline not in arms:
         yield f"baseline: no arm {baseline!r}{suggestion(str(baseline), arms)}"
 
 
@@ -220,15 +223,16 @@ def _training(content: Mapping[str, Any], corpus: Mapping[str, Any]) -> Iterator
     for where, section in trained:
         if isinstance(section.get("proxy"), str):
             yield from _refusal(lambda p=section["proxy"]: find_proxy(p), f"{where}.proxy")
+            yield from _too_few_tokens(where, section)
     evaluate = _mapping(content.get("evaluate"))
     held = _mapping(corpus.get("heldout"))
-    for what in _listing(evaluate.get("heldout")):
+    for what in _words(evaluate.get("heldout")):
         if what not in held:
             yield f"evaluate.heldout: source {what!r} has nothing held out{suggestion(what, held)}"
     known = splits(corpus)
     against = _listing(_mapping(corpus.get("decontaminate")).get("against"))
     final = [evaluate["final_target"]] if evaluate.get("final_target") else []
-    for what in [*_listing(evaluate.get("benchmarks")), *final]:
+    for what in _words([*_listing(evaluate.get("benchmarks")), *final]):
         if what not in known:
             yield f"evaluate: no benchmark split {what!r}{suggestion(str(what), known)}"
         elif what not in against and (what in final or what.endswith("/test")):
@@ -236,6 +240,18 @@ def _training(content: Mapping[str, Any], corpus: Mapping[str, Any]) -> Iterator
                 f"evaluate: {what!r} may stand in the pool, so nothing could be learned from it; "
                 f"add {what!r} to corpus.decontaminate.against"
             )
+
+
+def _too_few_tokens(where: str, section: Mapping[str, Any]) -> Iterator[str]:
+    from curator.train.proxy import find_proxy
+
+    try:
+        batch = find_proxy(section["proxy"]).batch_tokens
+    except CuratorError:
+        return  # told already
+    tokens = section.get("tokens")
+    if isinstance(tokens, int) and 0 < tokens < batch:
+        yield f"{where}.tokens: {tokens} is less than one batch of {batch} tokens; ask for more"
 
 
 def _tokenizer(corpus: Mapping[str, Any]) -> Iterator[str]:
@@ -283,3 +299,7 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 def _listing(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
+
+
+def _words(value: Any) -> list[str]:
+    return [word for word in _listing(value) if isinstance(word, str)]
