@@ -21,7 +21,7 @@ from curator.shards import Shard, read_shard, write_atomically, write_shard
 from curator.stage import library_versions
 from pipelines.splitting import Benchmark
 from pipelines.tokenizing import Tokens
-from pipelines.training import TOKENIZER, WEIGHTS
+from pipelines.training import TOKENIZER, WEIGHTS, proxy_called
 
 if TYPE_CHECKING:
     from curator.evaluate.statistics import Measurement
@@ -176,7 +176,7 @@ def _measurements(
                 tokenizer=tokens.digest,
                 evaluation=texts[metric],
                 precision=run["precision"],
-                proxy=fingerprint(run["proxy"]),
+                proxy=proxy_called(run["proxy"]),
                 status=run["status"],
             )
             found.setdefault(metric, []).append(measurement)

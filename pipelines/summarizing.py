@@ -10,6 +10,7 @@ from curator.engine.driver import Step
 from curator.identity import fingerprint
 from curator.ledger import Artifact
 from curator.recipe import Recipe
+from pipelines.training import proxy_called
 
 if TYPE_CHECKING:
     from pipelines.comparing import Evidence
@@ -101,7 +102,7 @@ def _arm(name: str, curated: Curated) -> dict[str, Any]:
         {
             "folder": str(folder),
             **{key: run[key] for key in _OF_PROXIES if key in run},
-            "proxy": fingerprint(run["proxy"]),  # its settings: only like proxies are compared
+            "proxy": proxy_called(run["proxy"]),  # its settings: only like proxies are compared
         }
         for folder in curated.proxies.get(name, [])
         for run in [json.loads((folder / "run.json").read_text())]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from curator.engine.driver import Driver
 from curator.engine.progress import StepProgress
 from curator.errors import ShardError
+from curator.identity import fingerprint
 from curator.ledger import RECORD, Store, write_folder_record
 from curator.recipe import TrainSpec
 from curator.stage import library_versions
@@ -72,6 +73,11 @@ class TrainJob:
             "tokens": self.tokens,
             "seed": self.seed,
         }
+
+
+def proxy_called(settings: Mapping[str, Any]) -> str:
+    """Return a name for what a run's record says of its proxy: one name, one set of settings."""
+    return f"d{settings['depth']}-{fingerprint(settings)[:16]}"
 
 
 def _precision(proxy: Proxy, device: str) -> str:

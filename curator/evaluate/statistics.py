@@ -71,7 +71,7 @@ class Measurement:
     tokenizer: str  # digest
     evaluation: str  # digest of the text it was measured on
     precision: str = ""  # what matrices were multiplied in
-    proxy: str = ""  # fingerprint of the settings of the model that was trained
+    proxy: str = ""  # name of all settings of the model that was trained
     status: str = "finished"
 
 

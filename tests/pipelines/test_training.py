@@ -7,11 +7,12 @@ import json
 
 import pytest
 
+from curator.identity import settings_of
 from curator.ledger import RECORD, Store
-from curator.train.proxy import Proxy
+from curator.train.proxy import Proxy, Rates, find_proxy
 from pipelines import comparing, training
 from pipelines.comparing import EvaluateJob
-from pipelines.training import TrainJob, run_train
+from pipelines.training import TrainJob, proxy_called, run_train
 from tests.support.mixtures import counting_documents, write_mixture
 
 SMALL = Proxy(depth=1, width=16, heads=2, context=16, batch_tokens=64, precision="fp32")
@@ -38,6 +39,14 @@ def test_a_proxy_that_lost_a_file_is_trained_again(job, lost):
     assert run_train(job) == folder
     assert Store.whole(folder)
     assert json.loads((folder / RECORD).read_text())["files"]["model.safetensors"] == weights
+
+
+def test_proxies_of_other_settings_have_other_names():
+    names = {proxy_called(settings_of(find_proxy(depth))) for depth in ("d2", "d4")}
+
+    assert {name.split("-")[0] for name in names} == {"d2", "d4"}
+    slower = dataclasses.replace(SMALL, rates=Rates(matrix=0.001))
+    assert proxy_called(settings_of(slower)) != proxy_called(settings_of(SMALL))
 
 
 @pytest.mark.parametrize(
