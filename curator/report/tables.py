@@ -31,8 +31,8 @@ GLOSSARY = {
     "margin": "The smallest difference worth having. An interval wholly inside ±margin means "
     "equivalent.",
     "paired seeds": "Both arms are trained with the same seeds, so chance that hits both cancels.",
-    "undecided": "The interval holds both zero and differences that would matter, or the difference "
-    "does not survive the correction for several arms: more seeds are needed.",
+    "undecided": "The interval holds both zero and differences that would matter, or the "
+    "difference does not survive the correction for several arms: more seeds are needed.",
     "conservation": "Records read = kept + dropped + quarantined, checked for every stage.",
     "quarantined": "A record that could not be read or processed, set aside with its error.",
     "pool": "The documents alive after cleaning, deduplication and decontamination.",

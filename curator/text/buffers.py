@@ -53,5 +53,8 @@ def utf8(texts: Texts) -> Utf8:
     if len(texts) == 0 or offsets_buffer is None:
         return Utf8(np.frombuffer(bytes(8), np.int64), np.frombuffer(b"", np.uint8))
     offsets = np.frombuffer(offsets_buffer, np.int64)[texts.offset : texts.offset + len(texts) + 1]
-    # Read-only in every case: kernels are compiled anew for each kind of array.
-    return Utf8(offsets, np.frombuffer(data_buffer or b"", np.uint8))
+    data = np.frombuffer(data_buffer or b"", np.uint8)
+    # Mapped files give read-only arrays and memory gives others; kernels are compiled anew, in half
+    # a minute, for each kind of array.
+    offsets.flags.writeable = data.flags.writeable = False
+    return Utf8(offsets, data)
