@@ -161,6 +161,9 @@ def _sampled(recipe: Recipe, share: float, planned: Planned) -> dict[str, Any]:
 
 def _drawn(summary: dict[str, Any]) -> Any:
     from rich.table import Table
+    from rich.text import Text
+
+    from curator.report.visible import one_line
 
     table = Table(title=f"plan of {summary['recipe']['name']}", show_header=False)
     size = f"{summary['input_bytes'] / 1e6:,.1f} MB" if summary["input_bytes"] else "size unknown"
@@ -168,9 +171,9 @@ def _drawn(summary: dict[str, Any]) -> Any:
     table.add_row("already ingested", f"{summary['cached']} units")
     if summary["input_bytes"]:
         _disk_row(table, summary)
-    table.add_row("steps", " → ".join(summary["steps"]))
+    table.add_row("steps", Text(" → ".join(summary["steps"])))
     for note in summary["notes"]:
-        table.add_row("note", note)
+        table.add_row("note", Text(one_line(note, 400)))
     if "sample" in summary:
         _sample_rows(table, summary["sample"])
     return table

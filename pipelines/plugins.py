@@ -25,6 +25,9 @@ _LIBRARIES = (
 def describe_scorers(name: str | None) -> Found:
     """Return all scorers, or one with its settings."""
     from rich.table import Table
+    from rich.text import Text
+
+    from curator.report.visible import one_line
 
     rows = [scorer_row(one) for one in ([name] if name else scorer_names())]
     if name:
@@ -34,7 +37,8 @@ def describe_scorers(name: str | None) -> Found:
     for heading in ("learns from", "writes", "what it says"):
         table.add_column(heading)
     for row in rows:
-        said = f"[red]{row['error']}" if "error" in row else row["about"]
+        broken = "error" in row
+        said = Text(one_line(row["error" if broken else "about"], 400), style="red" * broken)
         table.add_row(row["use"], ", ".join(row.get("learns_from", [])), _column(row), said)
     return Found({"scorers": rows}, table)
 
@@ -49,6 +53,9 @@ def _column(row: dict[str, Any]) -> str:
 def _described(row: dict[str, Any]) -> Any:
     """Return one scorer as lines: what it says, needs, writes, and its settings with defaults."""
     from rich.table import Table
+    from rich.text import Text
+
+    from curator.report.visible import one_line
 
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="dim", no_wrap=True)
@@ -56,13 +63,13 @@ def _described(row: dict[str, Any]) -> Any:
     table.add_row("use", row["use"])
     table.add_row("from", row["package"])
     if "error" in row:
-        table.add_row("error", f"[red]{row['error']}")
+        table.add_row("error", Text(one_line(row["error"], 400), style="red"))
         return table
-    table.add_row("says", row["about"])
+    table.add_row("says", Text(one_line(row["about"], 400)))
     table.add_row("learns from", ", ".join(row["learns_from"]) or "nothing")
     table.add_row("writes", _column(row))
     for setting, default in row["settings"].items():
-        table.add_row(f"  {setting}", default)
+        table.add_row(Text(f"  {setting}"), Text(default))
     return table
 
 
