@@ -50,6 +50,7 @@ class Ngrams(FittedScorer):
     min_tokens: int = 0
 
     name: ClassVar[str] = "ngrams"
+    version: ClassVar[int] = 2  # n-grams hash to other buckets
     learns_from: ClassVar[tuple[str, ...]] = ("target", "raw")
 
     def __post_init__(self) -> None:
