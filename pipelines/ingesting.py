@@ -45,9 +45,6 @@ class IngestTask:
 
 def run_ingest(task: IngestTask) -> TaskRecord:
     """Write one unit's shards and its quarantine, and return the record."""
-    done = task.store.task(STEP, task.key)
-    if done is not None:
-        return done
 
     def make() -> TaskRecord:
         folder = task.store.task_path(STEP, task.key).with_suffix("")
@@ -62,7 +59,7 @@ def run_ingest(task: IngestTask) -> TaskRecord:
             notes={"read": task.unit.size_bytes},
         )
 
-    return committed(task.store, STEP, task.name, make)
+    return committed(task, make)
 
 
 def ingest(spec: CorpusSpec, driver: Driver, *, share: float = 1.0) -> Pool:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from curator.engine.driver import Driver
+from curator.engine.driver import Driver, sights
 from curator.engine.tasks import Sight, accounts, committed
 from curator.identity import fingerprint
 from curator.ledger import Artifact, Store, TaskRecord
+from curator.schema import field_note
 from curator.shards import read_shard, write_shard
 from pipelines.pool import Pool
 
@@ -35,14 +36,9 @@ class ViewTask:
 
 def run_view(task: ViewTask) -> TaskRecord:
     """Write one shard of the pool's narrow view: living rows only."""
-    done = task.store.task(VIEW, task.key)
-    if done is not None:
-        return done
 
     def make() -> TaskRecord:
-        table = task.sight.columns(task.columns)
-        mask = task.sight.mask()
-        living = table if mask is None else table.filter(mask)
+        living = task.sight.living(task.sight.columns(task.columns))
         at = living.column_names.index("n_tokens")
         living = living.rename_columns(
             ["tokens" if number == at else name for number, name in enumerate(living.column_names)]
@@ -50,13 +46,11 @@ def run_view(task: ViewTask) -> TaskRecord:
         shard = write_shard(living, task.store.task_path(VIEW, task.key), name=task.sight.name)
         return accounts(task.key, (shard,), living)
 
-    return committed(task.store, VIEW, task.name, make)
+    return committed(task, make)
 
 
 def view(pool: Pool, driver: Driver) -> Artifact:
     """Return what selectors see: doc_id, source, tokens and every score of each living document."""
-    from curator.engine.driver import sights
-
     # Only these: a score must not be read from another sidecar that has a column of its name.
     narrow = [one for one in pool.sidecars if one.name == "tokens" or score_columns(one)]
     columns = (*NARROW, *(name for sidecar in narrow for name in score_columns(sidecar)))
@@ -86,8 +80,6 @@ def lazy(viewed: Artifact) -> pl.LazyFrame:
 
 def directions(viewed: Artifact) -> dict[str, str]:
     """Return which way each score column is better: "higher", "lower" or "neither"."""
-    from curator.schema import field_note
-
     schema = read_shard(viewed.shards[0]).schema
     return {
         field.name: field_note(field, "better", "neither") for field in schema if field.metadata

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
@@ -21,20 +21,7 @@ from curator.identity import fingerprint
 from curator.ledger import Artifact, Store, TaskRecord, folder_digest
 from curator.stage import Corpus, FittedScorer, Site, Stage, WideStage
 
-
-class Keyed(Protocol):
-    """A job with a name for what it makes; work whose record is in the store is not done again."""
-
-    @property
-    def step(self) -> str:
-        """Name of the artifact that it is a part of."""
-
-    @property
-    def key(self) -> str:
-        """Fingerprint of all that determines what it makes."""
-
-
-Task = TypeVar("Task", bound=Keyed)
+Task = TypeVar("Task", bound=tasks.Task)
 
 
 @dataclass

@@ -79,17 +79,13 @@ class RouteTask:
 
 def run_emit(task: EmitTask) -> TaskRecord:
     """Write one shard's narrow rows in the order of key ranges, and return the record."""
-    done = task.store.task(task.step, task.key)
-    if done is not None:
-        return done
 
     def make() -> TaskRecord:
         names = tuple(name for name in task.stage.reads if name != ROW.name)
         table = task.sight.columns(names)
         rows = pa.array(np.arange(table.num_rows, dtype=np.uint64))
         table = table.append_column(ROW, rows)
-        mask = task.sight.mask()
-        living = table if mask is None else table.filter(mask)
+        living = task.sight.living(table)
         narrow = task.stage.emit(model_of(task.stage, task.site), living)
         ordered, bounds = _by_range(narrow, task.stage.key)
         path = task.store.task_path(task.step, task.key)
@@ -97,14 +93,11 @@ def run_emit(task: EmitTask) -> TaskRecord:
         n = living.num_rows
         return TaskRecord(task.key, (shard,), n, n, notes={"bounds": bounds})
 
-    return committed(task.store, task.step, task.name, make)
+    return committed(task, make)
 
 
 def run_reduce(task: ReduceTask) -> TaskRecord:
     """Reduce the task's key ranges; rows of the output are sorted by all columns."""
-    done = task.store.task(task.step, task.key)
-    if done is not None:
-        return done
 
     def make() -> TaskRecord:
         pieces = [
@@ -116,14 +109,11 @@ def run_reduce(task: ReduceTask) -> TaskRecord:
         shard = write_shard(_sorted(reduced), path, name=task.ranges)
         return TaskRecord(task.key, (shard,), reduced.num_rows, reduced.num_rows)
 
-    return committed(task.store, task.step, task.name, make)
+    return committed(task, make)
 
 
 def run_route(task: RouteTask) -> TaskRecord:
     """Write the decisions on one shard and return the record."""
-    done = task.store.task(task.step, task.key)
-    if done is not None:
-        return done
 
     def make() -> TaskRecord:
         low = np.uint64(task.number) << np.uint64(ROW_BITS)
@@ -134,13 +124,12 @@ def run_route(task: RouteTask) -> TaskRecord:
             start, stop = np.searchsorted(table[ROW.name].to_numpy(), [low, high])
             pieces.append(table.slice(start, stop - start))
         decided = task.decide(task.sight.files[0].rows, pa.concat_tables(pieces))
-        mask = task.sight.mask()
-        living = decided if mask is None else decided.filter(mask)
+        living = task.sight.living(decided)
         path = task.store.task_path(task.step, task.key)
-        shard = write_shard(scatter(living, mask), path, name=task.sight.name)
+        shard = write_shard(scatter(living, task.sight.mask()), path, name=task.sight.name)
         return accounts(task.key, (shard,), living)
 
-    return committed(task.store, task.step, task.name, make)
+    return committed(task, make)
 
 
 def group_ranges(records: list[TaskRecord]) -> list[tuple[int, int]]:

@@ -10,7 +10,7 @@ import errno
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -46,6 +46,11 @@ class Sight:
             return None
         return pc.fill_null(read_shard(self.alive, ("keep",))["keep"], fill_value=False)
 
+    def living(self, table: pa.Table) -> pa.Table:
+        """Return the rows of a row-aligned table that are alive."""
+        mask = self.mask()
+        return table if mask is None else table.filter(mask)
+
     def columns(self, names: tuple[str, ...]) -> pa.Table:
         """Return the named columns of all rows, each from the first file that has it."""
         found: dict[str, tuple[pa.Field, pa.ChunkedArray]] = {}
@@ -61,6 +66,26 @@ class Sight:
             return pa.table({"_": pa.nulls(self.files[0].rows)})
         fields = [found[name][0] for name in names]  # with their notes: unit and direction
         return pa.table([found[name][1] for name in names], schema=pa.schema(fields))
+
+
+class Task(Protocol):
+    """A job that leaves a record: work whose record is in the store is not done again."""
+
+    @property
+    def step(self) -> str:
+        """Name of the artifact that it is a part of."""
+
+    @property
+    def key(self) -> str:
+        """Fingerprint of all that determines what it makes."""
+
+    @property
+    def name(self) -> str:
+        """What errors call it."""
+
+    @property
+    def store(self) -> Store:
+        """Where the record goes."""
 
 
 @dataclass(frozen=True)
@@ -98,14 +123,9 @@ class FitTask:
 
 def run_map(task: MapTask) -> TaskRecord:
     """Make one shard of a sidecar and return its record."""
-    done = task.store.task(task.step, task.key)
-    if done is not None:
-        return done
 
     def make() -> TaskRecord:
-        table = task.sight.columns(task.stage.reads)
-        mask = task.sight.mask()
-        living = table if mask is None else table.filter(mask)
+        living = task.sight.living(task.sight.columns(task.stage.reads))
         made = conform(
             task.stage.process(model_of(task.stage, task.site), living),
             task.stage.writes,
@@ -118,10 +138,10 @@ def run_map(task: MapTask) -> TaskRecord:
             )
         made = made.rename_columns([dict(task.rename).get(c, c) for c in made.column_names])
         path = task.store.task_path(task.step, task.key)
-        shard = write_shard(scatter(made, mask), path, name=task.sight.name)
+        shard = write_shard(scatter(made, task.sight.mask()), path, name=task.sight.name)
         return accounts(task.key, (shard,), made)
 
-    return committed(task.store, task.step, task.name, make)
+    return committed(task, make)
 
 
 def run_fit(task: FitTask) -> None:
@@ -170,8 +190,15 @@ def accounts(key: str, shards: tuple[Shard, ...], made: pa.Table) -> TaskRecord:
     return TaskRecord(key, shards, made.num_rows, rows_out, dict(sorted(dropped.items())))
 
 
-def committed(store: Store, step: str, name: str, make: Callable[[], TaskRecord]) -> TaskRecord:
-    """Return the record that `make` returns, checked and written; name the shard in any error."""
+def committed(task: Task, make: Callable[[], TaskRecord]) -> TaskRecord:
+    """Return the record that is in the store, or that `make` returns, checked and written.
+
+    Any error names the task.
+    """
+    done = task.store.task(task.step, task.key)
+    if done is not None:
+        return done
+    name = task.name
     try:
         record = make()
         if record.missing():
@@ -180,7 +207,7 @@ def committed(store: Store, step: str, name: str, make: Callable[[], TaskRecord]
                 f"(out {record.rows_out}, dropped {dict(record.dropped)}, quarantined "
                 f"{dict(record.quarantined)}); this is a fault of the stage, nothing was committed"
             )
-        store.commit(step, record)
+        task.store.commit(task.step, record)
     except CuratorError as error:
         raise error.located(name) from error.__cause__
     except OSError as error:
