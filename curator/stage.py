@@ -25,15 +25,6 @@ from curator.shards import Shard, read_shard
 
 
 @dataclass(frozen=True)
-class Resources:
-    """What one worker of a stage needs: numbers, never read from the machine at hand."""
-
-    cpus: float = 1.0
-    gpus: float = 0.0
-    memory_bytes: int = 2 << 30
-
-
-@dataclass(frozen=True)
 class Site:
     """Where work happens: the device and threads a worker may use, and what was fitted for it."""
 
@@ -47,27 +38,17 @@ def circumstance(default: Any) -> Any:
     return dataclasses.field(default=default, metadata={"circumstance": True})
 
 
-class Stage(ABC):
-    """Maps a shard to a shard. Subclasses are frozen dataclasses; their fields are settings."""
+class Work(ABC):
+    """What names a piece of work, whatever it does with a shard: the base of the kinds below."""
 
     name: ClassVar[str]
     version: ClassVar[int] = 1  # raise it when the same settings start giving other numbers
     reads: ClassVar[tuple[str, ...]] = ("text",)  # nothing else leaves the disk
     libraries: ClassVar[tuple[str, ...]] = ()  # distributions whose version changes the numbers
-    resources: ClassVar[Resources] = Resources()
-
-    @property
-    @abstractmethod
-    def writes(self) -> pa.Schema:
-        """The columns that `process` returns. A class variable does as well as a property."""
 
     def load(self, site: Site) -> Any:
-        """Return the model that `process` needs; called once a worker, where the work is done."""
+        """Return the heavy part, if there is one; called once a worker, where the work is done."""
         return None
-
-    @abstractmethod
-    def process(self, model: Any, table: pa.Table) -> pa.Table:
-        """Return one row per row of `table`, in order, with the columns of `writes`."""
 
     def identity(self) -> dict[str, Any]:
         """Return what names this work: name, version, settings, versions of its libraries."""
@@ -77,6 +58,19 @@ class Stage(ABC):
             "settings": settings_of(self),
             "libraries": library_versions(self.libraries),
         }
+
+
+class Stage(Work):
+    """Maps a shard to a shard. Subclasses are frozen dataclasses; their fields are settings."""
+
+    @property
+    @abstractmethod
+    def writes(self) -> pa.Schema:
+        """The columns that `process` returns. A class variable does as well as a property."""
+
+    @abstractmethod
+    def process(self, model: Any, table: pa.Table) -> pa.Table:
+        """Return one row per row of `table`, in order, with the columns of `writes`."""
 
 
 class Scorer(Stage):
@@ -125,7 +119,7 @@ class FittedScorer(Scorer):
         """Write what was learned into the folder `out`; `load` finds it as `site.fitted`."""
 
 
-class WideStage(ABC):
+class WideStage(Work):
     """Compares documents across shards through a disk shuffle of narrow rows.
 
     `emit` maps each shard to narrow rows with a uint64 column `key`; rows are partitioned by the
@@ -133,34 +127,16 @@ class WideStage(ABC):
     `reduce` returns must not depend on where the partition borders lie.
     """
 
-    name: ClassVar[str]
-    version: ClassVar[int] = 1
-    reads: ClassVar[tuple[str, ...]] = ("text",)
-    libraries: ClassVar[tuple[str, ...]] = ()
     key: ClassVar[str] = "key"  # the uint64 column that rows are brought together by
-    resources: ClassVar[Resources] = Resources()
-
-    def load(self, site: Site) -> Any:
-        """Return the model that `emit` needs; called once a worker."""
-        return None
 
     @abstractmethod
     def emit(self, model: Any, table: pa.Table) -> pa.Table:
-        """Return narrow rows for one shard. Besides `reads`, `table` has the column `row`:
-        uint64, shard number << 40 | row in the shard, which names a row of the artifact."""
+        """Return narrow rows for one shard. Besides `reads`, `table` has the column `row`, uint64:
+        the row in the shard. `reduce` finds it as shard number << 40 | row in the shard."""
 
     @abstractmethod
     def reduce(self, partition: pa.Table) -> pa.Table:
         """Return what one key range says; rows with equal keys are always together."""
-
-    def identity(self) -> dict[str, Any]:
-        """Return what names this work: name, version, settings, versions of its libraries."""
-        return {
-            "name": self.name,
-            "version": self.version,
-            "settings": settings_of(self),
-            "libraries": library_versions(self.libraries),
-        }
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from curator.identity import fingerprint
 from curator.ledger import Store, TaskRecord
 from curator.schema import conform
 from curator.shards import Shard, read_shard, write_shard
-from curator.stage import Corpus, FittedScorer, Site, Stage, WideStage
+from curator.stage import Corpus, FittedScorer, Site, Stage, Work
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # disk, quota or file-size limit
 _MODELS: dict[str, Any] = {}
@@ -156,7 +156,7 @@ def run_fit(task: FitTask) -> None:
         raise PluginError(f"{type(error).__name__}: {error}", where=task.name) from error
 
 
-def model_of(stage: Stage | WideStage, site: Site) -> Any:
+def model_of(stage: Work, site: Site) -> Any:
     """Return what `stage.load` returns, loaded once a worker."""
     key = fingerprint([stage.identity(), site.device, str(site.fitted)])
     if key not in _MODELS:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from curator.errors import LedgerError, RecipeError
 from curator.identity import file_digest
 from curator.shards import write_atomically
-from curator.stage import Resources, Site, Stage, circumstance
+from curator.stage import Site, Stage, circumstance
 
 # Workers are processes with one thread each; the library's own threads would fight over cores.
 # Read when the library first goes parallel, so it must be set before.
@@ -186,7 +186,6 @@ class TokenCount(Stage):
     reads: ClassVar[tuple[str, ...]] = ("text",)
     writes: ClassVar[pa.Schema] = pa.schema([pa.field("n_tokens", pa.uint32(), nullable=False)])
     libraries: ClassVar[tuple[str, ...]] = ("tokenizers",)
-    resources: ClassVar[Resources] = Resources()
 
     digest: str = ""  # of the tokenizer file: identity
     path: str = circumstance("")  # where it lies now
