@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -10,11 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curator.clean.rules import RULES, Rule
+from curator.dedup.contamination import contamination_report
 from curator.ledger import Artifact
 from curator.report import content as made
 from curator.shards import read_shard
 from pipelines.ingesting import quarantine_of
-from pipelines.pool import Pool
+from pipelines.pool import Pool, counted
 
 if TYPE_CHECKING:
     from pipelines.curate import Curated
@@ -93,13 +95,13 @@ def duplicates_of(pool: Pool) -> tuple[tuple[made.Cluster, ...], tuple[made.Sour
         made.Cluster(
             kept[row["kept_id"]],
             row["copies"] + 1,
-            _counts([*row["source"], kept[row["kept_id"]].source]),
+            dict(sorted(Counter([*row["source"], kept[row["kept_id"]].source]).items())),
             row["kind"].removeprefix("dedup."),
         )
         for row in largest.to_dicts()
         if row["kept_id"] in kept
     )
-    lost = _counts(removed["source"].to_list())
+    lost = Counter(removed["source"].to_list())
     before = _before(pool, decisions[0])
     losses = tuple(
         made.SourceLoss(source, before[source], lost.get(source, 0)) for source in sorted(before)
@@ -115,17 +117,14 @@ def contamination_of(curated: Curated) -> tuple[made.Contamination, ...]:
         return ()
     matches: dict[str, list[made.Match]] = {}
     for shard, decided in zip(pool.corpus.shards, decision.shards, strict=True):
-        verdicts = read_shard(decided)
-        mask = pc.fill_null(pc.invert(verdicts["keep"]), False)  # noqa: FBT003
-        rows = verdicts.filter(mask)
-        ids = read_shard(shard, ("doc_id", "source")).filter(mask)
-        for row, document in zip(rows.to_pylist(), ids.to_pylist(), strict=True):
+        documents = read_shard(shard, ("doc_id", "source"))
+        for row in contamination_report(documents, read_shard(decided)).to_pylist():
             matches.setdefault(row["benchmark"], []).append(
                 made.Match(
                     row["benchmark"],
                     row["item_id"],
-                    document["doc_id"].hex(),
-                    document["source"],
+                    row["doc_id"].hex(),
+                    row["source"],
                     row["matched_text"],
                     row["item_share"],
                 )
@@ -212,15 +211,10 @@ def _documents(pool: Pool, ids: list[bytes]) -> dict[bytes, made.Excerpt]:
 
 def _before(pool: Pool, decision: Artifact) -> dict[str, int]:
     """Return documents by source as a decision found them."""
-    sources: list[str] = []
-    for shard, decided in zip(pool.corpus.shards, decision.shards, strict=True):
-        alive = pc.is_valid(read_shard(decided, ("keep",))["keep"])
-        sources += read_shard(shard, ("source",))["source"].filter(alive).to_pylist()
-    return _counts(sources)
-
-
-def _counts(names: Iterable[str]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for name in names:
-        counts[name] = counts.get(name, 0) + 1
-    return dict(sorted(counts.items()))
+    pairs = zip(pool.corpus.shards, decision.shards, strict=True)
+    return counted(
+        read_shard(shard, ("source",))["source"].filter(
+            pc.is_valid(read_shard(decided, ("keep",))["keep"])
+        )
+        for shard, decided in pairs
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -20,7 +19,7 @@ from curator.ledger import Artifact, Store, TaskRecord
 from curator.recipe import CorpusSpec
 from curator.schema import QUARANTINE
 from curator.shards import Shard, read_shard
-from pipelines.pool import Pool
+from pipelines.pool import Pool, counted
 
 STEP = "ingest"
 _FEW_BAD_RECORDS = 10  # below this a share says nothing
@@ -116,9 +115,8 @@ def check_bad_records(artifact: Artifact, allowed: float) -> None:
     Raises:
         ShardError: naming each source, its counts, reasons, and the first places to look.
     """
-    good = _by_source(artifact.shards)
-    bad_shards = [task.quarantine for task in artifact.tasks if task.quarantine]
-    bad = _faulty_by_source(bad_shards)
+    good = counted(read_shard(shard, ("source",))["source"] for shard in artifact.shards)
+    bad = _faulty_by_source(quarantine_of(artifact))
     faults = []
     for source, n in sorted(bad.items()):
         total = n + good.get(source, 0)
@@ -128,7 +126,7 @@ def check_bad_records(artifact: Artifact, allowed: float) -> None:
         reasons = ", ".join(f"{reason} {n}" for reason, n in artifact.quarantined.items())
         raise ShardError(
             f"{'; '.join(faults)}; allowed are {allowed:.2%} (at least {_FEW_BAD_RECORDS}). "
-            f"Reasons: {reasons}. First places: {'; '.join(_first_places(bad_shards))}. "
+            f"Reasons: {reasons}. First places: {'; '.join(_first_places(artifact))}. "
             "Repair the files, or raise corpus.max_bad_records; good records are kept in the store",
             where=STEP,
         )
@@ -138,30 +136,23 @@ def check_bad_records(artifact: Artifact, allowed: float) -> None:
 
 def quarantine_of(artifact: Artifact) -> pa.Table:
     """Return every quarantined record of an ingest artifact."""
-    shards = [task.quarantine for task in artifact.tasks if task.quarantine]
-    tables = [read_shard(shard) for shard in shards]
+    tables = [read_shard(shard) for shard in _quarantines(artifact)]
     return pa.concat_tables([QUARANTINE.empty_table(), *tables])
 
 
-def _by_source(shards: Sequence[Shard]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for shard in shards:
-        for pair in read_shard(shard, ("source",))["source"].value_counts().to_pylist():
-            counts[pair["values"]] = counts.get(pair["values"], 0) + pair["counts"]
-    return counts
+def _quarantines(artifact: Artifact) -> list[Shard]:
+    return [task.quarantine for task in artifact.tasks if task.quarantine]
 
 
-def _faulty_by_source(shards: Sequence[Shard]) -> dict[str, int]:
+def _faulty_by_source(records: pa.Table) -> dict[str, int]:
     """Return records with a fault of the input, by source; a page without text has none."""
-    table = pa.concat_tables([QUARANTINE.empty_table(), *(read_shard(shard) for shard in shards)])
-    faulty = table.filter(pc.invert(pc.is_in(table["reason"], pa.array(sorted(HARMLESS)))))
-    pairs = faulty["source"].value_counts().to_pylist()
-    return {pair["values"]: pair["counts"] for pair in pairs}
+    harmless = pc.is_in(records["reason"], pa.array(sorted(HARMLESS)))
+    return counted([records.filter(pc.invert(harmless))["source"]])
 
 
-def _first_places(shards: Sequence[Shard]) -> list[str]:
+def _first_places(artifact: Artifact) -> list[str]:
     return [
         f"{row['origin']} ({row['reason']})"
-        for shard in shards[:3]
+        for shard in _quarantines(artifact)[:3]
         for row in read_shard(shard, ("origin", "reason")).slice(0, 2).to_pylist()
     ]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -62,10 +64,15 @@ def with_role(pool: Pool, decision: Artifact, roles: set[str]) -> pa.Table:
 
 def source_counts(pool: Pool) -> dict[str, int]:
     """Return how many living documents each source has."""
-    totals: dict[str, int] = {}
-    for table in pool.learning().tables(("source",)):
-        for pair in table["source"].value_counts().to_pylist():
-            totals[pair["values"]] = totals.get(pair["values"], 0) + pair["counts"]
+    return counted(table["source"] for table in pool.learning().tables(("source",)))
+
+
+def counted(columns: Iterable[pa.ChunkedArray]) -> dict[str, int]:
+    """Return how often each value stands in some columns, sorted by value."""
+    totals: Counter[str] = Counter()
+    for column in columns:
+        for pair in column.value_counts().to_pylist():
+            totals[pair["values"]] += pair["counts"]
     return dict(sorted(totals.items()))
 
 

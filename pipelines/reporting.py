@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import platform
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curator.engine.driver import Step
-from curator.ledger import Artifact, Store
+from curator.ledger import Store
 from curator.recipe import Recipe
 from curator.report import content as made
 from curator.select.quota import shortfall_of
@@ -21,6 +23,7 @@ from curator.stage import library_versions
 from pipelines.comparing import Evidence
 from pipelines.curate import Curated
 from pipelines.excerpts import contamination_of, drops_of, duplicates_of, quarantined_of
+from pipelines.pool import counted
 from pipelines.scores import overlap_of, score_columns_of
 from pipelines.summarizing import file_name, run_id
 
@@ -31,12 +34,13 @@ def report_of(recipe: Recipe, curated: Curated, store: Store, *, seconds: float)
     """Return all that is known of one run, in the form that the page and the terminal draw."""
     evidence = curated.evidence
     clusters, losses = duplicates_of(curated.pool)
+    stages = _stages(curated)
     return made.Report(
         name=recipe.name,
         run_id=run_id(recipe, curated),
         headline_metric=evidence.headline if evidence else "",
-        sources=tuple(_source_counts(curated.pool.corpus, None)),
-        stages=tuple(_stages(curated)),
+        sources=tuple(stages[0].sources),
+        stages=tuple(stages),
         drops=drops_of(curated.pool),
         quarantined=quarantined_of(curated.pool.corpus),
         clusters=clusters,
@@ -62,73 +66,67 @@ def write_report(content: made.Report, path: Path) -> None:
 
 
 def _stages(curated: Curated) -> list[made.StageCount]:
-    corpus = curated.pool.corpus
-    counts = _TextCounts(corpus, _tokens_artifact(curated))
-    stages, alive = [], None
-    for step in curated.steps:
-        artifact = step.artifact
-        decides = artifact in curated.pool.decisions
-        alive = artifact if decides else alive
-        if not (decides or artifact is corpus or artifact.id == corpus.id):
-            continue  # scores and token counts keep every document: no step of the funnel
-        stages.append(_stage(step, counts.at(alive)))
-    return stages
+    """Return the steps of the funnel; scores and token counts keep every document and are none."""
+    corpus, decisions = curated.pool.corpus, curated.pool.decisions
+    alive = _alive_after(curated)
+    steps = {step.artifact.id: step for step in curated.steps}
+    return [_stage(steps[one.id], alive[one.id]) for one in (corpus, *decisions) if one.id in steps]
 
 
-def _stage(step: Step, counted: tuple[dict[str, int], int, int | None]) -> made.StageCount:
+@dataclass
+class _Alive:
+    """Documents by source, bytes of text, and tokens if every one of the documents has them."""
+
+    sources: Counter[str]
+    size_bytes: int = 0
+    tokens: int | None = None
+
+    def add(self, rows: pa.Table) -> None:
+        """Count rows: source, size and, where tokens are known, n_tokens."""
+        self.sources.update(counted([rows["source"]]))
+        self.size_bytes += pc.sum(rows["size"]).as_py() or 0
+        if self.tokens is None or rows["n_tokens"].null_count:
+            self.tokens = None
+        else:
+            self.tokens += pc.sum(rows["n_tokens"]).as_py() or 0
+
+
+def _alive_after(curated: Curated) -> dict[str, _Alive]:
+    """Return what is alive after ingestion and after each decision, reading every shard once."""
+    corpus, decisions = curated.pool.corpus, curated.pool.decisions
+    tokens = next((one for one in curated.pool.sidecars if one.name == "tokens"), None)
+    none_yet = None if tokens is None else 0
+    found = {one.id: _Alive(Counter(), tokens=none_yet) for one in (corpus, *decisions)}
+    for number, shard in enumerate(corpus.shards):
+        read = read_shard(shard, ("source", "text"))
+        # Lengths before any mask: offsets are small, filtering would copy the text.
+        size = pc.binary_length(read["text"])
+        known = pa.nulls(len(size), pa.uint32())
+        if tokens is not None:
+            known = read_shard(tokens.shards[number], ("n_tokens",))["n_tokens"]
+        table = pa.table({"source": read["source"], "size": size, "n_tokens": known})
+        found[corpus.id].add(table)
+        for decision in decisions:
+            keep = read_shard(decision.shards[number], ("keep",))["keep"]
+            found[decision.id].add(table.filter(pc.fill_null(keep, fill_value=False)))
+    return found
+
+
+def _stage(step: Step, alive: _Alive) -> made.StageCount:
     artifact = step.artifact
-    sources, size, tokens = counted
     return made.StageCount(
         name=artifact.name,
         rows_in=artifact.rows_in,
         rows_out=artifact.rows_out,
         dropped=artifact.dropped,
         quarantined=artifact.quarantined,
-        sources=sources,
-        text_bytes=size,
-        tokens=tokens,
+        sources=dict(sorted(alive.sources.items())),
+        text_bytes=alive.size_bytes,
+        tokens=alive.tokens,
         seconds=step.seconds,
         cached=step.cached,
         artifact=file_name(artifact),
     )
-
-
-class _TextCounts:
-    """Documents by source, bytes and tokens of what is alive after a decision."""
-
-    def __init__(self, corpus: Artifact, tokens: Artifact | None) -> None:
-        self._corpus, self._tokens = corpus, tokens
-
-    def at(self, alive: Artifact | None) -> tuple[dict[str, int], int, int | None]:
-        """Return (documents by source, bytes of text, tokens if every living document has them)."""
-        sources: dict[str, int] = {}
-        size = tokens = 0
-        known = self._tokens is not None
-        for number, shard in enumerate(self._corpus.shards):
-            read = read_shard(shard, ("source", "text"))
-            # Lengths before the mask: offsets are small, filtering would copy the text.
-            table = pa.table({"source": read["source"], "size": pc.binary_length(read["text"])})
-            mask = None
-            if alive is not None:
-                mask = pc.fill_null(read_shard(alive.shards[number], ("keep",))["keep"], False)  # noqa: FBT003
-                table = table.filter(mask)
-            for pair in table["source"].value_counts().to_pylist():
-                sources[pair["values"]] = sources.get(pair["values"], 0) + pair["counts"]
-            size += pc.sum(table["size"]).as_py() or 0
-            if self._tokens is not None:
-                counted = read_shard(self._tokens.shards[number])["n_tokens"]
-                counted = counted if mask is None else counted.filter(mask)
-                known = known and not counted.null_count
-                tokens += pc.sum(counted).as_py() or 0
-        return dict(sorted(sources.items())), size, tokens if known else None
-
-
-def _tokens_artifact(curated: Curated) -> Artifact | None:
-    return next((one for one in curated.pool.sidecars if one.name == "tokens"), None)
-
-
-def _source_counts(corpus: Artifact, alive: Artifact | None) -> dict[str, int]:
-    return _TextCounts(corpus, None).at(alive)[0]
 
 
 def _arm(name: str, recipe: Recipe, curated: Curated) -> made.Arm:
