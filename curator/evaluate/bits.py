@@ -25,6 +25,7 @@ import torch
 from numpy.typing import NDArray
 
 from curator.errors import BudgetError, LedgerError
+from curator.score import likelihood
 from curator.train.checkpoint import load_model, read_record
 from curator.train.tokenizer import digest, encode, load_tokenizer
 
@@ -137,17 +138,9 @@ def cut_windows(offsets: NDArray[np.int64], context: int) -> Windows:
     The first window of a document scores all it reads; each later one moves on by half a
     context and scores what the one before did not.
     """
-    begin = offsets[:-1]
-    targets = np.diff(offsets) - 1
-    stride = max(1, context // 2)
-    extra = np.maximum(0, -(-(targets - context) // stride))
-    counts = np.where(targets > 0, 1 + extra, 0)
-    document = np.repeat(np.arange(len(counts)), counts)
-    number = np.arange(len(document)) - np.repeat(np.cumsum(counts) - counts, counts)
-    start = begin[document] + number * stride
-    stop = np.minimum(start + context + 1, offsets[1:][document])
-    first = np.where(number == 0, start + 1, start + context + 1 - stride)
-    return Windows(document, start, first, stop)
+    cut = likelihood.windows(np.diff(offsets) - 1, context, max(1, context // 2))
+    start = offsets[:-1][cut.document] + cut.start
+    return Windows(cut.document, start, start + 1 + cut.skipped, start + cut.length + 1)
 
 
 def _window_bits(
