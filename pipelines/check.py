@@ -162,8 +162,7 @@ def _score(
     if not isinstance(entry.get("learns_from", {}), Mapping):
         yield f"{where}.learns_from: found {entry['learns_from']!r}; wanted {{ROLE: CORPUS}}"
         return
-    settings = {k: v for k, v in entry.items() if k not in ("as", "learns_from")}
-    faults = list(_refusal(lambda: make_scorer(settings), where))
+    faults = list(_refusal(lambda: make_scorer(entry), where))
     yield from faults
     if faults and list(_refusal(lambda: find_scorer(str(entry["use"])))):
         return

@@ -202,16 +202,14 @@ def _effects(
 
     Several arms on one metric are several chances to be lucky: their verdicts are adjusted (Holm).
     """
-    from curator.evaluate.statistics import adjust, compare_runs
+    from curator.evaluate.statistics import compare_all
 
     rows = []
     for metric, base in measured[baseline].items():
-        effects = {
-            arm: compare_runs(metrics[metric], base)
-            for arm, metrics in measured.items()
-            if arm != baseline and len(base) > 1
-        }
-        rows += [(arm, metric, effect) for arm, effect in adjust(effects).items()]
+        if len(base) > 1:
+            arms = {arm: metrics[metric] for arm, metrics in measured.items()}
+            effects = compare_all(arms, baseline)
+            rows += [(arm, metric, effect) for arm, effect in effects.items()]
     return tuple(rows)
 
 

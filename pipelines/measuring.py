@@ -127,18 +127,12 @@ def _arms(runs: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, dict[str
 
 
 def _rows(metric: str, arms: Mapping[str, Any], baseline: str) -> list[dict[str, Any]]:
-    from curator.evaluate.statistics import adjust, compare_runs
+    from curator.evaluate.statistics import compare_all
 
-    base = _measurements(metric, arms[baseline])
-    effects = {
-        name: compare_runs(_measurements(metric, arm), base)
-        for name, arm in arms.items()
-        if name != baseline
-    }
-    return [
-        {"arm": name, "metric": metric, **asdict(effect)}
-        for name, effect in adjust(effects).items()
-    ]
+    effects = compare_all(
+        {name: _measurements(metric, arm) for name, arm in arms.items()}, baseline
+    )
+    return [{"arm": name, "metric": metric, **asdict(effect)} for name, effect in effects.items()]
 
 
 def _measurements(metric: str, arm: Mapping[str, Any]) -> list[Any]:

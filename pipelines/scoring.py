@@ -14,8 +14,6 @@ from curator.stage import Corpus, FittedScorer, Site
 from pipelines.pool import Pool
 from pipelines.splitting import Benchmark
 
-_NOT_SETTINGS = ("as", "learns_from")
-
 
 def score(
     entries: list[dict[str, Any]],
@@ -38,7 +36,7 @@ def score_one(
 ) -> Any:
     """Return one scorer's sidecar. Its first column is called as the recipe's `as:` says."""
     name = entry_name(entry)
-    settings = {key: value for key, value in entry.items() if key not in _NOT_SETTINGS}
+    settings = dict(entry)
     if isinstance(settings.get("model"), str) and settings["model"] in models:
         settings["model"] = str(models[settings["model"]])
     scorer = make_scorer(settings)

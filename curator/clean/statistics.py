@@ -6,17 +6,15 @@ the filters' own code. A share of nothing (no words, no lines) is 0.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from curator.schema import score_field
-from curator.stage import Stage
 from curator.text.buffers import Utf8
 
 EDITED: Final = "edited_"  # prefix of statistics taken after C4's line edits
@@ -214,19 +212,3 @@ def _columns(
 ) -> list[pa.Array]:
     counts["inked_characters"] = counts["characters"] - counts["newlines"]
     return [pa.array(statistic.values(counts)) for statistic in statistics]
-
-
-@dataclass(frozen=True)
-class TextStatistics(Stage):
-    """Writes every statistic and decides nothing."""
-
-    name: ClassVar[str] = "statistics"
-    writes: ClassVar[pa.Schema] = STATISTICS
-
-    def identity(self) -> dict[str, Any]:
-        """What names this work; the tables of characters are part of it."""
-        return {**super().identity(), "unicode": unicodedata.unidata_version}
-
-    def process(self, model: Any, table: pa.Table) -> pa.Table:
-        """One row of statistics a document."""
-        return measure(table["text"]).table

@@ -5,7 +5,7 @@
     clusters.py       what the shared bands join together
     shingles.py       exact shingle sets, and who is a copy of whom within a cluster
     verify.py         candidates become removals only where the sets say so
-    near.py           the three steps of near-duplicate removal as one function over tables
+    near.py           settings of near-duplicate removal and the stages that they make
     survivors.py      who stays, what a removal says, decisions, the guard on a source's loss
     benchmarks.py     benchmark files read into items
     benchmark_index.py  hashes of every item's runs of words

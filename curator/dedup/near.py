@@ -1,22 +1,19 @@
-"""Near-duplicate removal as one function over tables: bands, clusters, verified removals."""
+"""The settings of near-duplicate removal, and the two wide stages that they make.
+
+Bands give edges (`band_stage`), edges clusters (`clusters.find_clusters`), and within a cluster the
+removals are verified (`verify_stage`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-import pyarrow as pa
-
-from curator.dedup.clusters import find_clusters
 from curator.dedup.minhash import MinHashBands, band_recall
 from curator.dedup.verify import VerifyClusters
 from curator.errors import RecipeError
 from curator.shards import Shard
-from curator.stage import WideStage
 
-Wide = Callable[[WideStage], Iterable[pa.Table]]  # runs a wide stage; yields what it reduces to
-Save = Callable[[pa.Table], Shard]  # writes the table of clusters where workers can read it
 _LEAST_RECALL: Final = 0.5  # the bands' curve is steepest about where it passes one half
 
 
@@ -82,9 +79,3 @@ class NearDuplicates:
             ngram=self.ngram,
             max_cluster=self.max_cluster,
         )
-
-
-def near_duplicates(settings: NearDuplicates, wide: Wide, save: Save) -> Iterable[pa.Table]:
-    """Return tables of `REMOVALS` by running two wide stages with `wide`, clustering in between."""
-    clusters = save(find_clusters(wide(settings.band_stage)))
-    return wide(settings.verify_stage(clusters))

@@ -142,6 +142,17 @@ def compare_runs(
     )
 
 
+def compare_all(arms: Mapping[str, Sequence[Measurement]], baseline: str) -> dict[str, Effect]:
+    """Return the effect of every other arm over the arm `baseline`, adjusted for their number.
+
+    Raises:
+        BudgetError: as `compare_runs`.
+        RecipeError: as `compare_runs`.
+    """
+    base = arms[baseline]
+    return adjust({arm: compare_runs(runs, base) for arm, runs in arms.items() if arm != baseline})
+
+
 def mean_interval(
     values: ArrayLike, *, confidence: float = CONFIDENCE
 ) -> tuple[float, float, float]:

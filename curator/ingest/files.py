@@ -13,7 +13,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from curator.errors import RecipeError
@@ -231,8 +231,3 @@ def _filesystem(url: str) -> tuple[Any, str]:
             "such as `pip install curator-lm[s3]` for s3://"
         ) from error
     return filesystem, str(inner)
-
-
-def short_name(label: str) -> str:
-    """Return the last part of a label, for messages."""
-    return PurePosixPath(label).name

@@ -23,7 +23,6 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "license": ("license", "licence"),
     "language": ("language", "lang"),
 }
-_OPTIONAL = ("source_id", *ALIASES)
 # Something other than separators, controls, byte-order marks and zero-width spaces.
 _VISIBLE = r"[^\s\x{00}-\x{20}\x{7F}-\x{A0}\p{Z}\x{200B}\x{FEFF}]"
 
@@ -101,11 +100,6 @@ def row_origins(label: str, numbers: Sequence[int] | range) -> pa.Array:
     """Return "label#n" for every number."""
     texts = pa.array(np.asarray(numbers, dtype=np.int64)).cast(pa.string())
     return pc.binary_join_element_wise(label, texts, "#")
-
-
-def optional_columns() -> tuple[str, ...]:
-    """Return the names of the columns that a record may leave out."""
-    return _OPTIONAL
 
 
 def _column(values: Sequence[str | None] | pa.Array, kind: pa.DataType) -> pa.Array:

@@ -6,7 +6,7 @@ import pytest
 from curator.clean.clean import Clean
 from curator.clean.language import identify, load_identifier
 from curator.clean.rules import parse_rules
-from curator.clean.statistics import STATISTICS, TextStatistics, measure, measure_edited
+from curator.clean.statistics import STATISTICS, measure, measure_edited
 from curator.identity import fingerprint
 from curator.stage import Site
 from curator.weights import find
@@ -101,8 +101,8 @@ def test_a_share_of_nothing_is_zero():
     assert {value for row in statistics.to_pylist() for value in row.values()} <= {0, 1}
 
 
-def test_statistics_are_a_stage_of_their_own():
-    rows = TextStatistics().process(None, table(ENGLISH))
+def test_statistics_have_their_schema():
+    rows = measure(table(ENGLISH)["text"]).table
 
     assert rows.schema.equals(STATISTICS)
     assert rows["stop_words"].to_pylist() == [6]

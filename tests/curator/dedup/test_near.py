@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from curator.dedup.near import NearDuplicates, near_duplicates
+from curator.dedup.clusters import find_clusters
+from curator.dedup.near import NearDuplicates
 from curator.dedup.verify import VerifyClusters
 from curator.errors import LedgerError, RecipeError
 from curator.shards import write_shard
@@ -25,12 +26,12 @@ def removed(
     shards: int = 1,
     partitions: int = 1,
 ) -> pa.Table:
-    tables = near_duplicates(
-        settings or NearDuplicates(),
-        lambda stage: run_inline(stage, cut(table, shards), partitions),
-        lambda clusters: write_shard(clusters, folder / "clusters.arrow", name="clusters"),
+    asked = settings or NearDuplicates()
+    edges = run_inline(asked.band_stage, cut(table, shards), partitions)
+    clusters = write_shard(find_clusters(edges), folder / "clusters.arrow", name="clusters")
+    return pa.concat_tables(
+        run_inline(asked.verify_stage(clusters), cut(table, shards), partitions)
     )
-    return pa.concat_tables(tables)
 
 
 def places(found: pa.Table) -> list[tuple[int, int]]:
