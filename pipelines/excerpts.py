@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curator.clean.rules import RULES, Rule
+from curator.clean.statistics import EDITED
 from curator.dedup.contamination import contamination_report
 from curator.ledger import Artifact
 from curator.report import content as made
@@ -157,7 +158,7 @@ def excerpt(pool: Pool, decision: Artifact, number: int, row: int) -> made.Excer
 def _deciding(numbers: Mapping[str, Any], reason: str) -> dict[str, Any]:
     """Return the statistics that a cleaning rule looked at; all of a short verdict."""
     rule = rule_called(reason)
-    wanted = {rule.statistic, f"edited.{rule.statistic}"} if rule else {reason, "language"}
+    wanted = {rule.statistic, EDITED + rule.statistic} if rule else {reason, "language"}
     chosen = {name: value for name, value in numbers.items() if name in wanted}
     return chosen or dict(list(numbers.items())[:4])
 
