@@ -62,8 +62,9 @@ class Ours:
     edited: list[str]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def beginning(about: str) -> tuple[Path, list[bytes], list[bytes]]:
+    """The peer's Python, all lines of the files asked for, and the sample that the peer gets."""
+    parser = argparse.ArgumentParser(description=about)
     parser.add_argument("files", nargs="+", type=Path)
     parser.add_argument("--peer-venv", type=Path, default=Path("/tmp/peers/datatrove"))
     parser.add_argument("--sample-mb", type=float, default=2.0)
@@ -71,7 +72,11 @@ def main() -> None:
     pa.set_cpu_count(1)
     python = peer_python(asked.peer_venv, DATATROVE)
     lines = [line for path in asked.files for line in read_lines(path)]
-    sample = spread(lines, asked.sample_mb * 1e6)
+    return python, lines, spread(lines, asked.sample_mb * 1e6)
+
+
+def main() -> None:
+    python, lines, sample = beginning(__doc__.splitlines()[0])
 
     cold = timed(lambda: decide(b"".join(lines[:2])))
     whole = b"".join(lines)

@@ -9,7 +9,6 @@ estimate the similarity of the same pairs: parts of one document that overlap by
 
 from __future__ import annotations
 
-import argparse
 import json
 import tempfile
 from pathlib import Path
@@ -17,24 +16,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
-from bench.filters import parse, read_lines, spread, timed
-from bench.peer import DATATROVE, ask_peer, peer_python
+from bench.filters import beginning, parse, timed
+from bench.peer import ask_peer
 from curator.text.minhash import band_keys, minhash_signatures
 from curator.text.ngrams import ngram_hashes
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("files", nargs="+", type=Path)
-    parser.add_argument("--peer-venv", type=Path, default=Path("/tmp/peers/datatrove"))
-    parser.add_argument("--sample-mb", type=float, default=2.0)
-    asked = parser.parse_args()
-    pa.set_cpu_count(1)
-    python = peer_python(asked.peer_venv, DATATROVE)
-    lines = [line for path in asked.files for line in read_lines(path)]
-    sample = spread(lines, asked.sample_mb * 1e6)
+    python, lines, sample = beginning(__doc__.splitlines()[0])
     pairs = overlapping(sample)
 
     cold = timed(lambda: keys(b"".join(lines[:2])))
