@@ -114,7 +114,7 @@ def compare_arms(
         arm: [EvaluateJob(run, sets, tokens.path, driver.store) for run in runs]
         for arm, runs in proxies.items()
     }
-    every = {job.folder: job for each in jobs.values() for job in each}
+    every = {job.folder: job for each in jobs.values() for job in each}  # arms can share a run
     todo = [job for folder, job in every.items() if not Store.whole(folder)]
     with StepProgress("evaluate", len(todo), quiet=driver.quiet, unit="proxies") as progress:
         for _ in driver.engine.map(run_evaluate, todo):

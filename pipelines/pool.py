@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -42,6 +42,10 @@ class Pool:
         """Return the pool with more known about its documents."""
         return replace(self, sidecars=(*self.sidecars, *sidecars))
 
+    def sidecar(self, name: str) -> Artifact | None:
+        """Return the sidecar called `name`, None if there is none."""
+        return next((sidecar for sidecar in self.sidecars if sidecar.name == name), None)
+
     def learning(self, sources: tuple[str, ...] | None = None) -> Corpus:
         """Return the living documents (of some sources) as a corpus to learn from."""
         alive = self.alive.shards if self.alive else ()
@@ -65,6 +69,17 @@ def with_role(pool: Pool, decision: Artifact, roles: set[str]) -> pa.Table:
 def source_counts(pool: Pool) -> dict[str, int]:
     """Return how many living documents each source has."""
     return counted(table["source"] for table in pool.learning().tables(("source",)))
+
+
+def text_lengths(pool: Pool) -> Iterator[pa.ChunkedArray]:
+    """Yield the bytes of each living document's text, by shard, without copying the text."""
+    decisions = pool.alive.shards if pool.alive else (None,) * len(pool.corpus.shards)
+    for shard, decision in zip(pool.corpus.shards, decisions, strict=True):
+        lengths = pc.binary_length(read_shard(shard, ("text",))["text"])
+        if decision is not None:
+            keep = read_shard(decision, ("keep",))["keep"]
+            lengths = lengths.filter(pc.fill_null(keep, fill_value=False))
+        yield lengths
 
 
 def counted(columns: Iterable[pa.ChunkedArray]) -> dict[str, int]:

@@ -67,7 +67,8 @@ def reference_models(
 
 def _chosen(pool: Pool, decision: Artifact) -> pa.Table:
     """Return doc_id, source, tokens of what a reference model is trained on."""
-    counted = next(sidecar for sidecar in pool.sidecars if sidecar.name == "tokens")
+    counted = pool.sidecar("tokens")
+    assert counted is not None  # `count_tokens` comes first
     pieces = []
     for shard, decided, count in zip(
         pool.corpus.shards, decision.shards, counted.shards, strict=True

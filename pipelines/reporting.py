@@ -94,7 +94,7 @@ class _Alive:
 def _alive_after(curated: Curated) -> dict[str, _Alive]:
     """Return what is alive after ingestion and after each decision, reading every shard once."""
     corpus, decisions = curated.pool.corpus, curated.pool.decisions
-    tokens = next((one for one in curated.pool.sidecars if one.name == "tokens"), None)
+    tokens = curated.pool.sidecar("tokens")
     none_yet = None if tokens is None else 0
     found = {one.id: _Alive(Counter(), tokens=none_yet) for one in (corpus, *decisions)}
     for number, shard in enumerate(corpus.shards):

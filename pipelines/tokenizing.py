@@ -13,7 +13,7 @@ from curator.engine.driver import Driver
 from curator.identity import file_digest, id_matrix, uniform
 from curator.recipe import TokenizerSpec
 from curator.stage import Corpus, library_versions
-from pipelines.pool import Pool
+from pipelines.pool import Pool, text_lengths
 
 TOKENIZER_BYTES = 64 << 20  # a BPE of tens of thousands of entries has settled long before this
 
@@ -53,16 +53,16 @@ def count_tokens(spec: TokenizerSpec, pool: Pool, driver: Driver) -> tuple[Pool,
 
 def total_tokens(pool: Pool) -> int:
     """Return the tokens of all living documents."""
-    counted = next(sidecar for sidecar in pool.sidecars if sidecar.name == "tokens")
+    counted = pool.sidecar("tokens")
+    assert counted is not None  # `count_tokens` comes first
     corpus = Corpus(counted.shards, pool.alive.shards if pool.alive else ())
     return sum(pc.sum(t["n_tokens"]).as_py() or 0 for t in corpus.tables(("n_tokens",)))
 
 
 def _tokenizer_texts(pool: Pool) -> Iterator[pa.Array]:
     """Yield living texts, all or a share chosen by hash that holds about `TOKENIZER_BYTES`."""
-    corpus = pool.learning()
-    size = sum(pc.sum(pc.binary_length(t["text"])).as_py() or 0 for t in corpus.tables(("text",)))
+    size = sum(pc.sum(lengths).as_py() or 0 for lengths in text_lengths(pool))
     share = min(1.0, TOKENIZER_BYTES / max(1, size))
-    for table in corpus.tables(("doc_id", "text")):
+    for table in pool.learning().tables(("doc_id", "text")):
         chance = uniform(id_matrix(table["doc_id"]), "tokenizer", 0)
         yield table.filter(pa.array(chance < share))["text"].combine_chunks()

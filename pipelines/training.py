@@ -154,17 +154,21 @@ def train_arms(
         for seed in spec.seeds  # seeds outermost: a cut run leaves whole pairs behind
         for arm, mixture in mixtures.items()
     ]
+    folders = [job.folder for job in jobs]  # once: naming a run reads its mixture and its proxy
     # Two arms that drew the same documents in the same order are one run.
-    distinct = {job.folder: job for job in jobs if not Store.whole(job.folder)}
+    distinct = {f: job for f, job in zip(folders, jobs, strict=True) if not Store.whole(f)}
     todo = list(distinct.values())
 
     def watch() -> float:
-        return sum(_pulse(job.folder / PULSE) for job in todo)
+        return sum(_pulse(folder / PULSE) for folder in distinct)
 
     with StepProgress(
         "train", len(todo), quiet=driver.quiet, unit="tokens", watch=watch
     ) as progress:
         for number, _ in driver.engine.map(run_train, todo):
             progress.advance(todo[number].tokens, 0, {})
-    driver.folders |= dict.fromkeys(job.folder for job in jobs)
-    return {arm: [job.folder for job in jobs if job.arm == arm] for arm in mixtures}
+    driver.folders |= dict.fromkeys(folders)
+    runs: dict[str, list[Path]] = {arm: [] for arm in mixtures}
+    for job, folder in zip(jobs, folders, strict=True):
+        runs[job.arm].append(folder)
+    return runs
