@@ -61,6 +61,16 @@ class Shape:
         matrices = 2 if self.arch == "gpt" else 3
         return self.depth * (4 * self.width**2 + matrices * self.width * self.hidden)
 
+    @property
+    def flops_per_token(self) -> int:
+        """Arithmetic of one training token: 6 a weight of blocks and head, and attention's own.
+
+        Attention: 12 x depth x width x context, forward and backward, as if not causal
+        (Chowdhery et al. 2022, arXiv:2204.02311, appendix B).
+        """
+        weights = self.block_parameters + self.width * self.vocab_size
+        return 6 * weights + 12 * self.depth * self.width * self.context
+
 
 @dataclass(frozen=True, slots=True)
 class Rates:

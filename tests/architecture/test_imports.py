@@ -13,7 +13,7 @@ LEVELS = {
     "errors": 0, "strict_yaml": 1, "schema": 1, "identity": 1, "shards": 1, "recipe": 2, "stage": 2,
     "ledger": 2, "batches": 2, "weights": 3, "registry": 3, "testing": 5, "engine": 3, "text": 3,
     "ingest": 4, "clean": 4, "dedup": 4, "embed": 4, "score": 4, "select": 4, "generate": 4,
-    "mix": 4, "train": 4, "evaluate": 5, "report": 6,
+    "mix": 4, "laws": 4, "train": 4, "evaluate": 5, "report": 6,
 }  # fmt: skip
 SIBLINGS = {  # exceptions to "siblings do not import each other", each with its reason
     ("identity", "schema"),
@@ -33,6 +33,7 @@ HEAVY_AT_HOME = {
     "curator.dedup": {"numba", "scipy"},
     "curator.train": {"torch"},
     "curator.evaluate": {"torch", "scipy"},
+    "curator.laws": {"scipy"},
     "curator.mix": {"numba"},
     "curator.select": {"numba"},
     "curator.embed": {"torch", "faiss"},
