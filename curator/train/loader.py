@@ -61,9 +61,12 @@ class Mixture:
         """Return what names this mixture in a run's record."""
         return {key: str(self.description[key]) for key in ("draw_hash", "tokenizer_digest")}
 
-    def stream(self, order_seed: int) -> Stream:
-        """Return the endless stream of this mixture's tokens in the order of `order_seed`."""
-        return Stream(self.doc_ids, self.epochs, self.offsets, self.lengths, order_seed)
+    def stream(self, order_seed: int, budget: int | None = None) -> Stream:
+        """Return the endless stream of this mixture's tokens in the order of `order_seed`.
+
+        `budget` tokens are wanted of it: if that is less than all, it begins with a window.
+        """
+        return Stream(self.doc_ids, self.epochs, self.offsets, self.lengths, order_seed, budget)
 
 
 def open_mixture(folder: str | Path) -> Mixture:
@@ -141,12 +144,28 @@ def _check(mixture: Mixture) -> None:
 
 
 class Batches:
-    """Batches of (rows, context) inputs and next tokens; stateless, so a run can resume."""
+    """Batches of (rows, context) inputs and next tokens; stateless, so a run can resume.
 
-    def __init__(self, mixture: Mixture, *, rows: int, context: int, order_seed: int) -> None:
+    A run of `steps` steps that are less than a lap reads the window of its seed; None: a lap.
+    """
+
+    def __init__(
+        self,
+        mixture: Mixture,
+        *,
+        rows: int,
+        context: int,
+        order_seed: int,
+        steps: int | None = None,
+    ) -> None:
         self.mixture = mixture
         self.rows, self.context = rows, context
-        self.stream = mixture.stream(order_seed)
+        self.stream = mixture.stream(order_seed, steps and steps * self.batch_tokens)
+
+    @property
+    def window(self) -> tuple[float, float]:
+        """Where the window of this run begins on the circle of documents, and its length."""
+        return self.stream.window.start, self.stream.window.share
 
     @property
     def batch_tokens(self) -> int:

@@ -69,6 +69,7 @@ class RunRecord:
     final_loss: float | None
     curve: list[dict[str, float]]
     coverage: dict[str, dict[str, int]]
+    window: list[float]  # start and share of the circle of documents that it read
     circumstances: dict[str, Any]  # device, threads, seconds, tokens_per_second
 
     @property
@@ -204,6 +205,7 @@ class _Run:
             rows=self.proxy.batch_rows,
             context=self.proxy.context,
             order_seed=self.order_seed,
+            steps=self.steps,
         )
 
     def _step(self, model: Gpt, optimizer: Optimizer, batches: Batches, step: int) -> float:
@@ -242,6 +244,7 @@ class _Run:
             first_loss=losses[0] if losses else None,
             final_loss=_last(losses) if losses else None,
             curve=curve(losses, batches.batch_tokens),
+            window=[*batches.window],
             coverage={name: asdict(c) for name, c in batches.coverage(position.step).items()},
             circumstances={
                 "device": self.device,

@@ -4,29 +4,27 @@ Pre-norm blocks with RMSNorm, rotary positions, QK-norm, a squared-ReLU or SwiGL
 head and capped logits, after karpathy/nanochat (nanochat/gpt.py) and KellerJordan/modded-nanogpt
 (track 3, train_gpt_simple.py). Weights are float32; matrix products run in `compute`.
 
-At 0.1M non-embedding parameters the head is over two thirds of the arithmetic, so
-`CappedCrossEntropy` makes logits a few rows at a time and takes the gradient while they are in
-cache: the (tokens, vocabulary) matrix never exists.
+The loss over the vocabulary is in curator/train/loss.py.
 """
 
 # Shapes: B sequences, T positions, C width, H heads, D width of a head, V vocabulary, N = B x T.
 from __future__ import annotations
 
 import math
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from curator.identity import fingerprint
+from curator.train.loss import mean_loss, token_bits
 from curator.train.proxy import Shape
 
-CAP = 15.0  # logits stay inside (-15, 15); modded-nanogpt track 3: 15 z / sqrt(z^2 + 225)
 QUERY_KEY_GAIN = 1.2  # on each of query and key after their norm; nanochat/gpt.py
 ROTARY_BASE = 10_000.0  # Su et al. 2021, arXiv:2104.09864, section 3.3
 EMBEDDING_STD = 0.8  # nanochat/gpt.py; the head's standard deviation is 0.001 there
 HEAD_STD = 0.001
-LOGIT_ROWS = 128  # on CPU; measured: 32 rows 44 ms, 64 36, 128 and 256 34
 
 
 def norm(x: Tensor) -> Tensor:
@@ -117,6 +115,28 @@ class Mlp(nn.Module):
         return lowered
 
 
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Dropout (Srivastava et al. 2014, JMLR 15:1929) whose chance comes from one generator."""
+
+    share: float
+    chance: torch.Generator
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Return `x` with this share of its numbers zero and the others larger in proportion."""
+        kept = torch.rand(x.shape, generator=self.chance, device=x.device) >= self.share
+        return x * kept / (1 - self.share)
+
+
+def dropout_chance(seed: int, step: int, device: str = "cpu") -> torch.Generator:
+    """Return the stream of chance of one step's dropout, so that a resumed run repeats it.
+
+    A data-parallel worker adds its rank to `seed` times the number of workers.
+    """
+    key = fingerprint({"purpose": "dropout", "seed": seed, "step": step})
+    return torch.Generator(device).manual_seed(int(key[:8], 16))  # the CPU's takes 32 bits
+
+
 class Block(nn.Module):
     """Attention, then an MLP, each added to the stream after a norm."""
 
@@ -125,92 +145,37 @@ class Block(nn.Module):
         self.attention = Attention(shape, compute)
         self.mlp = Mlp(shape, compute)
 
-    def forward(self, x_BTC: Tensor, angles: Tensor, mask: Tensor | None) -> Tensor:
+    def forward(
+        self, x_BTC: Tensor, angles: Tensor, mask: Tensor | None, drop: Drop | None
+    ) -> Tensor:
         """Return the stream after this block, (B, T, C)."""
-        x_BTC = x_BTC + self.attention(norm(x_BTC), angles, mask)
-        updated: Tensor = x_BTC + self.mlp(norm(x_BTC))
+        attended = self.attention(norm(x_BTC), angles, mask)
+        x_BTC = x_BTC + (attended if drop is None else drop(attended))
+        raised = self.mlp(norm(x_BTC))
+        updated: Tensor = x_BTC + (raised if drop is None else drop(raised))
         return updated
 
 
-class CappedCrossEntropy(torch.autograd.Function):
-    """Mean cross-entropy in nats of capped logits, a few rows at a time, gradient included.
-
-    The cap bounds logits, so exp cannot overflow and no row maximum is needed. Logits are in
-    bits because exp2 is three times as fast as exp here (AVX-512: 0.29 against 0.95 ns each).
-    Two work areas are reused for all rows: fresh 4 MB results cost more in page faults than in
-    arithmetic (75 ms a step of 2,048 tokens against 34).
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any, hidden_NC: Tensor, head_VC: Tensor, targets_N: Tensor, compute: torch.dtype
-    ) -> Tensor:
-        """Return the mean loss, and keep both gradients for `backward`."""
-        count, rows = len(targets_N), logit_rows(hidden_NC)
-        hidden, head = hidden_NC.to(compute), head_VC.to(compute)
-        hidden_gradient = torch.empty_like(hidden)
-        head_gradient = torch.zeros_like(head_VC)
-        areas = hidden_NC.new_empty((2, min(rows, count), len(head)))
-        total = hidden_NC.new_zeros((), dtype=torch.float64)
-        for start in range(0, count, rows):
-            part = slice(start, start + rows)
-            bits, slope = areas[:, : len(targets_N[part])]
-            total += loss_gradient_(hidden[part] @ head.T, targets_N[part, None], bits, slope)
-            gradient = bits.to(compute)
-            torch.mm(gradient, head, out=hidden_gradient[part])
-            head_gradient += gradient.T @ hidden[part]
-        ctx.save_for_backward(hidden_gradient.float().div_(count), head_gradient.div_(count))
-        return (total * (math.log(2) / count)).float()
-
-    @staticmethod
-    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, Tensor, None, None]:
-        """Return the kept gradients times the one number that comes from above."""
-        hidden_gradient, head_gradient = ctx.saved_tensors
-        return hidden_gradient * upstream[0], head_gradient * upstream[0], None, None
-
-
-def loss_gradient_(raw_NV: Tensor, target_N1: Tensor, bits: Tensor, slope: Tensor) -> Tensor:
-    """Return the summed loss in bits; `bits` ends as the gradient in nats of the raw logits.
-
-    Args:
-        raw_NV: logits before the cap.
-        target_N1: the wanted token of each row.
-        bits: (N, V) float32 work area.
-        slope: (N, V) float32 work area.
-    """
-    bits.copy_(raw_NV)
-    cap_(bits, slope)
-    wanted = bits.gather(1, target_N1).sum(dtype=torch.float64)
-    mass = bits.exp2_().sum(1, keepdim=True)
-    loss = mass.log2().sum(dtype=torch.float64) - wanted
-    bits.mul_(mass.reciprocal_())
-    bits.scatter_add_(1, target_N1, torch.full_like(target_N1, -1, dtype=bits.dtype))
-    # d/dz of CAP z (z^2 + CAP^2)^(-1/2) is (CAP r)^3, where r is the inverse root.
-    slope.mul_(CAP)
-    bits.mul_(slope).mul_(slope).mul_(slope)
-    return loss
-
-
-def logit_rows(hidden_NC: Tensor) -> int:
-    """Return how many rows of logits are made at a time: what a cache, or a GPU, likes."""
-    return LOGIT_ROWS if hidden_NC.device.type == "cpu" else 64 * LOGIT_ROWS
-
-
-def cap_(bits: Tensor, inverse: Tensor) -> None:
-    """Turn raw logits z in `bits` into capped ones times log2(e), (z^2 + CAP^2)^(-1/2) beside."""
-    torch.addcmul(bits.new_tensor(CAP**2), bits, bits, out=inverse)
-    bits.mul_(inverse.rsqrt_()).mul_(CAP / math.log(2))
-
-
 class Gpt(nn.Module):
-    """A decoder-only language model; `seed` alone fixes its first weights on every device."""
+    """A decoder-only language model; `seed` alone fixes its first weights on every device.
+
+    `dropout` is the share of each block's update that is dropped where `chance` is given;
+    `z_loss` weighs the squared log of the softmax's sum in the loss.
+    """
 
     def __init__(
-        self, shape: Shape, *, seed: int = 0, compute: torch.dtype = torch.float32
+        self,
+        shape: Shape,
+        *,
+        seed: int = 0,
+        compute: torch.dtype = torch.float32,
+        dropout: float = 0.0,
+        z_loss: float = 0.0,
     ) -> None:
         super().__init__()
         self.shape = shape
         self.compute = compute
+        self.dropout, self.z_loss = dropout, z_loss
         self.embedding = nn.Embedding(shape.vocab_size, shape.width)
         self.blocks = nn.ModuleList(Block(shape, compute) for _ in range(shape.depth))
         self.head = Matrix(shape.width, shape.vocab_size, compute)
@@ -234,42 +199,66 @@ class Gpt(nn.Module):
             else:
                 weight.uniform_(-bound, bound, generator=random)
 
-    def forward(self, tokens_BT: Tensor, mask: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        tokens_BT: Tensor,
+        mask: Tensor | None = None,
+        *,
+        chance: torch.Generator | None = None,
+    ) -> Tensor:
         """Return the last hidden state, normalized, (B, T, C).
 
         Args:
             tokens_BT: int64, T at most `shape.context`.
             mask: (B, 1, T, T) bool, true where a query may look; None: all before it.
+            chance: what dropout draws from, `dropout_chance`; None: no dropout.
         """
         angles = self.angles[:, : tokens_BT.shape[1]]
+        drop = Drop(self.dropout, chance) if chance is not None and self.dropout > 0 else None
         x_BTC = norm(self.embedding(tokens_BT))
         for block in self.blocks:
-            x_BTC = block(x_BTC, angles, mask)
+            x_BTC = block(x_BTC, angles, mask, drop)
         return norm(x_BTC)
 
-    def loss(self, tokens_BT: Tensor, targets_BT: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Return the mean cross-entropy in nats a token, a scalar with a gradient."""
-        hidden_NC = self(tokens_BT, mask).flatten(0, 1)
-        mean: Tensor = CappedCrossEntropy.apply(  # type: ignore[no-untyped-call]
-            hidden_NC, self.head.weight, targets_BT.flatten(), self.compute
+    def loss(
+        self,
+        tokens_BT: Tensor,
+        targets_BT: Tensor,
+        mask: Tensor | None = None,
+        weights_BT: Tensor | None = None,
+        *,
+        chance: torch.Generator | None = None,
+    ) -> Tensor:
+        """Return the mean cross-entropy in nats a token (and the z-loss), with a gradient.
+
+        Args:
+            tokens_BT: int64, T at most `shape.context`.
+            targets_BT: the token wanted after each.
+            mask: as in `forward`.
+            weights_BT: float32, at least 0, of each target in the mean: sum(w l) / sum(w).
+            chance: as in `forward`.
+        """
+        return mean_loss(
+            self(tokens_BT, mask, chance=chance).flatten(0, 1),
+            self.head.weight,
+            targets_BT.flatten(),
+            None if weights_BT is None else weights_BT.flatten(),
+            compute=self.compute,
+            z_loss=self.z_loss,
         )
-        return mean
 
     @torch.no_grad()
-    def bits(self, tokens_BT: Tensor, targets_BT: Tensor) -> Tensor:
+    def bits(self, tokens_BT: Tensor, targets_BT: Tensor, mask: Tensor | None = None) -> Tensor:
         """Return -log2 p of each target given what stands before it, (B, T) float32."""
-        hidden_NC = self(tokens_BT).flatten(0, 1).to(self.compute)
-        head = self.head.weight.to(self.compute)
-        rows = logit_rows(hidden_NC)
-        found = []
-        for hidden, target in zip(
-            torch.split(hidden_NC, rows), torch.split(targets_BT.reshape(-1, 1), rows), strict=True
-        ):
-            bits = (hidden @ head.T).float()
-            cap_(bits, torch.empty_like(bits))
-            wanted = bits.gather(1, target)
-            found.append(bits.exp2_().sum(1, keepdim=True).log2_() - wanted)
-        return torch.cat(found).view_as(targets_BT)
+        hidden_NC = self(tokens_BT, mask).flatten(0, 1)
+        bits_N = token_bits(hidden_NC, self.head.weight, targets_BT.flatten(), self.compute)
+        return bits_N.view_as(targets_BT)
+
+    def row_losses(
+        self, tokens_BT: Tensor, targets_BT: Tensor, mask: Tensor | None = None
+    ) -> Tensor:
+        """Return each row's mean cross-entropy in nats a token, (B,), without gradient."""
+        return self.bits(tokens_BT, targets_BT, mask).mean(1) * math.log(2)
 
 
 def document_mask(tokens_BT: Tensor, bos: int) -> Tensor:

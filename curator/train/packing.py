@@ -5,16 +5,25 @@ A pass ("lap") over a mixture is all its documents one after another, in an orde
 context are cut from that stream; a document that reaches past a row goes on in the next one.
 Best-fit packing as in nanochat (nanochat/dataloader.py) would throw away about a third of the
 tokens, most of it from long documents, which changes the mixture.
+
+A run that trains on less than a lap begins with a window of the documents: those that come first
+on a circle of document hashes, from the point where its seed stands. Golden-ratio steps keep the
+windows of different seeds as far apart as can be, so the runs of an arm differ in text as well as
+in order, and what varies between them is what would vary if the text were drawn once more.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from curator.identity import random_bits
+
+CIRCLE = 2**64  # the hashes that documents have
+GOLDEN = 0x9E3779B97F4A7C15  # CIRCLE over the golden ratio: Knuth, TAOCP vol. 3, section 6.4
 
 
 def document_order(
@@ -36,6 +45,45 @@ def document_order(
 
 
 @dataclass(frozen=True, slots=True)
+class Window:
+    """The documents a run begins with: an arc of the circle of document hashes, of length 1.
+
+    Attributes:
+        start: where it begins, in [0, 1); the same for all runs of one seed.
+        share: how long it is, in (0, 1]; 1: the run reads every document.
+        rows: (n,) bool, the documents inside.
+    """
+
+    start: float
+    share: float
+    rows: NDArray[np.bool_]
+
+
+def window_of(
+    doc_ids: NDArray[np.uint8], lengths: NDArray[np.int64], seed: int, tokens: int
+) -> Window:
+    """Return the documents that hold the first `tokens` tokens on the circle, from `seed` on.
+
+    All copies of a document stand at one point. Arms that share documents share them in every
+    window too, so that their difference is that of the documents they do not share.
+
+    Args:
+        doc_ids: (n, 16) uint8.
+        lengths: (n,) tokens of each.
+        seed: the order seed.
+        tokens: how many the run will train on.
+    """
+    if tokens >= int(lengths.sum()):
+        return Window(0.0, 1.0, np.ones(len(lengths), dtype=np.bool_))
+    start = seed * GOLDEN % CIRCLE
+    with np.errstate(over="ignore"):
+        distance = random_bits(doc_ids, "train.window", 0) - np.uint64(start)
+    order = np.argsort(distance, kind="stable")
+    last = order[np.searchsorted(np.cumsum(lengths[order]), tokens)]
+    return Window(start / CIRCLE, (int(distance[last]) + 1) / CIRCLE, distance <= distance[last])
+
+
+@dataclass(frozen=True, slots=True)
 class Coverage:
     """What became of one source's tokens: trained on (repeats count), never reached, padding."""
 
@@ -54,13 +102,20 @@ class Stream:
         offsets: NDArray[np.int64],
         lengths: NDArray[np.int64],
         seed: int,
+        budget: int | None = None,
     ) -> None:
-        self.doc_ids, self.epochs, self.seed = doc_ids, epochs, seed
+        self.doc_ids, self.epochs, self.seed, self.budget = doc_ids, epochs, seed, budget
         self.offsets, self.lengths = offsets, lengths
         self.lap_tokens = int(lengths.sum())
         self._lap = -1
         self._order = np.zeros(0, dtype=np.int64)
         self._bounds = np.zeros(1, dtype=np.int64)
+
+    @cached_property
+    def window(self) -> Window:
+        """The documents that the stream begins with: all, unless the budget is less than a lap."""
+        budget = self.lap_tokens if self.budget is None else self.budget
+        return window_of(self.doc_ids, self.lengths, self.seed, budget)
 
     def positions(self, start: int, stop: int) -> NDArray[np.int64]:
         """Return the places in tokens.bin of stream tokens `start` to `stop`, (stop - start,)."""
@@ -107,6 +162,9 @@ class Stream:
         if lap == self._lap:
             return
         self._order = document_order(self.doc_ids, self.epochs, self.seed, lap)
+        if lap == 0:
+            inside = self.window.rows[self._order]
+            self._order = np.concatenate((self._order[inside], self._order[~inside]))
         self._bounds = np.zeros(len(self.lengths) + 1, dtype=np.int64)
         np.cumsum(self.lengths[self._order], out=self._bounds[1:])
         self._lap = lap

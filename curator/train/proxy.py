@@ -111,6 +111,11 @@ class Proxy:
     arch: str = "gpt"
     precision: str = "bf16"
     document_mask: bool = False  # no gain at nanochat's scale (.85427 against .85407 bits a byte)
+    # Share of each block's update dropped in training: for many passes over few tokens.
+    dropout: float = 0.0
+    # Weight of log^2 of the softmax's sum in the loss. PaLM's is 1e-4 (arXiv:2204.02311, section
+    # 5); 0 here because the cap on logits already bounds that sum.
+    z_loss: float = 0.0
     rates: Rates = field(default_factory=Rates)
     schedule: Schedule = field(default_factory=Schedule)
 
@@ -124,6 +129,10 @@ class Proxy:
             )
         if self.precision not in ("bf16", "fp32"):
             raise RecipeError(f"precision is {self.precision!r}; write 'bf16' or 'fp32'")
+        if not 0 <= self.dropout < 1:
+            raise RecipeError(f"dropout is {self.dropout!r}; it is a share from 0 to below 1")
+        if not 0 <= self.z_loss < 1:
+            raise RecipeError(f"z_loss is {self.z_loss!r}; write a weight such as 1e-4, or 0")
 
     @property
     def batch_rows(self) -> int:

@@ -88,3 +88,69 @@ def test_coverage_agrees_with_counting_the_stream():
         Coverage(int(seen), total - int(seen))
         for seen, total in zip(counted, (13, 11), strict=True)
     ]
+
+
+def many(count=4000, seed=1, budget=None, lengths=None):
+    ids = id_matrix(document_ids("s", pa.array([str(i) for i in range(count)])))
+    lengths = np.full(count, 10, dtype=np.int64) if lengths is None else lengths
+    epochs = np.zeros(count, dtype=np.uint16)
+    return Stream(ids, epochs, np.cumsum(lengths) - lengths, lengths, seed, budget)
+
+
+def documents_of(stream, tokens):
+    return set((stream.positions(0, tokens) // 10).tolist())
+
+
+def test_five_runs_of_a_seventh_of_the_mixture_share_no_document():
+    runs = [documents_of(many(seed=seed, budget=5_600), 5_600) for seed in range(1, 6)]
+
+    shared = [len(a & b) for i, a in enumerate(runs) for b in runs[:i]]
+
+    assert max(shared) == 0
+
+
+def test_the_windows_overlap_tells_what_share_of_its_text_a_run_shares():
+    tokens = 14_000
+    streams = [many(seed=seed, budget=tokens) for seed in (1, 2, 3, 4)]
+    runs = [documents_of(stream, tokens) for stream in streams]
+
+    for a, one in enumerate(streams):
+        for b, other in enumerate(streams[:a]):
+            apart = abs(one.window.start - other.window.start)
+            arcs = max(0, one.window.share - min(apart, 1 - apart)) / one.window.share
+            assert abs(len(runs[a] & runs[b]) / len(runs[a]) - arcs) < 0.05
+
+
+def test_arms_that_share_most_documents_share_them_in_every_window():
+    whole = many(count=4000, budget=8_000)
+    lengths = np.full(3600, 10, dtype=np.int64)
+    part = many(count=3600, budget=8_000, lengths=lengths)  # the same but for the last tenth
+
+    both = documents_of(whole, 8_000) & documents_of(part, 8_000)
+
+    assert len(both) > 0.85 * 800
+
+
+def test_after_its_window_a_stream_goes_on_to_the_rest_of_the_lap():
+    stream = many(count=300, budget=600)
+
+    first_lap = stream.positions(0, stream.lap_tokens)
+
+    assert sorted(first_lap.tolist()) == list(range(3000))
+
+
+def test_a_budget_of_a_lap_or_more_reads_every_document():
+    for budget in (40_000, 50_000):
+        window = many(budget=budget).window
+        assert (window.start, window.share) == (0.0, 1.0)
+        assert window.rows.all()
+
+
+def test_all_copies_of_a_document_stand_in_one_window():
+    ids = id_matrix(document_ids("s", pa.array([str(i) for i in range(200)])))
+    ids = np.concatenate((ids, ids))
+    epochs = np.repeat(np.array([0, 1], dtype=np.uint16), 200)
+    lengths = np.full(400, 10, dtype=np.int64)
+    rows = Stream(ids, epochs, np.cumsum(lengths) - lengths, lengths, 7, 1_000).window.rows
+
+    assert (rows[:200] == rows[200:]).all()
