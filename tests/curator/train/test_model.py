@@ -1,4 +1,4 @@
-"""The model against plain torch: loss and gradients, causality, zero start, masks."""
+"""The model: bits agree with the loss, causality, zero start, masks, dropout."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import math
 
 import pytest
 import torch
-from torch.nn import functional
 
 from curator.errors import RecipeError
-from curator.train.model import CAP, CappedCrossEntropy, Gpt, document_mask
+from curator.train.model import Drop, Gpt, document_mask, dropout_chance
 from curator.train.proxy import Shape
 
 SHAPE = Shape(vocab_size=50, context=16, depth=2, width=16, heads=2)
@@ -28,38 +27,6 @@ def trained_like(shape=SHAPE, seed=1):
 
 def tokens(rows=3, length=16, seed=0):
     return torch.randint(1, 50, (rows, length), generator=torch.Generator().manual_seed(seed))
-
-
-def plain_loss(hidden, head, targets):
-    raw = hidden @ head.T
-    return functional.cross_entropy(CAP * raw / (raw.square() + CAP**2).sqrt(), targets)
-
-
-@pytest.mark.parametrize("count", [5, 128, 300])
-def test_capped_cross_entropy_and_its_gradients_are_those_of_plain_torch(count):
-    random = torch.Generator().manual_seed(count)
-    hidden = torch.randn(count, 8, generator=random).requires_grad_()
-    head = torch.randn(70, 8, generator=random).mul(4).requires_grad_()
-    targets = torch.randint(0, 70, (count,), generator=random)
-    expected = plain_loss(hidden, head, targets)
-    reference = torch.autograd.grad(2 * expected, (hidden, head))
-
-    loss = CappedCrossEntropy.apply(hidden, head, targets, torch.float32)
-    found = torch.autograd.grad(2 * loss, (hidden, head))
-
-    # Both sum float32 products in their own order.
-    torch.testing.assert_close(loss, expected, rtol=1e-5, atol=1e-6)
-    for ours, theirs in zip(found, reference, strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
-
-
-def test_huge_logits_stay_finite():
-    hidden = torch.full((2, 4), 1e6)
-    head = torch.cat((torch.ones(3, 4), -torch.ones(3, 4)))
-
-    loss = CappedCrossEntropy.apply(hidden, head, torch.tensor([0, 5]), torch.float32)
-
-    assert torch.isfinite(loss)
 
 
 def test_bits_agree_with_the_loss():
@@ -151,6 +118,66 @@ def test_shapes_that_make_no_model_are_refused(wrong):
 
     with pytest.raises(RecipeError):
         Shape(**sizes)
+
+
+def test_row_losses_are_the_means_of_rows():
+    model, inputs, targets = trained_like(), tokens(), tokens(seed=1)
+
+    rows = model.row_losses(inputs, targets)
+
+    assert rows.shape == (3,)
+    assert not rows.requires_grad
+    for row in range(3):
+        part = slice(row, row + 1)
+        torch.testing.assert_close(
+            rows[row], model.loss(inputs[part], targets[part]).detach(), rtol=1e-5, atol=1e-6
+        )
+
+
+def test_weights_of_one_row_leave_that_rows_loss():
+    model, inputs, targets = trained_like(), tokens(), tokens(seed=1)
+    weights = torch.zeros(3, 16)
+    weights[1] = 2.5
+
+    loss = model.loss(inputs, targets, None, weights)
+
+    torch.testing.assert_close(loss, model.row_losses(inputs, targets)[1], rtol=1e-5, atol=1e-6)
+
+
+def test_bits_under_a_document_mask_are_those_of_documents_alone():
+    model, bos = trained_like(), 0
+    packed = torch.tensor([[bos, 5, 6, 7, bos, 9, 8, 7]])
+    targets = torch.tensor([[5, 6, 7, 1, 9, 8, 7, 2]])
+
+    bits = model.bits(packed, targets, document_mask(packed, bos))
+
+    alone = model.bits(packed[:, 4:], targets[:, 4:])
+    torch.testing.assert_close(bits[:, 4:], alone, rtol=1e-4, atol=1e-5)
+
+
+def test_dropout_repeats_with_its_chance_and_is_off_without():
+    model = trained_like()
+    plain = model(tokens())
+    model.dropout = 0.3
+
+    once, again, other = (
+        model(tokens(), chance=dropout_chance(seed, step))
+        for seed, step in ((1, 7), (1, 7), (1, 8))
+    )
+
+    assert torch.equal(once, again)
+    assert not torch.equal(once, other)
+    assert torch.equal(model(tokens()), plain)
+
+
+def test_dropout_keeps_the_mean_and_its_share():
+    drop = Drop(0.25, dropout_chance(0, 0))
+
+    dropped = drop(torch.ones(100, 1000))
+
+    # 100,000 draws: five standard errors are .007.
+    assert (dropped == 0).float().mean().item() == pytest.approx(0.25, abs=0.007)
+    assert dropped.mean().item() == pytest.approx(1, abs=0.01)
 
 
 @pytest.mark.gpu

@@ -72,6 +72,8 @@ def test_settings_make_the_proxy_again():
         ("depth: 2\nname: mine\n", "file's name"),
         ("depth: 2\nbatch_tokens: 1000\n", "not a multiple"),
         ("depth: 2\nprecision: fp8\n", "'bf16' or 'fp32'"),
+        ("depth: 2\ndropout: 1.0\n", "share from 0"),
+        ("depth: 2\nz_loss: -1\n", "1e-4, or 0"),
         ("depth: 99\n", "choose 1 to 64"),
         ("depth: [\n", "not YAML"),
     ],
