@@ -126,7 +126,7 @@ def compare_arms(
     if not measured[baseline]:
         return None
     bits = {
-        arm: {metric: [one.bits_per_byte for one in values] for metric, values in metrics.items()}
+        arm: {metric: [one.value for one in values] for metric, values in metrics.items()}
         for arm, metrics in measured.items()
     }
     return Evidence(
@@ -171,16 +171,23 @@ def _measurements(
         for metric, value in _bits_per_byte(job, sets).items():
             measurement = Measurement(
                 seed=run["seed"],
-                bits_per_byte=value,
+                value=value,
                 tokens=run["tokens"],
                 tokenizer=tokens.digest,
                 evaluation=texts[metric],
                 precision=run["precision"],
                 proxy=proxy_called(run["proxy"]),
                 status=run["status"],
+                window=window_of(run),
             )
             found.setdefault(metric, []).append(measurement)
     return found
+
+
+def window_of(run: Mapping[str, Any]) -> tuple[float, float] | None:
+    """Return the part of its mixture that a run read, None if its record does not say."""
+    found = run.get("window")
+    return None if found is None else (float(found[0]), float(found[1]))
 
 
 def _bits_per_byte(job: EvaluateJob, sets: Sets) -> dict[str, float]:
@@ -202,13 +209,14 @@ def _effects(
 
     Several arms on one metric are several chances to be lucky: their verdicts are adjusted (Holm).
     """
+    from curator.evaluate.metrics import kind_of
     from curator.evaluate.statistics import compare_all
 
     rows = []
     for metric, base in measured[baseline].items():
         if len(base) > 1:
             arms = {arm: metrics[metric] for arm, metrics in measured.items()}
-            effects = compare_all(arms, baseline)
+            effects = compare_all(arms, baseline, kind_of(metric))
             rows += [(arm, metric, effect) for arm, effect in effects.items()]
     return tuple(rows)
 

@@ -127,28 +127,30 @@ def _arms(runs: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, dict[str
 
 
 def _rows(metric: str, arms: Mapping[str, Any], baseline: str) -> list[dict[str, Any]]:
+    from curator.evaluate.metrics import kind_of
     from curator.evaluate.statistics import compare_all
 
-    effects = compare_all(
-        {name: _measurements(metric, arm) for name, arm in arms.items()}, baseline
-    )
+    measured = {name: _measurements(metric, arm) for name, arm in arms.items()}
+    effects = compare_all(measured, baseline, kind_of(metric))
     return [{"arm": name, "metric": metric, **asdict(effect)} for name, effect in effects.items()]
 
 
 def _measurements(metric: str, arm: Mapping[str, Any]) -> list[Any]:
     """Return one measurement a seed of an arm, with all that must agree."""
     from curator.evaluate.statistics import Measurement
+    from pipelines.comparing import window_of
 
     return [
         Measurement(
             seed=proxy["seed"],
-            bits_per_byte=value,
+            value=value,
             tokens=proxy["tokens"],
             tokenizer=arm["tokenizer"],
             evaluation=arm["texts"].get(metric, ""),
             precision=proxy["precision"],
             proxy=proxy["proxy"],
             status=proxy["status"],
+            window=window_of(proxy),
         )
         for proxy, value in zip(arm["proxies"], arm["evaluation"][metric], strict=True)
     ]

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from pipelines.curate import Curated
 
 _OF_PROXIES = (
-    "seed", "tokens", "status", "final_loss", "parameters", "precision", "circumstances",
+    "seed", "tokens", "status", "final_loss", "parameters", "precision", "window",
+    "circumstances",
 )  # fmt: skip
 
 
@@ -77,7 +78,7 @@ def artifact_names(curated: Curated) -> dict[str, Any]:
 
 
 def comparison(evidence: Evidence | None) -> list[dict[str, Any]]:
-    """Return one row an arm and metric: effect in bits per byte (below 0 is better), interval."""
+    """Return one row an arm and metric: effect in the metric's unit, interval, verdict."""
     if evidence is None:
         return []
     return [
@@ -90,6 +91,8 @@ def comparison(evidence: Evidence | None) -> list[dict[str, Any]]:
             "verdict": effect.verdict,
             "seeds": effect.n,
             "seeds_needed": effect.seeds_needed,
+            "overlap": effect.overlap,
+            "covers": effect.covers,
         }
         for arm, metric, effect in evidence.effects
     ]

@@ -2,8 +2,11 @@
 
 Seed s of the arm and seed s of the baseline share first weights and order of documents, so most
 noise cancels in their difference: pairing shrank the standard deviation of a difference 3 to 5
-times where we measured it (0.33M parameters, 410k tokens, 4 seeds). Lower bits per byte is
-better: a negative effect is an improvement. Each metric is compared at the end of training only.
+times where we measured it (0.33M parameters, 410k tokens, 4 seeds). The metric's kind says which
+way is better and which difference matters. Each is compared at the end of training only.
+
+What an interval speaks of depends on the text that runs of an arm share (`curator.evaluate.
+overlap`): the mixture's other text as well, or only other seeds on the same text.
 
 Intervals are Student's t on the differences (for fewer than eight seeds a percentile bootstrap
 is too narrow); equivalence is two one-sided tests (Schuirmann 1987, J. Pharmacokinet. Biopharm.
@@ -23,11 +26,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtr, stdtrit
 
 from curator.errors import BudgetError, RecipeError
+from curator.evaluate.metrics import BITS, KINDS, Kind
+from curator.evaluate.overlap import APART, Covers, Sharing, Window, sharing, wider
 
 Verdict = Literal["better", "worse", "equivalent", "undecided"]
-# Bits a byte below which a difference is of no practical use. Ours: about the smallest that nine
-# pairs resolve with 80 % power at the paired deviations we measured (0.0015 to 0.0018).
-THRESHOLD = 0.002
 CONFIDENCE = 0.95
 POWER = 0.8
 MOST_SEEDS = 1000  # beyond this the answer is "too many to be worth it": None
@@ -35,10 +37,10 @@ MOST_SEEDS = 1000  # beyond this the answer is "too many to be worth it": None
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What an arm changes, in bits per byte: mean difference, interval, verdict.
+    """What an arm changes, in the unit of its metric: mean difference, interval, verdict.
 
     Attributes:
-        effect: mean over seeds of arm - baseline; negative is better.
+        effect: mean over seeds of arm - baseline.
         low: lower end of the confidence interval.
         high: upper end.
         sd: standard deviation of the differences.
@@ -46,8 +48,12 @@ class Effect:
         p: two-sided, of no difference at all.
         verdict: "better" or "worse" when the interval excludes 0 and the effect passes the
             threshold; "equivalent" when it lies inside the threshold with the same confidence.
-        seeds_needed: pairs that would decide with 80 % power if undecided; None if over 1000.
-        threshold: bits per byte below which a difference was taken not to matter.
+        seeds_needed: pairs that would decide with 80 % power if undecided; None if over 1000, or
+            if no number would: the mixture has too little text.
+        threshold: below which a difference was taken not to matter.
+        overlap: mean share of text that two runs of an arm have in common, the larger arm's.
+        covers: what the interval and the verdict speak of: "text", other draws of text as well as
+            other seeds; "seeds", other seeds on the same text only.
     """
 
     effect: float
@@ -58,36 +64,45 @@ class Effect:
     p: float
     verdict: Verdict
     seeds_needed: int | None
-    threshold: float = THRESHOLD
+    threshold: float
+    overlap: float
+    covers: Covers
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One run's number and what must be equal for it to be compared with another's."""
+    """One run's number and what must be equal for it to be compared with another's.
+
+    `window` is the part of its mixture that the run read: start and share, on a circle of
+    length 1 that all runs on that mixture have in common.
+    """
 
     seed: int
-    bits_per_byte: float
+    value: float
     tokens: int
     tokenizer: str  # digest
     evaluation: str  # digest of the text it was measured on
     precision: str = ""  # what matrices were multiplied in
     proxy: str = ""  # name of all settings of the model that was trained
     status: str = "finished"
+    window: Window | None = None
 
 
 def compare(
     arm: ArrayLike,
     baseline: ArrayLike,
+    kind: Kind = KINDS[BITS],
     *,
-    threshold: float = THRESHOLD,
+    text: Sharing = APART,
     confidence: float = CONFIDENCE,
 ) -> Effect:
     """Return the effect of `arm` over `baseline`, paired by position.
 
     Args:
-        arm: (S,) bits per byte, one per seed.
+        arm: (S,) the metric, one number a seed.
         baseline: (S,) the same seeds in the same order.
-        threshold: bits per byte below which a difference does not matter.
+        kind: which way is better, and the difference below which no one would act.
+        text: what the runs of one arm share.
         confidence: of the interval and of both verdicts, in (0, 1).
 
     Raises:
@@ -95,28 +110,33 @@ def compare(
         RecipeError: a number is not finite, or a setting is out of range.
     """
     differences = _differences(arm, baseline)
-    if not 0 < confidence < 1 or threshold < 0:
+    if not 0 < confidence < 1 or kind.threshold < 0:
         raise RecipeError(
-            f"confidence is {confidence!r}, wanted inside (0, 1); threshold is {threshold!r}, "
-            "wanted at least 0"
+            f"confidence is {confidence!r}, wanted inside (0, 1); the threshold is "
+            f"{kind.threshold!r}, wanted at least 0"
         )
     n = len(differences)
     effect, sd = float(differences.mean()), float(differences.std(ddof=1))
-    error = sd / math.sqrt(n)
+    error = sd * math.sqrt(float(text.widening(n)))
     reach = error * float(stdtrit(n - 1, (1 + confidence) / 2))
     p = _two_sided(effect, error, n)
-    verdict = _verdict(effect, reach, error, n, threshold, confidence)
+    verdict = _verdict(effect, reach, error, n, kind, confidence)
     seeds = None
     if verdict == "undecided":
-        seeds = seeds_to_decide(effect, sd, threshold=threshold, confidence=confidence)
-    return Effect(effect, effect - reach, effect + reach, sd, n, p, verdict, seeds, threshold)
+        seeds = seeds_to_decide(
+            effect, sd, threshold=kind.threshold, text=text, confidence=confidence
+        )
+    return Effect(
+        effect, effect - reach, effect + reach, sd, n, p, verdict, seeds, kind.threshold,
+        text.overlap, text.covers,
+    )  # fmt: skip
 
 
 def compare_runs(
     arm: Sequence[Measurement],
     baseline: Sequence[Measurement],
+    kind: Kind = KINDS[BITS],
     *,
-    threshold: float = THRESHOLD,
     confidence: float = CONFIDENCE,
 ) -> Effect:
     """Return the effect of `arm` over `baseline`, paired by seed.
@@ -135,14 +155,19 @@ def compare_runs(
     pairs = [(ours[seed], theirs[seed]) for seed in seeds]
     _comparable([run for pair in pairs for run in pair])
     return compare(
-        [run.bits_per_byte for run, _ in pairs],
-        [run.bits_per_byte for _, run in pairs],
-        threshold=threshold,
+        [run.value for run, _ in pairs],
+        [run.value for _, run in pairs],
+        kind,
+        text=wider(
+            sharing([run.window for run, _ in pairs]), sharing([run.window for _, run in pairs])
+        ),
         confidence=confidence,
     )
 
 
-def compare_all(arms: Mapping[str, Sequence[Measurement]], baseline: str) -> dict[str, Effect]:
+def compare_all(
+    arms: Mapping[str, Sequence[Measurement]], baseline: str, kind: Kind = KINDS[BITS]
+) -> dict[str, Effect]:
     """Return the effect of every other arm over the arm `baseline`, adjusted for their number.
 
     Raises:
@@ -150,7 +175,9 @@ def compare_all(arms: Mapping[str, Sequence[Measurement]], baseline: str) -> dic
         RecipeError: as `compare_runs`.
     """
     base = arms[baseline]
-    return adjust({arm: compare_runs(runs, base) for arm, runs in arms.items() if arm != baseline})
+    return adjust(
+        {arm: compare_runs(runs, base, kind) for arm, runs in arms.items() if arm != baseline}
+    )
 
 
 def mean_interval(
@@ -170,37 +197,45 @@ def mean_interval(
 
 
 def minimum_detectable_effect(
-    sd: float, n: int, *, confidence: float = CONFIDENCE, power: float = POWER
+    sd: float,
+    n: int,
+    *,
+    text: Sharing = APART,
+    confidence: float = CONFIDENCE,
+    power: float = POWER,
 ) -> float:
     """Return the smallest difference that `n` pairs find with `power`, given their `sd`.
 
-    The usual approximation (t of the confidence + t of the power) sd / sqrt(n).
+    The usual approximation (t of the confidence + t of the power) sd / sqrt(n), the root widened
+    by the text that runs share.
     """
     if n < 2:
         raise BudgetError(f"{n} seeds; an interval needs at least 2")
     reach = stdtrit(n - 1, (1 + confidence) / 2) + stdtrit(n - 1, power)
-    return float(reach) * sd / math.sqrt(n)
+    return float(reach) * sd * math.sqrt(float(text.widening(n)))
 
 
 def seeds_to_decide(
     effect: float,
     sd: float,
     *,
-    threshold: float = THRESHOLD,
+    threshold: float = KINDS[BITS].threshold,
+    text: Sharing = APART,
     confidence: float = CONFIDENCE,
     power: float = POWER,
 ) -> int | None:
     """Return the pairs that would settle `effect`, if it and `sd` are the true ones.
 
     An effect beyond the threshold has to be told from 0; a smaller one has to be shown to lie
-    inside. None: more than 1000, as when the effect is as large as the threshold itself.
+    inside. None: more than 1000, as when the effect is as large as the threshold itself, or never,
+    as when runs share text: then further seeds soon bring no further text.
     """
     beyond = abs(effect) > threshold
     distance = abs(effect) if beyond else threshold - abs(effect)
     level = (1 + confidence) / 2 if beyond else confidence
     n = np.arange(2, MOST_SEEDS + 1)
     reach = stdtrit(n - 1, level) + stdtrit(n - 1, power)
-    enough = reach * sd / np.sqrt(n) <= distance
+    enough = reach * sd * np.sqrt(text.widening(n)) <= distance
     return int(n[enough.argmax()]) if enough.any() and distance > 0 else None
 
 
@@ -246,13 +281,13 @@ def _two_sided(effect: float, error: float, n: int) -> float:
 
 
 def _verdict(
-    effect: float, reach: float, error: float, n: int, threshold: float, confidence: float
+    effect: float, reach: float, error: float, n: int, kind: Kind, confidence: float
 ) -> Verdict:
-    if abs(effect) > reach and abs(effect) > threshold:
-        return "better" if effect < 0 else "worse"
+    if abs(effect) > reach and abs(effect) > kind.threshold:
+        return "better" if (effect < 0) == (kind.better == "lower") else "worse"
     # Two one-sided tests at 1 - confidence: the (2 confidence - 1) interval lies inside.
     inside = abs(effect) + error * float(stdtrit(n - 1, confidence))
-    return "equivalent" if inside < threshold else "undecided"
+    return "equivalent" if inside < kind.threshold else "undecided"
 
 
 def _by_seed(runs: Sequence[Measurement]) -> dict[int, Measurement]:

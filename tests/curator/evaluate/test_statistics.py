@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from curator.errors import BudgetError, RecipeError
+from curator.evaluate.metrics import BITS, KINDS, Kind
 from curator.evaluate.statistics import (
     Measurement,
     adjust,
@@ -22,12 +23,13 @@ from curator.evaluate.statistics import (
     seeds_to_decide,
 )
 
+ANY = dataclasses.replace(KINDS[BITS], threshold=0.0)
 BASE = np.array([2.10, 2.12, 2.09, 2.11, 2.13])
 
 
 def runs(values, **changes):
     fields = {"tokens": 1000, "tokenizer": "t", "evaluation": "e", **changes}
-    return [Measurement(seed=k, bits_per_byte=v, **fields) for k, v in enumerate(values)]
+    return [Measurement(seed=k, value=v, **fields) for k, v in enumerate(values)]
 
 
 def test_interval_and_p_are_scipys():
@@ -47,6 +49,35 @@ def test_lower_bits_are_better_and_higher_ones_worse():
 
     assert compare(BASE - 0.05 + noise, BASE).verdict == "better"
     assert compare(BASE + 0.05 + noise, BASE).verdict == "worse"
+
+
+def test_where_higher_is_better_the_verdict_turns_round():
+    accuracy = Kind("accuracy", "share", "higher", 0.01)
+    noise = np.array([1e-3, -1e-3, 0, 5e-4, -5e-4])
+
+    assert compare(BASE + 0.05 + noise, BASE, accuracy).verdict == "better"
+    assert compare(BASE - 0.05 + noise, BASE, accuracy).verdict == "worse"
+    assert compare(BASE + 0.005 + noise, BASE, accuracy).verdict == "equivalent"
+
+
+def test_a_comparison_says_what_text_its_runs_share():
+    def read(values, share):
+        found = runs(values)
+        starts = [0.0, 0.2, 0.4, 0.6, 0.8]
+        return [
+            dataclasses.replace(run, window=(start, share))
+            for run, start in zip(found, starts, strict=True)
+        ]
+
+    arm = BASE - 0.01 + [1e-3, 0, -1e-3, 0, 0]
+    apart = compare_runs(read(arm, 0.2), read(BASE, 0.2))
+    shared = compare_runs(read(arm, 0.4), read(BASE, 0.2))
+    unknown = compare_runs(runs(arm), runs(BASE))
+
+    assert (apart.covers, apart.overlap) == ("text", pytest.approx(0))
+    assert (shared.covers, shared.overlap) == ("text", pytest.approx(0.25))
+    assert shared.high - shared.low > apart.high - apart.low
+    assert (unknown.covers, unknown.low) == ("seeds", pytest.approx(apart.low))
 
 
 def test_a_clear_but_useless_difference_is_equivalent():
@@ -103,7 +134,7 @@ def test_the_minimum_detectable_effect_is_found_with_its_power():
     effect = minimum_detectable_effect(sd, n)
 
     draws = random.normal(effect, sd, size=(800, n))
-    found = np.mean([compare(row, np.zeros(n), threshold=0).verdict == "worse" for row in draws])
+    found = np.mean([compare(row, np.zeros(n), ANY).verdict == "worse" for row in draws])
 
     # The approximation adds two central t quantiles: good to some points of power.
     assert found == pytest.approx(0.8, abs=0.06)
