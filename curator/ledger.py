@@ -14,6 +14,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ from curator.shards import FOLDER_MODE, Shard, write_atomically
 
 _FORMAT = 1
 RECORD = "record.json"
+SECONDS = "seconds"  # in records: how long a worker took; never part of what names a result
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,11 @@ class Artifact:
     def digest(self) -> str:
         """Name of its content: the hash of the digests of its shards, in order."""
         return fingerprint([shard.digest for shard in self.shards])
+
+    @property
+    def seconds(self) -> float:
+        """How long workers took in all, whenever that was; 0 where records do not say."""
+        return float(sum(task.notes.get(SECONDS, 0.0) for task in self.tasks))
 
     @property
     def shards(self) -> tuple[Shard, ...]:
@@ -185,8 +192,11 @@ class Store:
         temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=".tmp-"))
         try:
             temporary.chmod(FOLDER_MODE)
+            begun = time.monotonic()
             make(temporary)
-            write_folder_record(temporary, {"name": name, "key": key, "identity": dict(identity)})
+            spent = round(time.monotonic() - begun, 3)
+            about = {"name": name, "key": key, "identity": dict(identity), SECONDS: spent}
+            write_folder_record(temporary, about)
             shutil.rmtree(path, ignore_errors=True)
             temporary.rename(path)
         except BaseException:
@@ -271,6 +281,11 @@ def damage(artifact: Artifact) -> list[str]:
         elif (found := file_digest(shard.path)) != shard.digest:
             faults.append(f"{shard.path} has digest {found}; recorded {shard.digest}")
     return faults
+
+
+def folder_seconds(folder: Path) -> float:
+    """Return how long a folder artifact took to make; 0 where its record does not say."""
+    return float(_read_json(folder / RECORD).get(SECONDS, 0.0))
 
 
 def folder_damage(folder: Path) -> list[str]:

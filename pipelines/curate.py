@@ -7,7 +7,7 @@ one, and the algorithms are in curator/.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from curator.engine.driver import Driver, Step
@@ -48,6 +48,18 @@ class Curated:
 
 def curate(recipe: Recipe, driver: Driver) -> Curated:
     """Turn the recipe's sources into mixtures and compare them. Finished steps are not repeated."""
+    made = prepare(recipe, driver)
+    if made.tokens is None:
+        return made
+    made = choose(recipe, made, driver)
+    mixtures = {name: mixed.folder for name, mixed in made.arms.items()}
+    proxies = train_arms(recipe.train, mixtures, driver)
+    evidence = compare_arms(recipe, proxies, made.benchmarks, made.heldout, made.tokens, driver)
+    return replace(made, proxies=proxies, evidence=evidence, steps=tuple(driver.steps))
+
+
+def prepare(recipe: Recipe, driver: Driver) -> Curated:
+    """Return what recipes on one corpus share: the pool, its tokenizer, what left the pool."""
     spec = recipe.corpus
     pool = ingest(spec, driver)
     pool = clean(spec.clean, pool, driver)
@@ -62,8 +74,14 @@ def curate(recipe: Recipe, driver: Driver) -> Curated:
 
     pool, tokens = count_tokens(spec.tokenizer, pool, driver)
     pool, models = reference_models(recipe.models, pool, tokens, driver)
-    pool = score(recipe.score, pool, benchmarks, models, driver)
+    return Curated(pool, tokens, benchmarks, guarded, heldout, models, steps=tuple(driver.steps))
 
+
+def choose(recipe: Recipe, made: Curated, driver: Driver) -> Curated:
+    """Return what is prepared with the recipe's scores beside it and its arms' mixtures."""
+    assert made.tokens is not None  # `prepare` counts them for every recipe with arms
+    tokens = made.tokens
+    pool = score(recipe.score, made.pool, made.benchmarks, made.models, driver)
     viewed = view(pool, driver)
     selections = {
         name: select_arm(name, arm, viewed, recipe.seed, tokens, driver)
@@ -73,10 +91,4 @@ def curate(recipe: Recipe, driver: Driver) -> Curated:
         name: mix_arm(chosen, recipe.arms[name], recipe, pool, tokens, driver)
         for name, chosen in selections.items()
     }
-    mixtures = {name: mixed.folder for name, mixed in arms.items()}
-    proxies = train_arms(recipe.train, mixtures, driver)
-    evidence = compare_arms(recipe, proxies, benchmarks, heldout, tokens, driver)
-    return Curated(
-        pool, tokens, benchmarks, guarded, heldout, models, viewed, arms, proxies, evidence,
-        tuple(driver.steps),
-    )  # fmt: skip
+    return replace(made, pool=pool, viewed=viewed, arms=arms, steps=tuple(driver.steps))

@@ -55,9 +55,11 @@ class EncodeJob:
 def mix_arm(
     selected: Selected, arm: ArmSpec, recipe: Recipe, pool: Pool, tokens: Tokens, driver: Driver
 ) -> Mixed:
-    """Return an arm's mixture, of as many tokens as its proxies train on."""
+    """Return an arm's mixture: as many tokens as its proxies train on, or the whole selection."""
     spec = parse_mix(arm.mix)
     wanted = recipe.train.tokens if recipe.train else None
+    if wanted and not spec.weighted and int(selected.summary["tokens"]) > wanted:
+        wanted = None  # the whole selection once: each seed then reads another part of it
     drawn = draw(read_shard(selected.shard), spec, wanted, seed=recipe.seed)
     identity = {
         "version": VERSION,

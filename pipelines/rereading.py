@@ -17,6 +17,10 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 
+class NotMade(RecipeError):
+    """A step's result is not in the store."""
+
+
 class Nothing:
     """An engine that does no work: to have any to do is an error."""
 
@@ -79,8 +83,8 @@ def rewrite_report(folder: Path) -> Path:
     return folder / "report.html"
 
 
-def _changed(step: str) -> RecipeError:
-    return RecipeError(
+def _changed(step: str) -> NotMade:
+    return NotMade(
         f"{step!r} is not in the store as this run made it: inputs or settings changed since, or "
         "it was freed; run the recipe",
     )

@@ -7,8 +7,9 @@ killed loses nothing that a worker finished.
 from __future__ import annotations
 
 import errno
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,7 +19,7 @@ import pyarrow.compute as pc
 
 from curator.errors import CuratorError, PluginError, ShardError
 from curator.identity import fingerprint
-from curator.ledger import Store, TaskRecord
+from curator.ledger import SECONDS, Store, TaskRecord
 from curator.schema import conform
 from curator.shards import Shard, read_shard, write_shard
 from curator.stage import Corpus, FittedScorer, Site, Stage, Work
@@ -199,6 +200,7 @@ def committed(task: Task, make: Callable[[], TaskRecord]) -> TaskRecord:
     if done is not None:
         return done
     name = task.name
+    begun = time.monotonic()
     try:
         record = make()
         if record.missing():
@@ -207,6 +209,8 @@ def committed(task: Task, make: Callable[[], TaskRecord]) -> TaskRecord:
                 f"(out {record.rows_out}, dropped {dict(record.dropped)}, quarantined "
                 f"{dict(record.quarantined)}); this is a fault of the stage, nothing was committed"
             )
+        spent = round(time.monotonic() - begun, 3)
+        record = replace(record, notes={**record.notes, SECONDS: spent})
         task.store.commit(task.step, record)
     except CuratorError as error:
         raise error.located(name) from error.__cause__

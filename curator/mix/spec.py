@@ -36,7 +36,8 @@ class MixSpec:
         scheme: one of `curator.mix.share.SCHEMES`, used when there are no entries.
         temperature: of the scheme "temperature".
         max_epochs: of every source under a scheme.
-        tokens: size of the mixture; None: what the trainer asks for, or the whole selection once.
+        tokens: size of the mixture; None: what the trainer asks for; or, with natural shares, the
+            whole selection once if that is more.
         shortfall: "error", or "redistribute" what a source lacks among the others, recorded.
     """
 
@@ -46,6 +47,11 @@ class MixSpec:
     max_epochs: float = DEFAULT_MAX_EPOCHS
     tokens: int | None = None
     shortfall: str = "error"
+
+    @property
+    def weighted(self) -> bool:
+        """Whether sources get other shares than the selection gives them."""
+        return bool(self.entries) or self.scheme != "natural"
 
 
 def parse_mix(content: Sequence[Any] | Mapping[str, Any] | None) -> MixSpec:
