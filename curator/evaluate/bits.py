@@ -4,17 +4,14 @@
 
 Bytes do not depend on the tokenizer, so models with other vocabularies can be compared. Each
 document is scored alone, from its first token on; that token costs no bits and has no bytes.
-Documents longer than the context are read in windows that overlap by half, and every token is
-scored once, with at least half a context before it (after karpathy/nanochat
-nanochat/loss_eval.py). Matrices are multiplied in float32, so that a document's bits do not
-depend on its neighbors in a batch beyond 1e-4 of themselves.
+Documents longer than the context are read in overlapping windows (curator.evaluate.windows).
+Matrices are multiplied in float32, so that a document's bits do not depend on its neighbors in a
+batch beyond 1e-4 of themselves.
 """
 
-# Shapes: N windows, W tokens of a window.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,14 +22,13 @@ import torch
 from numpy.typing import NDArray
 
 from curator.errors import BudgetError, LedgerError
-from curator.score import likelihood
+from curator.evaluate.prepack import bits_of_tokens
 from curator.train.checkpoint import load_model, read_record
 from curator.train.tokenizer import digest, encode, load_tokenizer
 
 if TYPE_CHECKING:
     from curator.train.model import Gpt
 
-BATCH_TOKENS = 8192
 DOCUMENT_BITS = pa.schema(
     [
         pa.field("doc_id", pa.binary(16), nullable=False),
@@ -41,24 +37,6 @@ DOCUMENT_BITS = pa.schema(
         pa.field("bytes", pa.int64(), nullable=False),
     ]
 )
-
-
-@dataclass(frozen=True)
-class Windows:
-    """Which tokens to read and which of them to score: window i is tokens[start:stop].
-
-    The targets in [first, stop) are scored, each by the window's tokens before it.
-    """
-
-    document: NDArray[np.int64]
-    start: NDArray[np.int64]
-    first: NDArray[np.int64]
-    stop: NDArray[np.int64]
-
-    @property
-    def inputs(self) -> NDArray[np.int64]:
-        """How many tokens the model reads in each window, (N,)."""
-        return self.stop - self.start - 1
 
 
 def bits_per_byte(
@@ -117,51 +95,9 @@ def document_bits(
         ids: tokens of all documents.
         progress: called with the windows scored and all of them.
     """
-    windows = cut_windows(offsets, model.shape.context)
-    total = np.zeros(len(offsets) - 1, dtype=np.float64)
-    # Like lengths together: little padding, and right padding cannot reach earlier positions.
-    order = np.argsort(-windows.inputs, kind="stable")
-    done = 0
-    while done < len(order):
-        rows = max(1, BATCH_TOKENS // int(windows.inputs[order[done]]))
-        batch = order[done : done + rows]
-        np.add.at(total, windows.document[batch], _window_bits(model, ids, windows, batch))
-        done += len(batch)
-        if progress is not None:
-            progress(done, len(order))
-    return total
-
-
-def cut_windows(offsets: NDArray[np.int64], context: int) -> Windows:
-    """Return windows of at most `context` inputs that score every token but the first once.
-
-    The first window of a document scores all it reads; each later one moves on by half a
-    context and scores what the one before did not.
-    """
-    cut = likelihood.windows(np.diff(offsets) - 1, context, max(1, context // 2))
-    start = offsets[:-1][cut.document] + cut.start
-    return Windows(cut.document, start, start + 1 + cut.skipped, start + cut.length + 1)
-
-
-def _window_bits(
-    model: Gpt, ids: NDArray[np.uint16 | np.uint32], windows: Windows, batch: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Return the scored bits of each window in `batch`, (N,) float64."""
-    lengths = windows.inputs[batch]
-    width = int(lengths.max())
-    column = np.arange(width)
-    place = windows.start[batch, None] + column
-    inside = column < lengths[:, None]
-    place = np.where(inside, place, windows.start[batch, None])
-    scored = inside & (place + 1 >= windows.first[batch, None])
-    device = model.head.weight.device
-    inputs, targets = (
-        torch.from_numpy(ids[where].astype(np.int64)).to(device)
-        for where in (place, np.where(inside, place + 1, place))
-    )
-    bits = model.bits(inputs, targets).cpu().numpy().astype(np.float64)
-    total: NDArray[np.float64] = np.where(scored, bits, 0.0).sum(axis=1)
-    return total
+    tokens = bits_of_tokens(model, offsets, ids, progress=progress)
+    document = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    return np.bincount(document, tokens, minlength=len(offsets) - 1).astype(np.float64)
 
 
 def by_source(bits: pa.Table) -> dict[str, float]:

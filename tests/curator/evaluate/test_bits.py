@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 
 from curator.errors import BudgetError, LedgerError
 from curator.evaluate import bits as measure
+from curator.evaluate import prepack
+from curator.evaluate.windows import cut_windows
 from curator.identity import document_ids
 from curator.train.loop import train
 from curator.train.model import Gpt
@@ -55,7 +57,7 @@ def table(texts, source="s"):
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=8), st.integers(1, 17))
 def test_windows_score_every_token_but_the_first_exactly_once(lengths, context):
     offsets = np.concatenate(([0], np.cumsum(lengths)))
-    windows = measure.cut_windows(offsets, context)
+    windows = cut_windows(offsets, context)
 
     scored = [
         place
@@ -70,7 +72,7 @@ def test_windows_score_every_token_but_the_first_exactly_once(lengths, context):
 
 
 def test_later_tokens_have_at_least_half_a_context_before_them():
-    windows = measure.cut_windows(np.array([0, 100]), 16)
+    windows = cut_windows(np.array([0, 100]), 16)
 
     assert (windows.first - windows.start)[1:].min() > 8
 
@@ -103,7 +105,7 @@ def test_a_documents_bits_do_not_depend_on_its_batch(run, tokenizer, monkeypatch
     alone = [
         measure.bits_per_byte(run, table([text]), tokenizer)["bits"][0].as_py() for text in TEXTS
     ]
-    monkeypatch.setattr(measure, "BATCH_TOKENS", 40)
+    monkeypatch.setattr(prepack, "BATCH_TOKENS", 40)
     cut = measure.bits_per_byte(run, table(TEXTS), tokenizer)["bits"].to_numpy()
 
     # Other batch shapes may take other float32 kernels; 1e-4 is what the module promises.
