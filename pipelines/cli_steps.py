@@ -16,16 +16,18 @@ Arm = Annotated[str, typer.Option(help="Which arm of the run; not needed where t
 
 
 def export(
-    path: Annotated[Path, typer.Argument(help="A run's folder, or a mixture's.")],
+    path: Annotated[Path, typer.Argument(help="A run's folder, a mixture's, or a proxy's.")],
     form: Annotated[
         str,
-        typer.Option("--format", help="jsonl, jsonl.zst, parquet, hf, tokens, megatron or mds."),
+        typer.Option(
+            "--format", help="jsonl, jsonl.zst, parquet, hf; tokens, megatron, mds; transformers."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="The folder to make.")],
     arm: Arm = "",
     as_json: Json = False,
 ) -> None:
-    """Hand a mixture over to other tools, as text or as tokens in training order."""
+    """Hand over a mixture, as text or tokens in training order, or a proxy for transformers."""
     from pipelines.handing import export as hand_over
 
     finish(hand_over(path, form, out, arm), as_json=as_json)

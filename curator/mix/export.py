@@ -38,7 +38,7 @@ def export_tokens(mixture: Path, form: str, out: Path) -> Path:
     """
     if form not in TOKEN_FORMATS:
         raise RecipeError(unknown("format", form, TOKEN_FORMATS), where="export")
-    return _into(out, lambda folder: TOKEN_FORMATS[form](mixture, folder))
+    return into_folder(out, lambda folder: TOKEN_FORMATS[form](mixture, folder))
 
 
 def export_text(
@@ -66,7 +66,7 @@ def export_text(
         raise RecipeError(unknown("format", form, [*TEXT_FORMATS, *TOKEN_FORMATS]), where="export")
     times = np.ones(chosen.num_rows, np.uint32) if epochs is None else epochs
     rows = _chosen_rows(tables, chosen, times)
-    return _into(out, lambda folder: TEXT_FORMATS[form](rows, folder))
+    return into_folder(out, lambda folder: TEXT_FORMATS[form](rows, folder))
 
 
 def _chosen_rows(
@@ -183,7 +183,7 @@ TOKEN_FORMATS: dict[str, Callable[[Path, Path], None]] = {
 }
 
 
-def _into(out: Path, write: Callable[[Path], None]) -> Path:
+def into_folder(out: Path, write: Callable[[Path], None]) -> Path:
     """Write into a temporary folder beside `out` and rename it, so that `out` is never partial."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise RecipeError(f"{out} is there already; name a new folder", where="export")

@@ -32,6 +32,7 @@ HEAVY_AT_HOME = {
     "curator.text": {"numba"},
     "curator.dedup": {"numba", "scipy"},
     "curator.train": {"torch"},
+    "curator.train.modeling_proxy": {"transformers"},  # travels alone: curator never imports it
     "curator.evaluate": {"torch", "scipy"},
     "curator.laws": {"scipy"},
     "curator.mix": {"numba"},

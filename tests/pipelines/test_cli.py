@@ -220,8 +220,8 @@ def test_one_more_selection_and_one_more_mixture_train_nothing(tiny, tmp_path):
     assert mixed["mixture"]["asked"] == {"docs-maths": 2000, "docs-stdlib": 6000}
 
 
-@pytest.mark.parametrize("form", ["jsonl", "parquet", "tokens", "megatron"])
-def test_a_mixture_is_handed_over(tiny, tmp_path, form):
+@pytest.mark.parametrize("form", ["jsonl", "parquet", "tokens", "megatron", "transformers"])
+def test_a_mixture_or_a_proxy_is_handed_over(tiny, tmp_path, form):
     out = tmp_path / "out"
     told = curator("export", tiny.run, "--arm", "sim", "--format", form, "--out", out, "--json")
     assert told.json["files"] == len([path for path in out.rglob("*") if path.is_file()]) > 0
