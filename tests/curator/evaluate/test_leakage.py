@@ -10,22 +10,8 @@ from curator.evaluate.leakage import option_test, ordering_test
 from tests.support.learned import learned
 
 WORDS = [
-    "ash",
-    "bee",
-    "cat",
-    "dog",
-    "elm",
-    "fig",
-    "gum",
-    "hen",
-    "ivy",
-    "jay",
-    "kit",
-    "lark",
-    "moth",
-    "newt",
-    "oak",
-    "pig",
+    *("ash", "bee", "cat", "dog", "elm", "fig", "gum", "hen"),
+    *("ivy", "jay", "kit", "lark", "moth", "newt", "oak", "pig"),
 ]
 
 
