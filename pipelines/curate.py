@@ -49,12 +49,13 @@ class Curated:
 def curate(recipe: Recipe, driver: Driver) -> Curated:
     """Turn the recipe's sources into mixtures and compare them. Finished steps are not repeated."""
     made = prepare(recipe, driver)
-    if made.tokens is None:
+    tokens = made.tokens
+    if tokens is None:
         return made
     made = choose(recipe, made, driver)
     mixtures = {name: mixed.folder for name, mixed in made.arms.items()}
     proxies = train_arms(recipe.train, mixtures, driver)
-    evidence = compare_arms(recipe, proxies, made.benchmarks, made.heldout, made.tokens, driver)
+    evidence = compare_arms(recipe, proxies, made.benchmarks, made.heldout, tokens, driver)
     return replace(made, proxies=proxies, evidence=evidence, steps=tuple(driver.steps))
 
 

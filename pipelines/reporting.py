@@ -47,13 +47,13 @@ def report_of(recipe: Recipe, curated: Curated, store: Store, *, seconds: float)
         losses=losses,
         contamination=contamination_of(curated),
         scores=score_columns_of(curated),
-        arms=tuple(_arm(name, recipe, curated) for name in curated.arms),
+        arms=tuple(arm_of(name, recipe, curated) for name in curated.arms),
         overlap=overlap_of(curated),
-        curves=tuple(_curves(curated.proxies)),
-        measures=tuple(_measures(evidence)) if evidence else (),
-        comparison=tuple(_comparison(evidence)) if evidence else (),
+        curves=tuple(curves_of(curated.proxies)),
+        measures=tuple(measures_of(evidence)) if evidence else (),
+        comparison=tuple(comparison_of(evidence)) if evidence else (),
         lineage=_lineage(recipe, curated),
-        proxy=_proxy(recipe, curated),
+        proxy=proxy_in_words(recipe, curated.proxies),
         seconds=seconds,
     )
 
@@ -129,13 +129,13 @@ def _stage(step: Step, alive: _Alive) -> made.StageCount:
     )
 
 
-def _arm(name: str, recipe: Recipe, curated: Curated) -> made.Arm:
+def arm_of(name: str, recipe: Recipe, curated: Curated) -> made.Arm:
+    """Return what one arm took of the pool, and what its proxies cost to train."""
     mixed = curated.arms[name]
     spec = mixed.selected.spec
     runs = [_run(folder) for folder in curated.proxies.get(name, [])]
     method = f"{spec.method} by {spec.by}" if spec.by else spec.method
     trained = sum(run["tokens"] for run in runs)
-    parameters = sum(runs[0]["parameters"].values()) if runs else 0
     baseline = curated.evidence.baseline if curated.evidence else recipe.baseline
     return made.Arm(
         name=name,
@@ -147,7 +147,7 @@ def _arm(name: str, recipe: Recipe, curated: Curated) -> made.Arm:
         shares=tuple(shares_of(mixed.account)),
         shortfalls=tuple(str(shortfall_of(each)) for each in mixed.selected.summary["shortfalls"]),
         trained_tokens=trained,
-        flops=6.0 * parameters * trained,  # 6 N D: Kaplan et al. 2020, arXiv:2001.08361, 2.1
+        flops=float(sum(flops_of(run) for run in runs)),
         seconds=sum(run["circumstances"]["seconds"] for run in runs),
     )
 
@@ -174,7 +174,17 @@ def shares_of(account: Mapping[str, Any]) -> list[made.MixtureShare]:
     ]
 
 
-def _curves(proxies: Mapping[str, list[Path]]) -> list[made.LossCurve]:
+def flops_of(run: Mapping[str, Any]) -> int:
+    """Return the arithmetic of a finished run, from its record."""
+    from curator.train.proxy import proxy_from
+
+    if "flops" in run:
+        return int(run["flops"])
+    return proxy_from(run["proxy"]).shape(run["vocab_size"]).flops_per_token * int(run["tokens"])
+
+
+def curves_of(proxies: Mapping[str, list[Path]]) -> list[made.LossCurve]:
+    """Return the training loss of every run."""
     curves = []
     for arm, folders in proxies.items():
         for folder in folders:
@@ -185,18 +195,26 @@ def _curves(proxies: Mapping[str, list[Path]]) -> list[made.LossCurve]:
     return curves
 
 
-def _measures(evidence: Evidence) -> list[made.Measure]:
+def measures_of(evidence: Evidence) -> list[made.Measure]:
+    """Return the mean over seeds of every arm and metric."""
+    from curator.evaluate.metrics import kind_of
     from curator.evaluate.statistics import mean_interval
 
     found = []
     for arm, metrics in evidence.bits.items():
         for metric, values in metrics.items():
+            kind = kind_of(metric)
             mean, low, high = mean_interval(values)
-            found.append(made.Measure(arm, metric, mean, low, high, len(values)))
+            found.append(
+                made.Measure(arm, metric, mean, low, high, len(values), kind.unit, kind.better)
+            )
     return found
 
 
-def _comparison(evidence: Evidence) -> list[made.Comparison]:
+def comparison_of(evidence: Evidence) -> list[made.Comparison]:
+    """Return the effect of every arm over the baseline, by metric."""
+    from curator.evaluate.metrics import kind_of
+
     return [
         made.Comparison(
             arm=arm,
@@ -208,9 +226,12 @@ def _comparison(evidence: Evidence) -> list[made.Comparison]:
             seeds=effect.n,
             margin=effect.threshold,
             seeds_to_decide=effect.seeds_needed,
+            unit=kind.unit,
+            better=kind.better,
             baseline_mean=_mean(evidence.bits[evidence.baseline][metric]),
         )
         for arm, metric, effect in evidence.effects
+        for kind in [kind_of(metric)]
     ]
 
 
@@ -230,8 +251,9 @@ def _lineage(recipe: Recipe, curated: Curated) -> made.Lineage:
     )
 
 
-def _proxy(recipe: Recipe, curated: Curated) -> str:
-    runs = [folder for folders in curated.proxies.values() for folder in folders]
+def proxy_in_words(recipe: Recipe, proxies: Mapping[str, list[Path]]) -> str:
+    """Return what the proxies of a run are: name, parameters, tokens; "" where none was trained."""
+    runs = [folder for folders in proxies.values() for folder in folders]
     if recipe.train is None or not runs:
         return ""
     parameters = _run(runs[0])["parameters"]

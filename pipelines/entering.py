@@ -1,0 +1,215 @@
+"""Recipes enter a leaderboard: one pool, one training budget, and each arm under one name.
+
+What must be equal for arms to be compared is checked on what the recipes say, so that whatever is
+wrong with any of them is told at once and before anything runs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from curator.errors import RecipeError, shown
+from curator.identity import fingerprint
+from curator.recipe import ArmSpec, ModelSpec, Recipe, TrainSpec, suggestion
+from pipelines.check import load_recipe
+
+RANDOM = "random"  # the baseline where recipes name none
+_REMEDIES = {
+    "corpus": "run with --corpus FILE, or let the recipes name one `corpus: FILE`",
+    "seed": "run with --set seed=17",
+    "evaluate": "make the `evaluate` sections alike, or run with --set evaluate.KEY=VALUE",
+    "models": "give one of the two another name",
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One arm under its name on the board.
+
+    `recipe` is what it takes to make it: that arm alone, the scores that it ranks by, and what
+    all entries share (corpus, reference models, training, evaluation).
+    """
+
+    name: str
+    arm: str
+    recipe: Recipe
+    origin: str  # the name of the first recipe that has it
+
+    @property
+    def spec(self) -> ArmSpec:
+        """How it selects and mixes."""
+        return self.recipe.arms[self.arm]
+
+
+@dataclass(frozen=True)
+class Contest:
+    """All that is to be compared, and with what."""
+
+    recipes: tuple[Recipe, ...]
+    entries: tuple[Entry, ...]  # the baseline first
+    train: TrainSpec
+    notes: tuple[str, ...] = ()
+
+    @property
+    def baseline(self) -> Entry:
+        """The arm that the others are compared with."""
+        return self.entries[0]
+
+    @property
+    def shared(self) -> Recipe:
+        """What the entries have in common, as a recipe that has only the baseline."""
+        return self.baseline.recipe
+
+
+def enter(
+    paths: Sequence[Path],
+    train: TrainSpec,
+    *,
+    corpus: Path | None = None,
+    assignments: Sequence[str] = (),
+    baseline: str = "",
+) -> Contest:
+    """Return the contest of every arm of some recipes, all trained alike.
+
+    Args:
+        paths: of the recipes.
+        train: stands in for each recipe's own `train`.
+        corpus: a corpus file that stands in for each recipe's own.
+        assignments: overrides of every recipe: `evaluate.final_target=arc_easy/test`.
+        baseline: the arm to compare with, by its name on the board; "": the one that the recipes
+            name, or the arm called "random".
+
+    Raises:
+        RecipeError: every mistake of every recipe, or all that makes them incomparable.
+    """
+    trained = f"train={json.dumps(train.model_dump(mode='json'))}"
+    recipes = _loaded(paths, corpus, [*assignments, trained])
+    faults = [line for recipe in recipes[1:] for line in _mismatches(recipes[0], recipe)]
+    if recipes[0].evaluate is None:
+        faults.append("evaluate: the recipes measure nothing; say on what to evaluate")
+    if faults:
+        lines = "\n".join(f"  {number}. {line}" for number, line in enumerate(faults, 1))
+        raise RecipeError(f"these recipes cannot be compared; nothing ran\n{lines}")
+    models = {name: spec for recipe in recipes for name, spec in recipe.models.items()}
+    entries = _entries(recipes, dict(sorted(models.items())))
+    first = _baseline(baseline, recipes, entries)
+    ordered = (first, *(entry for entry in entries if entry is not first))
+    return Contest(tuple(recipes), ordered, train, tuple(_notes(recipes, models)))
+
+
+def _loaded(paths: Sequence[Path], corpus: Path | None, assignments: Sequence[str]) -> list[Recipe]:
+    """Return the recipes, each checked; the mistakes of all are told together."""
+    recipes, faults = [], []
+    for path in dict.fromkeys(paths):
+        try:
+            recipes.append(load_recipe(path, corpus=corpus, assignments=assignments))
+        except RecipeError as error:
+            faults.append(str(error))
+    bare = [recipe.name for recipe in recipes if not recipe.arms]
+    faults += [f"{name}: has no arms; add `arms`, or `select`" for name in bare]
+    if faults:
+        raise RecipeError("\n".join(faults))
+    return recipes
+
+
+def _mismatches(one: Recipe, other: Recipe) -> Iterator[str]:
+    """Yield a line for everything in which two recipes may not differ and do."""
+    ours, theirs = one.model_dump(mode="json"), other.model_dump(mode="json")
+    for part in ("corpus", "seed", "evaluate"):
+        for place, a, b in _differences(part, ours[part], theirs[part]):
+            yield _told(place, one.name, a, other.name, b, _REMEDIES[part])
+    for name in sorted(one.models.keys() & other.models.keys()):
+        pair = ours["models"][name], theirs["models"][name]
+        for place, a, b in _differences(f"models.{name}", *pair):
+            yield _told(place, one.name, a, other.name, b, _REMEDIES["models"])
+
+
+def _told(place: str, one: str, a: Any, other: str, b: Any, remedy: str) -> str:
+    return f"{place}: {shown(a)} in {one}, {shown(b)} in {other}; {remedy}"
+
+
+def _differences(place: str, one: Any, other: Any) -> Iterator[tuple[str, Any, Any]]:
+    """Yield (where, one's, other's) for the smallest parts of two JSON values that differ."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        for key in dict.fromkeys([*one, *other]):
+            yield from _differences(f"{place}.{key}", one.get(key), other.get(key))
+    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        for number, pair in enumerate(zip(one, other, strict=True)):
+            yield from _differences(f"{place}.{number}", *pair)
+    elif one != other:
+        yield place, one, other
+
+
+def _entries(recipes: Sequence[Recipe], models: Mapping[str, ModelSpec]) -> list[Entry]:
+    """Return each different arm once: as ARM where the name is one arm's, else as RECIPE/ARM."""
+    found: dict[tuple[str, str], Entry] = {}
+    for recipe in recipes:
+        for arm, spec in recipe.arms.items():
+            scores = _ranked_by(spec, recipe.score)
+            content = {"arms": {arm: spec}, "score": scores, "models": models, "baseline": arm}
+            alone = recipe.model_copy(update=content)
+            key = (arm, fingerprint([spec.model_dump(mode="json"), scores]))
+            found.setdefault(key, Entry(arm, arm, alone, recipe.name))
+    named = []
+    for arm, group in groupby(sorted(found, key=lambda key: key[0]), key=lambda key: key[0]):
+        same = [found[key] for key in group]
+        origins = [entry.origin for entry in same]
+        twice = sorted({name for name in origins if origins.count(name) > 1})
+        if twice:
+            raise RecipeError(
+                f"two recipes are called {twice[0]!r}, and both have an arm {arm!r} of their own; "
+                "give one of them another name"
+            )
+        named += [
+            Entry(f"{e.origin}/{arm}" if len(same) > 1 else arm, arm, e.recipe, e.origin)
+            for e in same
+        ]
+    place = {id(entry.recipe): number for number, entry in enumerate(found.values())}
+    return sorted(named, key=lambda entry: place[id(entry.recipe)])
+
+
+def _ranked_by(spec: ArmSpec, entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the scores whose names stand anywhere in how an arm selects."""
+    from pipelines.scoring import entry_name
+
+    text = json.dumps(spec.select)
+    return [dict(entry) for entry in entries if entry_name(entry) in text]
+
+
+def _baseline(wanted: str, recipes: Sequence[Recipe], entries: Sequence[Entry]) -> Entry:
+    """Return the entry that the others are compared with.
+
+    Raises:
+        RecipeError: none is named, or several, or there is nothing to compare with it.
+    """
+    names = {entry.name: entry for entry in entries}
+    if wanted and wanted not in names:
+        raise RecipeError(f"--baseline: no arm {wanted!r}{suggestion(wanted, names)}")
+    told = [(r, r.baseline) for r in recipes if r.baseline is not None]
+    found = {
+        name if name in names else f"{recipe.name}/{name}" for recipe, name in told
+    }  # an arm of the same name elsewhere makes it RECIPE/ARM
+    chosen = [wanted] if wanted else sorted(found) or [n for n in names if n == RANDOM]
+    if len(chosen) != 1 or chosen[0] not in names:
+        what = f"name several: {', '.join(chosen)}" if chosen else "name none"
+        raise RecipeError(
+            f"a leaderboard has one baseline, and the recipes {what}; choose with --baseline one "
+            f"of {', '.join(names)}"
+        )
+    if len(entries) < 2:
+        raise RecipeError(f"{chosen[0]!r} is the only arm; give a recipe to compare it with")
+    return names[chosen[0]]
+
+
+def _notes(recipes: Sequence[Recipe], models: Mapping[str, ModelSpec]) -> Iterator[str]:
+    trained = [name for name, spec in sorted(models.items()) if spec.train]
+    if trained and any(set(trained) - set(recipe.models) for recipe in recipes):
+        yield (
+            f"the text that {', '.join(trained)} is trained on leaves the pool for every arm, so "
+            "that all choose from the same documents"
+        )

@@ -1,0 +1,166 @@
+"""What training and scoring cost: before a leaderboard runs, and after it has."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from curator.identity import document_ids, fingerprint, id_matrix, settings_of
+from curator.ledger import Store, folder_seconds
+from curator.recipe import ModelSpec
+from curator.schema import SELECTION
+from curator.train.proxy import Proxy
+from pipelines.curate import Curated
+from pipelines.reporting import flops_of
+from pipelines.rereading import Nothing, NotMade, Reading
+from pipelines.scoring import entry_name, score_one
+from pipelines.training import PROXY
+
+_LATEST = 20  # runs whose median speed is taken: a machine's load changes
+_TRIAL_BATCHES = 4  # steps that say how many more are worth timing
+_TRIAL_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Training tokens that one worker reads in a second, and how that is known."""
+
+    tokens_per_second: float
+    source: str
+
+
+@dataclass(frozen=True)
+class ScoreCost:
+    """What one score took over the whole pool, or will.
+
+    `seconds` is of worker time, None where nothing is known; `flops` is of a reference model's
+    training, the only arithmetic of scoring that is counted.
+    """
+
+    name: str
+    key: str  # names the score: entry and all
+    made: bool
+    seconds: float | None
+    flops: int = 0
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """What the scores of one arm took."""
+
+    scores: tuple[ScoreCost, ...] = field(default=())
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of worker time of all that is known."""
+        return sum(score.seconds or 0.0 for score in self.scores)
+
+    @property
+    def flops(self) -> int:
+        """Arithmetic of reference models."""
+        return sum(score.flops for score in self.scores)
+
+
+def speed_of(proxy: Proxy, vocab_size: int, store: Store) -> Speed:
+    """Return how fast a worker trains a proxy: by runs in the store, or by a few seconds of steps."""
+    known = sorted(_speeds(proxy, vocab_size, store))
+    if known:
+        latest = [speed for _, speed in known[-_LATEST:]]
+        what = "finished run" if len(latest) == 1 else f"{len(latest)} finished runs"
+        return Speed(statistics.median(latest), f"median of {what}")
+    return Speed(_timed(proxy, vocab_size), "a few seconds of steps, one worker alone")
+
+
+def _speeds(proxy: Proxy, vocab_size: int, store: Store) -> Iterator[tuple[float, float]]:
+    """Yield (when it ended, tokens a second) of every finished run of a proxy in the store."""
+    wanted = settings_of(proxy)
+    for path in store.root.glob(f"folders/{PROXY}-*/run.json"):
+        try:
+            run = json.loads(path.read_bytes())
+        except ValueError:
+            continue  # it is told where the run is used
+        told = run.get("circumstances", {}).get("tokens_per_second", 0)
+        if run.get("proxy") == wanted and run.get("vocab_size") == vocab_size and told > 0:
+            yield path.stat().st_mtime, float(told)
+
+
+def _timed(proxy: Proxy, vocab_size: int) -> float:
+    """Return the tokens a second of real steps on made-up text."""
+    from curator.train.loop import train
+
+    with tempfile.TemporaryDirectory() as folder:
+        mixture = Path(folder) / "mixture"
+        _made_up(mixture, vocab_size, 4 * proxy.batch_tokens)
+        speed, tokens = 0.0, _TRIAL_BATCHES * proxy.batch_tokens
+        for number in range(2):  # the first steps load and warm up, and say how many to time
+            out = Path(folder) / f"run-{number}"
+            run = train(mixture, proxy, tokens=tokens, seed=1, order_seed=1, out=out)
+            speed = float(run.circumstances["tokens_per_second"])
+            tokens = max(tokens, int(_TRIAL_SECONDS * speed))
+    return speed
+
+
+def _made_up(folder: Path, vocab_size: int, tokens: int) -> None:
+    """Write a mixture of one document of chance tokens: their values do not change the speed."""
+    from curator.mix.draw import draw
+    from curator.mix.spec import MixSpec
+    from curator.mix.tokens import Encoded, write_tokens
+
+    ids = document_ids("made-up", pa.array([str(vocab_size)]))
+    rows = {"doc_id": ids, "source": ["made-up"], "tokens": [tokens], "copies": [1], "key": [0.0]}
+    arrays = [pa.array(rows[f.name], f.type) if f.name != "doc_id" else ids for f in SELECTION]
+    drawn = draw(pa.table(arrays, schema=SELECTION), MixSpec())
+    content = np.random.default_rng(0).integers(1, vocab_size, tokens)
+    content[0] = 0
+    document = Encoded(id_matrix(ids), np.array([0, tokens]), content.astype(np.uint32))
+    write_tokens(
+        drawn, [document], folder, tokenizer_digest="0" * 32, vocab_size=vocab_size, bos_id=0
+    )
+
+
+def scoring_of(
+    entries: list[dict[str, Any]], made: Curated, models: Mapping[str, ModelSpec], store: Store
+) -> Scoring:
+    """Return what the scores of one arm took, or will; nothing is computed.
+
+    Each is charged whole, over the whole pool, to every arm that ranks by it: that is what the
+    arm would cost alone. What no record tells is estimated from the same scorer's other work.
+    """
+    return Scoring(tuple(_score_cost(entry, made, models, store) for entry in entries))
+
+
+def _score_cost(
+    entry: Mapping[str, Any], made: Curated, models: Mapping[str, ModelSpec], store: Store
+) -> ScoreCost:
+    name, key = entry_name(entry), fingerprint([entry])
+    driver = Reading(store, Nothing(), quiet=True)
+    try:
+        sidecar = score_one(entry, made.pool, made.benchmarks, made.models, driver)
+    except NotMade:
+        return ScoreCost(name, key, made=False, seconds=_estimated(entry, made, store))
+    seconds = sidecar.seconds + sum(folder_seconds(fitted) for fitted in driver.folders)
+    flops = 0
+    model = entry.get("model")
+    if isinstance(model, str) and model in models and models[model].train:
+        run = json.loads((made.models[model] / "run.json").read_text())
+        seconds += run["circumstances"]["seconds"]
+        flops = flops_of(run)
+    return ScoreCost(name, key, made=True, seconds=seconds, flops=flops)
+
+
+def _estimated(entry: Mapping[str, Any], made: Curated, store: Store) -> float | None:
+    """Return the seconds that a score would take at the rate of the same scorer's other work."""
+    rates = []
+    for path in sorted((store.root / "artifacts").glob("score.*.json")):
+        artifact = store.artifact(path)
+        if artifact.identity.get("name") == entry["use"] and artifact.rows_in and artifact.seconds:
+            rates.append(artifact.seconds / artifact.rows_in)
+    return statistics.median(rates) * made.pool.rows if rates else None
