@@ -70,7 +70,7 @@ class Scoring:
 
 
 def speed_of(proxy: Proxy, vocab_size: int, store: Store) -> Speed:
-    """Return how fast a worker trains a proxy: by runs in the store, or by a few seconds of steps."""
+    """Return how fast a worker trains a proxy: by runs in the store, or by some real steps."""
     known = sorted(_speeds(proxy, vocab_size, store))
     if known:
         latest = [speed for _, speed in known[-_LATEST:]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -149,11 +149,24 @@ def train_arms(
     """Return the runs of every arm, in the order of the seeds."""
     if spec is None:
         return {}
-    jobs = [
-        TrainJob(mixture, spec.proxy, spec.tokens, seed, driver.store, arm)
+    jobs = jobs_of(spec, mixtures, driver.store)
+    runs: dict[str, list[Path]] = {arm: [] for arm in mixtures}
+    for job, folder in zip(jobs, train_jobs(jobs, driver), strict=True):
+        runs[job.arm].append(folder)
+    return runs
+
+
+def jobs_of(spec: TrainSpec, mixtures: Mapping[str, Path], store: Store) -> list[TrainJob]:
+    """Return a job for every seed and arm."""
+    return [
+        TrainJob(mixture, spec.proxy, spec.tokens, seed, store, arm)
         for seed in spec.seeds  # seeds outermost: a cut run leaves whole pairs behind
         for arm, mixture in mixtures.items()
     ]
+
+
+def train_jobs(jobs: Sequence[TrainJob], driver: Driver) -> list[Path]:
+    """Return the run of every job, in their order; finished ones are served."""
     folders = [job.folder for job in jobs]  # once: naming a run reads its mixture and its proxy
     # Two arms that drew the same documents in the same order are one run.
     distinct = {f: job for f, job in zip(folders, jobs, strict=True) if not Store.whole(f)}
@@ -168,7 +181,4 @@ def train_arms(
         for number, _ in driver.engine.map(run_train, todo):
             progress.advance(todo[number].tokens, 0, {})
     driver.folders |= dict.fromkeys(folders)
-    runs: dict[str, list[Path]] = {arm: [] for arm in mixtures}
-    for job, folder in zip(jobs, folders, strict=True):
-        runs[job.arm].append(folder)
-    return runs
+    return folders
