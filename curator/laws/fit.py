@@ -1,0 +1,287 @@
+"""Fit a form to runs: many starts, robust loss, bootstrap by run, leave-one-run-out error.
+
+Protocol of Hoffmann et al. 2022 (arXiv 2203.15556, appendix D.3): Huber loss with delta 1e-3 on
+log residuals, positive parameters as logarithms, L-BFGS from a grid of starts. The bootstrap
+reweights runs (Rubin 1981, Ann. Statist. 9:130: the smooth form of resampling them), so that all
+points of a run move together and no resample loses the runs that pin a parameter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from curator.errors import BudgetError, RecipeError
+from curator.laws.descent import Loss, Minima, Problem, Residual, descend, finish
+from curator.laws.form import Floats, Form
+from curator.laws.law import Diagnostics, Law, columns
+
+_SPARE_RUNS = 2  # distinct runs beyond the number of parameters; the project's specification P7
+_SAME = 1e-3  # minima whose values differ by less than this part are counted as one
+_KEPT = 4  # minima of the full data that each resample starts from
+_ROUGH_STEPS = 60
+
+
+def fit(
+    form: Form,
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    runs: Sequence[Hashable] | None = None,
+    together: Sequence[Hashable] | None = None,
+    weights: ArrayLike | None = None,
+    loss: Loss = "huber",
+    delta: float = 1e-3,
+    residual: Residual | None = None,
+    fixed: Mapping[str, float] | None = None,
+    bounds: Mapping[str, tuple[float, float]] | None = None,
+    starts: ArrayLike | None = None,
+    ridge: Mapping[str, tuple[float, float]] | None = None,
+    draws: int = 200,
+    seed: int = 0,
+) -> Law:
+    """Return the form fitted to the points, with a bootstrap over runs.
+
+    Args:
+        form: the equation.
+        x: (n, k) inputs in the order of `form.inputs`; (n,) where there is one.
+        y: (n,) targets; positive for log residuals.
+        runs: (n,) name of the run that each point comes from; None: each point is a run.
+        together: (n,) what the bootstrap reweights as one, such as the seed that runs of several
+            budgets share; None: runs.
+        weights: (n,) importance of each point, not negative; None: all equal.
+        loss: "huber" or "squares".
+        delta: where Huber's loss turns into a line, in units of the residual.
+        residual: "log" or "linear"; None: the form's own.
+        fixed: parameters held at a value, in their own units.
+        bounds: ranges that replace the form's own, in the parameters' own units.
+        starts: (S, p) further starting points, in the parameters' own units.
+        ridge: (weight, center in own units) per parameter: adds weight / 2 times the squared
+            distance, in internal coordinates (logs of positive parameters).
+        draws: bootstrap resamples; 0 leaves the intervals out.
+        seed: of the bootstrap.
+
+    Raises:
+        BudgetError: fewer distinct runs than free parameters + 2, or too few distinct inputs.
+        RecipeError: input that is not finite, targets that are constant, or unknown names.
+    """
+    x_nk = columns(form, x)
+    problem = _problem(form, x_nk, y, loss, delta, residual, fixed, bounds, ridge)
+    importance = _importance(weights, problem.y_n.size)
+    run_n, count = _numbered(runs, problem.y_n.size)
+    unit_n, units = (run_n, count) if together is None else _numbered(together, problem.y_n.size)
+    free = int((problem.low_p < problem.high_p).sum())
+    _refuse_too_little(form, x_nk, count, free, partial=bool(fixed))
+    minima = _search(problem, importance, starts)
+    kept, distinct = _distinct(minima, 1e-9 * _scale(problem, importance))
+    best, value = finish(problem, kept[0], importance)
+    bend = problem.slopes(best[None], importance[None])[2][0]
+    shares = shares_of(units, draws, seed)[:, unit_n] * importance
+    resampled = _refit(problem, np.vstack([best, kept[1:]]), shares)
+    curve = form.curve(best[None], x_nk)[0]
+    diagnostics = Diagnostics(
+        converged=bool(minima.converged_B[np.argmin(minima.value_B)]) and np.isfinite(value),
+        minima=distinct,
+        condition=_condition(bend, problem),
+        r2=_explained(problem.y_n, curve, importance),
+        error=_mean_error(problem, curve, importance),
+        left_out=_left_out(problem, best, importance, run_n),
+        at_bound=_at_bound(problem, best),
+        runs=count,
+        points=problem.y_n.size,
+    )
+    outer = form.outer(best[None])[0]
+    return Law(
+        form=form,
+        parameters=dict(zip(form.names, outer.tolist(), strict=True)),
+        bootstrap=form.outer(resampled),
+        units=units,
+        spread=_spread(units, problem.y_n.size, free),
+        ranges=np.column_stack([x_nk.min(axis=0), x_nk.max(axis=0)]),
+        diagnostics=diagnostics,
+    )
+
+
+def _problem(
+    form: Form,
+    x_nk: Floats,
+    y: ArrayLike,
+    loss: Loss,
+    delta: float,
+    residual: Residual | None,
+    fixed: Mapping[str, float] | None,
+    bounds: Mapping[str, tuple[float, float]] | None,
+    ridge: Mapping[str, tuple[float, float]] | None,
+) -> Problem:
+    """Return the checked problem."""
+    y_n = np.asarray(y, dtype=np.float64)
+    kind = residual or form.residual
+    if y_n.shape != (len(x_nk),):
+        text = f"y of shape {y_n.shape} for {len(x_nk)} points of x: give one target a point"
+        raise RecipeError(text)
+    bad = ~np.isfinite(y_n) | ((y_n <= 0) if kind == "log" else False)
+    if bad.any():
+        at = int(np.argmax(bad))
+        wanted = "finite and positive" if kind == "log" else "finite"
+        text = f"the target of point {at} is {y_n[at]!r}: {kind} residuals want {wanted} targets; drop it"
+        raise RecipeError(text)
+    if y_n.size and np.ptp(y_n) <= 1e-12 * np.abs(y_n).max():
+        text = f"all {y_n.size} targets are {y_n[0]!r}: a constant has no law; measure other budgets"
+        raise RecipeError(text)
+    ranges = {p.name: (p.low, p.high) for p in form.parameters}
+    pulls = dict.fromkeys(ranges, (0.0, 1.0))
+    for given in (bounds, {n: (v, v) for n, v in (fixed or {}).items()}):
+        ranges |= _known(form, given or {})
+    pulls |= _known(form, ridge or {})
+    edges = np.array([[p.inner(ranges[p.name][0]), p.inner(ranges[p.name][1])] for p in form.parameters])
+    centers = np.array([p.inner(pulls[p.name][1]) for p in form.parameters])
+    amounts = np.array([pulls[p.name][0] for p in form.parameters])
+    return Problem(form, x_nk, y_n, edges[:, 0], edges[:, 1], loss, delta, kind, amounts, centers)
+
+
+def _known(form: Form, given: Mapping[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+    unknown = sorted(set(given) - set(form.names))
+    if unknown:
+        text = f"{form.name} has no parameter {unknown[0]!r}: it has {', '.join(form.names)}"
+        raise RecipeError(text)
+    return dict(given)
+
+
+def _importance(weights: ArrayLike | None, points: int) -> Floats:
+    if weights is None:
+        return np.ones(points)
+    given = np.asarray(weights, dtype=np.float64)
+    if given.shape != (points,) or not np.isfinite(given).all() or (given < 0).any():
+        text = f"weights of shape {given.shape} for {points} points: give one finite number >= 0 each"
+        raise RecipeError(text)
+    return given
+
+
+def _numbered(runs: Sequence[Hashable] | None, points: int) -> tuple[np.ndarray, int]:
+    """Return the number of each point's run in order of appearance, and how many there are."""
+    if runs is None:
+        return np.arange(points), points
+    if len(runs) != points:
+        text = f"{len(runs)} names of runs for {points} points: name the run of each point"
+        raise RecipeError(text)
+    numbers: dict[Hashable, int] = {}
+    found = [numbers.setdefault(run, len(numbers)) for run in runs]
+    return np.array(found), len(numbers)
+
+
+def _refuse_too_little(form: Form, x_nk: Floats, runs: int, free: int, *, partial: bool) -> None:
+    wanted = free + _SPARE_RUNS
+    if runs < wanted:
+        text = (
+            f"{form.name} has {free} free parameters and wants {wanted} distinct runs, found {runs}: "
+            f"add {wanted - runs} runs at other {', '.join(form.inputs[:3])}, or fix a parameter"
+        )
+        raise BudgetError(text)
+    for name, column, least in zip(form.inputs, x_nk.T, form.least, strict=True):
+        distinct = len(np.unique(column))
+        if distinct < least and not partial:
+            text = (
+                f"{form.name} wants {least} distinct values of {name}, found {distinct}: add runs at "
+                f"{least - distinct} other {name}, or fix a parameter"
+            )
+            raise BudgetError(text)
+
+
+def _search(problem: Problem, importance: Floats, starts: ArrayLike | None) -> Minima:
+    """Return where all starts end, on the full data."""
+    rows = problem.form.starts(problem.x_nk, problem.y_n)
+    if starts is not None:
+        rows = np.vstack([rows, np.atleast_2d(np.asarray(starts, dtype=np.float64))])
+    q = problem.form.inner(rows)
+    q = np.where(np.isfinite(q), q, problem.low_p)
+    return descend(problem, q, np.broadcast_to(importance, (len(q), importance.size)))
+
+
+def _distinct(minima: Minima, nothing: float) -> tuple[Floats, int]:
+    """Return the parameters of the few best distinct minima, best first, and their full number.
+
+    Values that differ by less than `nothing` are equal.
+    """
+    order = np.argsort(minima.value_B, kind="stable")
+    order = order[np.isfinite(minima.value_B[order])]
+    if order.size == 0:
+        text = "no start gave a finite curve: check the units of the inputs and the bounds"
+        raise RecipeError(text)
+    values = minima.value_B[order]
+    fresh = np.concatenate([[True], np.diff(values) > _SAME * values[1:] + nothing])
+    chosen = order[fresh]
+    return minima.q_Bp[chosen[:_KEPT]], int(fresh.sum())
+
+
+def shares_of(units: int, draws: int, seed: int) -> Floats:
+    """Return the bootstrap's weights of the units (draws, units): positive, of mean 1 a draw.
+
+    Row i is the weights behind row i of `Law.bootstrap` for the same seed, units numbered in order
+    of appearance: what else is measured on the same units can be averaged with them.
+    """
+    shares = np.random.default_rng(seed).exponential(size=(draws, units))
+    return np.asarray(shares * (units / shares.sum(axis=1, keepdims=True)))
+
+
+def _refit(problem: Problem, starts_Sp: Floats, shares_Rn: Floats) -> Floats:
+    """Return (draws, p) minima on reweighted points, each from the few best minima of the data."""
+    draws, many = len(shares_Rn), len(starts_Sp)
+    if draws == 0:
+        return np.empty((0, problem.low_p.size))
+    weights = np.repeat(shares_Rn, many, axis=0)
+    found = descend(problem, np.tile(starts_Sp, (draws, 1)), weights, tolerance=1e-7)
+    best = found.value_B.reshape(draws, many).argmin(axis=1)
+    shaped = found.q_Bp.reshape(draws, many, -1)
+    return np.take_along_axis(shaped, best[:, None, None], axis=1)[:, 0]
+
+
+def _spread(units: int, points: int, free: int) -> float:
+    """Return the widening of deviations for few units and many parameters.
+
+    The finite-sample factor CR1 of cluster-robust variances (Cameron and Miller 2015, J. Human
+    Resources 50:317, section II.E), here applied to the bootstrap, whose variance lacks it too.
+    """
+    return float(np.sqrt(units / max(units - 1, 1) * (points - 1) / max(points - free, 1)))
+
+
+def _scale(problem: Problem, importance: Floats) -> float:
+    """Return the objective of the best constant: the unit in which minima are compared."""
+    middle = np.full((1, problem.y_n.size), np.median(problem.y_n))
+    return float((importance * problem.cost(problem.residuals(middle))).sum())
+
+
+def _left_out(problem: Problem, best: Floats, importance: Floats, run_n: np.ndarray) -> float:
+    """Return the mean absolute residual of each run under the fit to the others."""
+    runs = int(run_n.max()) + 1
+    kept = importance * (run_n != np.arange(runs)[:, None])
+    found = descend(problem, np.tile(best, (runs, 1)), kept, tolerance=1e-7)
+    away = np.abs(problem.residuals(problem.form.curve(found.q_Bp, problem.x_nk)))
+    out = importance - kept
+    return float((away * out).sum() / out.sum())
+
+
+def _condition(bend: Floats, problem: Problem) -> float:
+    """Return the condition number of the curvature among free parameters, unit diagonal."""
+    free = problem.low_p < problem.high_p
+    bend = bend[np.ix_(free, free)]
+    root = np.sqrt(np.maximum(np.diag(bend), 1e-300))
+    return float(np.linalg.cond(bend / np.outer(root, root)))
+
+
+def _explained(y_n: Floats, curve_n: Floats, importance: Floats) -> float:
+    mean = np.average(y_n, weights=importance)
+    left = (importance * (y_n - curve_n) ** 2).sum()
+    return float(1 - left / (importance * (y_n - mean) ** 2).sum())
+
+
+def _mean_error(problem: Problem, curve_n: Floats, importance: Floats) -> float:
+    return float(np.average(np.abs(problem.residuals(curve_n[None])[0]), weights=importance))
+
+
+def _at_bound(problem: Problem, best: Floats) -> tuple[str, ...]:
+    free = problem.low_p < problem.high_p
+    width = np.where(free, problem.high_p - problem.low_p, 1.0)
+    near = np.minimum(best - problem.low_p, problem.high_p - best) <= 1e-9 * width
+    return tuple(n for n, at, ok in zip(problem.form.names, near, free, strict=True) if at and ok)
