@@ -48,7 +48,8 @@ def fit(
         form: the equation.
         x: (n, k) inputs in the order of `form.inputs`; (n,) where there is one.
         y: (n,) targets; positive for log residuals.
-        runs: (n,) name of the run that each point comes from; None: each point is a run.
+        runs: (n,) name of the run that each point comes from; None: each point is a run. A name
+            that is None marks a point that is no run (an ideal point): it is kept in all resamples.
         together: (n,) what the bootstrap reweights as one, such as the seed that runs of several
             budgets share; None: runs.
         weights: (n,) importance of each point, not negative; None: all equal.
@@ -78,7 +79,7 @@ def fit(
     kept, distinct = _distinct(minima, 1e-9 * _scale(problem, importance))
     best, value = finish(problem, kept[0], importance)
     bend = problem.slopes(best[None], importance[None])[2][0]
-    shares = shares_of(units, draws, seed)[:, unit_n] * importance
+    shares = _spread_out(shares_of(units, draws, seed), unit_n) * importance
     resampled = _refit(problem, np.vstack([best, kept[1:]]), shares)
     curve = form.curve(best[None], x_nk)[0]
     diagnostics = Diagnostics(
@@ -160,14 +161,17 @@ def _importance(weights: ArrayLike | None, points: int) -> Floats:
 
 
 def _numbered(runs: Sequence[Hashable] | None, points: int) -> tuple[np.ndarray, int]:
-    """Return the number of each point's run in order of appearance, and how many there are."""
+    """Return the number of each point's run in order of appearance, and how many there are.
+
+    A point that is no run has the number -1.
+    """
     if runs is None:
         return np.arange(points), points
     if len(runs) != points:
         text = f"{len(runs)} names of runs for {points} points: name the run of each point"
         raise RecipeError(text)
     numbers: dict[Hashable, int] = {}
-    found = [numbers.setdefault(run, len(numbers)) for run in runs]
+    found = [-1 if run is None else numbers.setdefault(run, len(numbers)) for run in runs]
     return np.array(found), len(numbers)
 
 
@@ -223,6 +227,11 @@ def shares_of(units: int, draws: int, seed: int) -> Floats:
     """
     shares = np.random.default_rng(seed).exponential(size=(draws, units))
     return np.asarray(shares * (units / shares.sum(axis=1, keepdims=True)))
+
+
+def _spread_out(shares_Ru: Floats, unit_n: np.ndarray) -> Floats:
+    """Return the weight of each point in each draw; 1 for points that are no run."""
+    return np.where(unit_n >= 0, shares_Ru[:, np.maximum(unit_n, 0)], 1.0)
 
 
 def _refit(problem: Problem, starts_Sp: Floats, shares_Rn: Floats) -> Floats:
