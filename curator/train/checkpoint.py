@@ -1,15 +1,16 @@
 """Weights and training state on disk, without pickle: one safetensors file each, whole or absent.
 
 A finished run's folder holds `model.safetensors` and `run.json`. While it trains it holds
-`checkpoint.safetensors`: weights, optimizer state and, as JSON in the file's header, the step,
-the losses so far and the identity of the run, so no other run can be continued by mistake.
+`checkpoint.safetensors`: weights, optimizer state and, as JSON in the file's header, the losses
+so far and the identity of the run, so no other run can be continued by mistake. A trunk keeps
+such a file as `trunk.safetensors`, for branches to begin from.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,44 +26,54 @@ from curator.train.optim import Optimizer
 from curator.train.proxy import proxy_from
 
 CHECKPOINT = "checkpoint.safetensors"
+TRUNK = "trunk.safetensors"
 WEIGHTS = "model.safetensors"
 RECORD = "run.json"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Position:
-    """How far a run is: steps done and the loss of each, in nats a token."""
+    """How far a run is: the loss of each step done, in nats a token, and what else was measured.
 
-    step: int
-    losses: list[float]
+    `statistics` is step (from 0) -> name -> value.
+    """
+
+    losses: list[float] = field(default_factory=list)
+    statistics: dict[int, dict[str, float]] = field(default_factory=dict)
+
+    @property
+    def step(self) -> int:
+        """How many steps are done."""
+        return len(self.losses)
 
 
 def save_checkpoint(
-    out: Path, identity: str, position: Position, model: nn.Module, optimizer: Optimizer
+    path: Path, identity: str, position: Position, model: nn.Module, optimizer: Optimizer
 ) -> None:
     """Write everything the next step depends on; the file before stays until this one is whole."""
     tensors = {f"model.{name}": weight for name, weight in model.state_dict().items()}
     tensors |= {f"optimizer.{name}": part for name, part in optimizer.state().items()}
     header = {
         "identity": identity,
-        "step": str(position.step),
         # repr of a float reads back to the same float.
         "losses": json.dumps(position.losses),
+        "statistics": json.dumps(list(position.statistics.items())),
     }
-    write_atomically(out / CHECKPOINT, save(_plain(tensors), metadata=header))
+    write_atomically(path, save(_plain(tensors), metadata=header))
 
 
-def resume(out: Path, identity: str, model: nn.Module, optimizer: Optimizer) -> Position:
-    """Return where the run in `out` stopped, its state now in `model` and `optimizer`.
+def restore_checkpoint(
+    path: Path, identity: str, model: nn.Module, optimizer: Optimizer
+) -> Position:
+    """Return where a run stopped, its state now in `model` and `optimizer`.
 
-    A folder without a checkpoint starts at step 0.
+    Without a file at `path` that is before the first step.
 
     Raises:
         LedgerError: the checkpoint is another run's or is damaged.
     """
-    path = out / CHECKPOINT
     if not path.exists():
-        return Position(0, [])
+        return Position()
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
@@ -78,7 +89,8 @@ def resume(out: Path, identity: str, model: nn.Module, optimizer: Optimizer) -> 
         )
     model.load_state_dict(_part(tensors, "model."))
     optimizer.restore(_part(tensors, "optimizer."))
-    return Position(int(header["step"]), json.loads(header["losses"]))
+    statistics = dict(map(tuple, json.loads(header["statistics"])))
+    return Position(json.loads(header["losses"]), statistics)
 
 
 def save_weights(out: Path, model: nn.Module) -> None:

@@ -61,12 +61,14 @@ class Mixture:
         """Return what names this mixture in a run's record."""
         return {key: str(self.description[key]) for key in ("draw_hash", "tokenizer_digest")}
 
-    def stream(self, order_seed: int, budget: int | None = None) -> Stream:
+    def stream(self, order_seed: int, budget: int | None = None, *, after: float = 0.0) -> Stream:
         """Return the endless stream of this mixture's tokens in the order of `order_seed`.
 
-        `budget` tokens are wanted of it: if that is less than all, it begins with a window.
+        `budget` tokens are wanted of it: if that is less than all, it begins with a window,
+        behind the share `after` of the circle that a trunk has read.
         """
-        return Stream(self.doc_ids, self.epochs, self.offsets, self.lengths, order_seed, budget)
+        columns = (self.doc_ids, self.epochs, self.offsets, self.lengths)
+        return Stream(*columns, order_seed, budget, after)
 
 
 def open_mixture(folder: str | Path) -> Mixture:
@@ -157,10 +159,11 @@ class Batches:
         context: int,
         order_seed: int,
         steps: int | None = None,
+        after: float = 0.0,
     ) -> None:
         self.mixture = mixture
         self.rows, self.context = rows, context
-        self.stream = mixture.stream(order_seed, steps and steps * self.batch_tokens)
+        self.stream = mixture.stream(order_seed, steps and steps * self.batch_tokens, after=after)
 
     @property
     def window(self) -> tuple[float, float]:

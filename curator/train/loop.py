@@ -1,19 +1,17 @@
 """Train one proxy on one mixture, resuming what a cut run left; the record is written last.
 
-Two seeds: `seed` draws the first weights, `order_seed` orders the documents. Arms of a comparison
-share both, so that they differ in their text alone. On one CPU thread the losses are the same to
+Three seeds: of the first weights, of the order of documents, of dropout. Arms of a comparison
+share them, so that they differ in their text alone. On one CPU thread the losses are the same to
 the last bit on every repeat, interrupted or not.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -21,22 +19,32 @@ from curator.errors import BudgetError, LedgerError
 from curator.identity import fingerprint, settings_of
 from curator.shards import write_atomically
 from curator.train import VERSION
+from curator.train.branch import Trunk, open_trunk
 from curator.train.checkpoint import (
     CHECKPOINT,
-    RECORD,
+    TRUNK,
     Position,
     read_record,
-    resume,
+    restore_checkpoint,
     save_checkpoint,
     save_weights,
 )
 from curator.train.loader import Batches, Mixture, open_mixture
-from curator.train.model import Gpt, document_mask
+from curator.train.model import Gpt, document_mask, dropout_chance
 from curator.train.optim import Optimizer
+from curator.train.order import write_order
 from curator.train.proxy import Proxy
+from curator.train.record import (
+    RunRecord,
+    Seeds,
+    broken,
+    curve,
+    failure,
+    last_loss,
+    write_record,
+)
 
 TOKENIZER = "tokenizer.json"
-CURVE_POINTS = 200  # more than a plot can show
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,35 +55,6 @@ class Progress:
     steps: int
     loss: float
     tokens_per_second: float
-
-
-@dataclass(frozen=True)
-class RunRecord:
-    """What a run was and how it ended; `status` is "finished" or "failed" (never averaged)."""
-
-    identity: str
-    status: str
-    reason: str
-    proxy: dict[str, Any]
-    mixture: dict[str, str]
-    vocab_size: int
-    parameters: dict[str, int]
-    tokens: int
-    steps: int
-    seed: int
-    order_seed: int
-    precision: str
-    first_loss: float | None
-    final_loss: float | None
-    curve: list[dict[str, float]]
-    coverage: dict[str, dict[str, int]]
-    window: list[float]  # start and share of the circle of documents that it read
-    circumstances: dict[str, Any]  # device, threads, seconds, tokens_per_second
-
-    @property
-    def finished(self) -> bool:
-        """Whether this run counts."""
-        return self.status == "finished"
 
 
 def compute_dtype(precision: str, device: str) -> torch.dtype:
@@ -100,6 +79,9 @@ def train(
     seed: int,
     order_seed: int,
     out: str | Path,
+    dropout_seed: int | None = None,
+    start: str | Path | None = None,
+    as_trunk: bool = False,
     device: str = "cpu",
     threads: int = 1,
     checkpoint_seconds: float = 30.0,
@@ -117,6 +99,9 @@ def train(
         seed: of the first weights.
         order_seed: of the order of documents.
         out: the run's folder.
+        dropout_seed: of dropout; None: `seed`.
+        start: a trunk's folder; the run is a branch that decays over all its tokens.
+        as_trunk: hold the rate to the end and keep what branches begin from.
         device: "cpu", "cuda", "cuda:1".
         threads: of torch; a process has one setting, and one thread is the reproducible one.
         checkpoint_seconds: at most this much work is lost by a cut; 0: a checkpoint every step.
@@ -124,14 +109,17 @@ def train(
 
     Raises:
         BudgetError: `tokens` is less than one batch.
-        LedgerError: `out` holds another run.
+        LedgerError: `out` holds another run, or `start` is not a trunk of this proxy and seed.
     """
     steps = tokens // proxy.batch_tokens
     if steps < 1:
         raise BudgetError(
             f"{tokens} tokens are less than one batch of {proxy.batch_tokens}; ask for more"
         )
-    run = _Run(open_mixture(mixture), proxy, steps, seed, order_seed, Path(out), device, threads)
+    opened = open_mixture(mixture)
+    seeds = Seeds(seed, order_seed, seed if dropout_seed is None else dropout_seed)
+    trunk = None if start is None else open_trunk(start, opened, proxy, seeds)
+    run = _Run(opened, proxy, steps, seeds, Path(out), trunk, as_trunk, device, threads)
     existing = read_record(out)
     if existing is not None:
         if existing["identity"] != run.identity:
@@ -148,9 +136,10 @@ class _Run:
     mixture: Mixture
     proxy: Proxy
     steps: int
-    seed: int
-    order_seed: int
+    seeds: Seeds
     out: Path
+    trunk: Trunk | None
+    as_trunk: bool
     device: str
     threads: int
 
@@ -158,6 +147,11 @@ class _Run:
     def precision(self) -> str:
         """What matrices are multiplied in here: "bfloat16" or "float32"."""
         return str(compute_dtype(self.proxy.precision, self.device)).removeprefix("torch.")
+
+    @property
+    def steps_before(self) -> int:
+        """Steps that the trunk has done; 0 without one."""
+        return 0 if self.trunk is None else self.trunk.steps
 
     @property
     def identity(self) -> str:
@@ -168,7 +162,10 @@ class _Run:
                 "proxy": settings_of(self.proxy),
                 "mixture": self.mixture.identity(),
                 "steps": self.steps,
-                "seeds": [self.seed, self.order_seed],
+                "seeds": [self.seeds.init, self.seeds.order],
+                "dropout_seed": self.seeds.dropout if self.proxy.dropout else None,
+                "trunk": self.trunk and self.trunk.record["identity"],
+                "as_trunk": self.as_trunk,
             }
         )
 
@@ -177,57 +174,89 @@ class _Run:
     ) -> RunRecord:
         """Train from the start or the last checkpoint, write weights and record."""
         self.out.mkdir(parents=True, exist_ok=True)
-        compute = compute_dtype(self.proxy.precision, self.device)
-        model = Gpt(self.proxy.shape(self.mixture.vocab_size), seed=self.seed, compute=compute)
-        model = model.to(self.device)
-        optimizer = Optimizer(model, self.proxy.rates)
-        position = resume(self.out, self.identity, model, optimizer)
+        model, optimizer, position = self._begin()
         resumed, began = position.step, time.perf_counter()
         saved = began
         batches = self._batches()
-        while position.step < self.steps and not _broken(position.losses):
+        while position.step < self.steps and not broken(position.losses):
             loss = self._step(model, optimizer, batches, position.step)
             position.losses.append(loss)
-            position = Position(position.step + 1, position.losses)
             if time.perf_counter() - saved >= checkpoint_seconds and position.step < self.steps:
-                save_checkpoint(self.out, self.identity, position, model, optimizer)
+                save_checkpoint(self.out / CHECKPOINT, self.identity, position, model, optimizer)
                 saved = time.perf_counter()
             if progress is not None:
                 done = (position.step - resumed) * batches.batch_tokens
                 speed = done / (time.perf_counter() - began)
                 progress(Progress(position.step, self.steps, loss, speed))
         seconds = time.perf_counter() - began
-        return self._write(model, batches, position, seconds, resumed)
+        speed = (position.step - resumed) * batches.batch_tokens / seconds
+        if self.as_trunk:
+            save_checkpoint(self.out / TRUNK, self.identity, position, model, optimizer)
+        return self._write(model, batches, position, seconds, speed)
+
+    def _begin(self) -> tuple[Gpt, Optimizer, Position]:
+        """Return model and optimizer as the next step needs them, and how many were done."""
+        model = Gpt(
+            self.proxy.shape(self.mixture.vocab_size),
+            seed=self.seeds.init,
+            compute=compute_dtype(self.proxy.precision, self.device),
+            dropout=self.proxy.dropout,
+            z_loss=self.proxy.z_loss,
+        ).to(self.device)
+        optimizer = Optimizer(model, self.proxy.rates)
+        checkpoint = self.out / CHECKPOINT
+        if self.trunk is not None and not checkpoint.exists():
+            self.trunk.begin(model, optimizer)
+        return model, optimizer, restore_checkpoint(checkpoint, self.identity, model, optimizer)
 
     def _batches(self) -> Batches:
         return Batches(
             self.mixture,
             rows=self.proxy.batch_rows,
             context=self.proxy.context,
-            order_seed=self.order_seed,
+            order_seed=self.seeds.order,
             steps=self.steps,
+            after=self.trunk.read_share if self.trunk else 0.0,
         )
+
+    def _factor(self, step: int) -> float:
+        """Return what the highest rate is multiplied by at `step`."""
+        schedule = self.proxy.schedule
+        if self.trunk is not None:
+            return schedule.branch_factor(step, self.steps, self.trunk.steps)
+        return (schedule.of_trunk() if self.as_trunk else schedule).factor(step, self.steps)
 
     def _step(self, model: Gpt, optimizer: Optimizer, batches: Batches, step: int) -> float:
         """Return the loss of one step, in nats a token, after moving the weights."""
         inputs, targets = (torch.from_numpy(part).to(self.device) for part in batches.batch(step))
-        mask = None
+        mask = chance = None
         if self.proxy.document_mask:
             mask = document_mask(inputs, self.mixture.bos_id)
-        loss = model.loss(inputs, targets, mask)
+        if self.proxy.dropout:
+            # A branch's dropout goes on where its trunk's stopped.
+            chance = dropout_chance(self.seeds.dropout, self.steps_before + step, self.device)
+        loss = model.loss(inputs, targets, mask, chance=chance)
         loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step(self.proxy.schedule.factor(step, self.steps))
+        optimizer.step(self._factor(step))
         return loss.item()
 
     def _write(
-        self, model: Gpt, batches: Batches, position: Position, seconds: float, resumed: int
+        self, model: Gpt, batches: Batches, position: Position, seconds: float, speed: float
     ) -> RunRecord:
-        reason = failure(position.losses)
+        reason = failure(position.losses, None if self.trunk is None else self.trunk.first_loss)
         if not reason:
             save_weights(self.out, model)
             self._keep_tokenizer()
+            write_order(
+                self.out,
+                self.mixture,
+                batches.stream.positions,
+                steps=position.step,
+                batch_tokens=batches.batch_tokens,
+            )
         losses = [loss for loss in position.losses if math.isfinite(loss)]
-        trained = position.step * batches.batch_tokens
+        before = self.steps_before * batches.batch_tokens
+        tokens = before + position.step * batches.batch_tokens
         record = RunRecord(
             identity=self.identity,
             status="failed" if reason else "finished",
@@ -236,25 +265,28 @@ class _Run:
             mixture=self.mixture.identity(),
             vocab_size=self.mixture.vocab_size,
             parameters=_parameters(model),
-            tokens=trained,
-            steps=position.step,
-            seed=self.seed,
-            order_seed=self.order_seed,
+            tokens=tokens,
+            steps=self.steps_before + position.step,
+            flops=tokens * model.shape.flops_per_token,
+            seed=self.seeds.init,
+            order_seed=self.seeds.order,
+            dropout_seed=self.seeds.dropout,
             precision=self.precision,
             first_loss=losses[0] if losses else None,
-            final_loss=_last(losses) if losses else None,
-            curve=curve(losses, batches.batch_tokens),
-            window=[*batches.window],
+            final_loss=last_loss(losses) if losses else None,
+            curve=curve(losses, batches.batch_tokens, position.statistics, before),
             coverage={name: asdict(c) for name, c in batches.coverage(position.step).items()},
+            window=[*batches.window],
+            trunk=None if self.trunk is None else self.trunk.summary(),
+            hooks={},
             circumstances={
                 "device": self.device,
                 "threads": self.threads,
                 "seconds": round(seconds, 3),
-                "tokens_per_second": round((trained - resumed * batches.batch_tokens) / seconds),
+                "tokens_per_second": round(speed),
             },
         )
-        content = json.dumps(asdict(record), indent=1, allow_nan=False)
-        write_atomically(self.out / RECORD, content.encode())
+        write_record(self.out, record)
         (self.out / CHECKPOINT).unlink(missing_ok=True)
         return record
 
@@ -263,35 +295,6 @@ class _Run:
         tokenizer = self.mixture.folder / TOKENIZER
         if tokenizer.is_file():
             write_atomically(self.out / TOKENIZER, tokenizer.read_bytes())
-
-
-def failure(losses: list[float]) -> str:
-    """Return why a run of these losses must not be averaged in, or an empty string."""
-    if _broken(losses):
-        return f"the loss became {losses[-1]} at step {len(losses)}"
-    if len(losses) > 1 and _last(losses) > losses[0]:
-        return f"the loss ended at {_last(losses):.4f}, above the first, {losses[0]:.4f}"
-    return ""
-
-
-def curve(losses: list[float], batch_tokens: int) -> list[dict[str, float]]:
-    """Return at most `CURVE_POINTS` points: tokens seen, mean loss since the point before."""
-    every = -(-len(losses) // CURVE_POINTS) or 1
-    points = []
-    for start in range(0, len(losses), every):
-        part = losses[start : start + every]
-        points.append({"tokens": (start + len(part)) * batch_tokens, "loss": sum(part) / len(part)})
-    return points
-
-
-def _broken(losses: list[float]) -> bool:
-    return bool(losses) and not math.isfinite(losses[-1])
-
-
-def _last(losses: list[float]) -> float:
-    """Return the mean of the last twentieth: one batch is too noisy to judge by."""
-    part = losses[-max(1, len(losses) // 20) :]
-    return sum(part) / len(part)
 
 
 def _parameters(model: Gpt) -> dict[str, int]:

@@ -14,6 +14,7 @@ in order, and what varies between them is what would vary if the text were drawn
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -60,7 +61,11 @@ class Window:
 
 
 def window_of(
-    doc_ids: NDArray[np.uint8], lengths: NDArray[np.int64], seed: int, tokens: int
+    doc_ids: NDArray[np.uint8],
+    lengths: NDArray[np.int64],
+    seed: int,
+    tokens: int,
+    after: float = 0.0,
 ) -> Window:
     """Return the documents that hold the first `tokens` tokens on the circle, from `seed` on.
 
@@ -72,10 +77,14 @@ def window_of(
         lengths: (n,) tokens of each.
         seed: the order seed.
         tokens: how many the run will train on.
+        after: how much of the circle a trunk has read from the point of `seed` on; its branches
+            begin behind that, with documents it did not see.
     """
     if tokens >= int(lengths.sum()):
         return Window(0.0, 1.0, np.ones(len(lengths), dtype=np.bool_))
-    start = seed * GOLDEN % CIRCLE
+    # A share is rounded to 53 bits: one more unit keeps the last document of the trunk outside.
+    behind = int(math.nextafter(after, 1.0) * CIRCLE) if after > 0 else 0
+    start = (seed * GOLDEN + behind) % CIRCLE
     with np.errstate(over="ignore"):
         distance = random_bits(doc_ids, "train.window", 0) - np.uint64(start)
     order = np.argsort(distance, kind="stable")
@@ -103,8 +112,10 @@ class Stream:
         lengths: NDArray[np.int64],
         seed: int,
         budget: int | None = None,
+        after: float = 0.0,
     ) -> None:
-        self.doc_ids, self.epochs, self.seed, self.budget = doc_ids, epochs, seed, budget
+        self.doc_ids, self.epochs, self.seed = doc_ids, epochs, seed
+        self.budget, self.after = budget, after
         self.offsets, self.lengths = offsets, lengths
         self.lap_tokens = int(lengths.sum())
         self._lap = -1
@@ -115,7 +126,7 @@ class Stream:
     def window(self) -> Window:
         """The documents that the stream begins with: all, unless the budget is less than a lap."""
         budget = self.lap_tokens if self.budget is None else self.budget
-        return window_of(self.doc_ids, self.lengths, self.seed, budget)
+        return window_of(self.doc_ids, self.lengths, self.seed, budget, self.after)
 
     def positions(self, start: int, stop: int) -> NDArray[np.int64]:
         """Return the places in tokens.bin of stream tokens `start` to `stop`, (stop - start,)."""

@@ -51,7 +51,7 @@ def test_proxies_of_other_settings_have_other_names():
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("VERSION", 2), ("library_versions", lambda names: dict.fromkeys(names, "9.9"))],
+    [("VERSION", 99), ("library_versions", lambda names: dict.fromkeys(names, "9.9"))],
 )
 def test_other_code_trains_another_proxy(job, monkeypatch, name, value):
     before = job.folder

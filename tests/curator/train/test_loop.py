@@ -12,8 +12,9 @@ import torch
 from curator.errors import BudgetError, LedgerError
 from curator.train import loop
 from curator.train.checkpoint import CHECKPOINT, RECORD, WEIGHTS, load_model
-from curator.train.loop import curve, failure, train
+from curator.train.loop import train
 from curator.train.proxy import Proxy, Rates
+from curator.train.record import curve, failure
 from tests.support.mixtures import counting_documents, write_mixture
 
 PROXY = Proxy(
@@ -55,9 +56,9 @@ def test_a_run_learns_and_records_what_it_did(mixture, tmp_path):
     assert json.loads((tmp_path / "run" / RECORD).read_text())["seed"] == 1
 
 
-@pytest.mark.parametrize("mask", [False, True])
-def test_an_interrupted_run_ends_as_if_never_interrupted(mixture, tmp_path, mask):
-    proxy = dataclasses.replace(PROXY, document_mask=mask)
+@pytest.mark.parametrize("change", [{}, {"document_mask": True}, {"dropout": 0.2}])
+def test_an_interrupted_run_ends_as_if_never_interrupted(mixture, tmp_path, change):
+    proxy = dataclasses.replace(PROXY, **change)
     budget = {"tokens": 64 * 40, **SEEDS, "checkpoint_seconds": 0}
     whole = train(mixture, proxy, **budget, out=tmp_path / "whole")
 
@@ -109,6 +110,31 @@ def test_order_and_first_weights_have_seeds_of_their_own(mixture, tmp_path):
     }
 
     assert len({str(points) for points in first_losses.values()}) == 4
+
+
+def test_dropout_has_a_seed_of_its_own_that_counts_only_where_something_is_dropped(
+    mixture, tmp_path
+):
+    def run(dropout, dropout_seed):
+        return train(
+            mixture,
+            dataclasses.replace(PROXY, dropout=dropout),
+            tokens=640,
+            **SEEDS,
+            dropout_seed=dropout_seed,
+            out=tmp_path / f"{dropout}-{dropout_seed}",
+        )
+
+    assert run(0.0, 5).identity == run(0.0, 6).identity
+    assert run(0.2, 5).curve != run(0.2, 6).curve
+    assert run(0.2, 1).curve == run(0.2, None).curve  # the seed of first weights
+    assert run(0.2, None).dropout_seed == 1
+
+
+def test_a_record_states_the_arithmetic_of_training(mixture, tmp_path):
+    record = train(mixture, PROXY, tokens=640, **SEEDS, out=tmp_path / "run")
+
+    assert record.flops == 640 * PROXY.shape(64).flops_per_token
 
 
 def test_a_mixture_can_be_passed_several_times(mixture, tmp_path):

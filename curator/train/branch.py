@@ -1,0 +1,94 @@
+"""Decay branches: many short runs that begin from one warm checkpoint, the low-variance mode.
+
+A trunk is trained at a constant rate on one mixture and keeps weights and optimizer state; each
+branch goes on from there on a mixture of its own while the rate decays. What varies between
+branches is their text alone: they share first weights and the noise of early training, and cost
+a fraction of whole runs (MATES, NeurIPS 2024, arXiv:2406.06046, decays so to probe documents).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from curator.errors import LedgerError
+from curator.identity import settings_of
+from curator.train.checkpoint import TRUNK, read_record, restore_checkpoint
+from curator.train.loader import Mixture
+from curator.train.optim import Optimizer
+from curator.train.proxy import Proxy
+from curator.train.record import Seeds
+
+
+@dataclass(frozen=True)
+class Trunk:
+    """A finished run that branches begin from, opened and checked."""
+
+    folder: Path
+    record: dict[str, Any]
+
+    @property
+    def steps(self) -> int:
+        """Steps before the first one of a branch."""
+        return int(self.record["steps"])
+
+    @property
+    def first_loss(self) -> float:
+        """Loss of the untrained model, in nats a token: what no branch may end above."""
+        return float(self.record["first_loss"])
+
+    @property
+    def read_share(self) -> float:
+        """How much of the circle of documents it has read: its branches begin behind that."""
+        share = float(self.record["window"][1])
+        return share if share < 1 else 0.0
+
+    def summary(self) -> dict[str, Any]:
+        """Return what a branch's record tells of its trunk."""
+        kept = ("identity", "mixture", "tokens", "steps", "flops", "window")
+        return {key: self.record[key] for key in kept}
+
+    def begin(self, model: nn.Module, optimizer: Optimizer) -> None:
+        """Put the trunk's weights and optimizer state into a branch's."""
+        restore_checkpoint(self.folder / TRUNK, self.record["identity"], model, optimizer)
+
+
+def open_trunk(folder: str | Path, mixture: Mixture, proxy: Proxy, seeds: Seeds) -> Trunk:
+    """Return the trunk in `folder` for a branch with these settings.
+
+    Raises:
+        LedgerError: it is not a finished trunk, or its proxy, tokenizer or seeds are not the
+            branch's own: branches are compared as what became of one run.
+    """
+    place = Path(folder)
+    record = read_record(place)
+    if record is None or record["status"] != "finished" or not (place / TRUNK).is_file():
+        found = "no run.json" if record is None else f"status {record['status']!r}"
+        raise LedgerError(
+            f"not a finished trunk ({found}, {TRUNK} {_presence(place / TRUNK)}); train one with "
+            "as_trunk=True",
+            where=str(place),
+        )
+    digest = mixture.identity()["tokenizer_digest"]
+    pairs = {
+        "proxy": (record["proxy"], settings_of(proxy)),
+        "tokenizer": (record["mixture"]["tokenizer_digest"], digest),
+        "vocabulary": (record["vocab_size"], mixture.vocab_size),
+        "seed of first weights": (record["seed"], seeds.init),
+        "seed of order": (record["order_seed"], seeds.order),
+        "seed of dropout": (record["dropout_seed"], seeds.dropout),
+    }
+    differing = [f"{what} {a!r}, not {b!r}" for what, (a, b) in pairs.items() if a != b]
+    if differing:
+        raise LedgerError(
+            f"the trunk has {'; '.join(differing)}; train a trunk with the branch's settings",
+            where=str(place),
+        )
+    return Trunk(place, record)
+
+
+def _presence(path: Path) -> str:
+    return "there" if path.is_file() else "missing"
