@@ -25,6 +25,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from curator.evaluate.prepack import bits_of_tokens
 from curator.train.checkpoint import load_model
@@ -151,11 +152,12 @@ def answers(out: Path, task: str) -> Iterator[Answer]:
 def agreement(proxy: Path, found: list[Answer]) -> dict[str, float | int]:
     """Compare the harness's log-likelihoods with ours, nats and choices."""
     pairs = [pair for answer in found for pair in answer.requests]
-    ours = iter(log_likelihoods(proxy, pairs))
-    widest, same, our_right, their_right = 0.0, 0, 0, 0
+    ours, fits = log_likelihoods(proxy, pairs)
+    apart = np.abs(ours - np.concatenate([answer.theirs for answer in found]))
+    nats = iter(ours.tolist())
+    same, our_right, their_right = 0, 0, 0
     for answer in found:
-        mine = [next(ours) for _ in answer.theirs]
-        widest = max(widest, *(abs(a - b) for a, b in zip(mine, answer.theirs, strict=True)))
+        mine = [next(nats) for _ in answer.theirs]
         choice, theirs = int(np.argmax(mine)), int(np.argmax(answer.theirs))
         same += choice == theirs
         our_right += choice == answer.right
@@ -163,23 +165,32 @@ def agreement(proxy: Path, found: list[Answer]) -> dict[str, float | int]:
     return {
         "items": len(found),
         "options": len(pairs),
-        "largest_difference_nats": round(widest, 6),
+        "largest_difference_nats": round(float(apart[fits].max()), 6),
+        "longer_than_context": int((~fits).sum()),
+        "largest_difference_of_those": round(float(apart[~fits].max(initial=0)), 6),
         "same_choice": same,
         "our_accuracy": our_right / len(found),
         "harness_accuracy": their_right / len(found),
     }
 
 
-def log_likelihoods(proxy: Path, pairs: list[tuple[str, str]]) -> list[float]:
-    """Log p of each continuation given its context, in nats, by our own evaluation."""
+def log_likelihoods(
+    proxy: Path, pairs: list[tuple[str, str]]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Log p of each continuation given its context, in nats, and which texts fit the context.
+
+    The harness drops the beginning of a longer text, our evaluation reads it in windows.
+    """
     tokenizer = load_tokenizer(proxy / "tokenizer.json")
     offsets, ids = encode(tokenizer, pa.array([context + rest for context, rest in pairs]))
     before, _ = encode(tokenizer, pa.array([context for context, _ in pairs]))
     wanted = np.ones(len(ids), dtype=np.bool_)
     for start, length in zip(offsets[:-1], np.diff(before), strict=True):
         wanted[start : start + length] = False
-    bits = bits_of_tokens(load_model(proxy), offsets, ids, wanted=wanted)
-    return (np.add.reduceat(bits.astype(np.float64), offsets[:-1]) * -math.log(2)).tolist()
+    model = load_model(proxy)
+    bits = bits_of_tokens(model, offsets, ids, wanted=wanted).astype(np.float64)
+    nats = np.add.reduceat(bits, offsets[:-1]) * -math.log(2)
+    return nats, np.diff(offsets) - 1 <= model.shape.context
 
 
 if __name__ == "__main__":
