@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -84,6 +84,28 @@ class DedupSpec(_Section):
     max_source_loss: float | None = Field(default=0.9, gt=0, le=1)
 
 
+class ChoicesSpec(_Section):
+    """Items as questions with options, by the fields of their records."""
+
+    context: str | None = None
+    options: list[str] | str
+    answer: str | None = None
+    answer_is: Literal["index", "letter", "label", "text"] | None = None
+    labels: str | None = None
+    first_index: Literal[0, 1] = 0
+    between: str = " "
+    blank: str | None = Field(default=None, min_length=1)
+    per: Literal["character", "byte", "token", "option"] | None = None
+
+
+class PairsSpec(_Section):
+    """Items as pairs of texts of which the model should find one likelier."""
+
+    good: str
+    bad: str
+    group: list[str] | str = []
+
+
 class BenchmarkSpec(_Section):
     """A benchmark: files of items, or documents of a source that leave the pool for it."""
 
@@ -93,11 +115,17 @@ class BenchmarkSpec(_Section):
     id: str | None = None
     source: str | None = None
     test_share: float = Field(default=0.5, gt=0, lt=1)
+    choices: ChoicesSpec | None = None
+    pairs: PairsSpec | None = None
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if self.source is not None and (self.train is not None or self.test is not None):
             raise ValueError("gives a source and files of items; give one of them")
+        if self.choices is not None and self.pairs is not None:
+            raise ValueError("gives 'choices' and 'pairs'; its items are one of them")
+        if self.source is not None and (self.choices or self.pairs):
+            raise ValueError("gives a source, which has texts only; items of a file have fields")
         return self
 
 
@@ -166,12 +194,20 @@ class ArmSpec(_Section):
     mix: list[dict[str, Any]] | dict[str, Any] | None = None
 
 
+class TrunkSpec(_Section):
+    """The runs that all arms branch from, one for each seed, at a rate that does not decay yet."""
+
+    arm: Name
+    tokens: PositiveInt
+
+
 class TrainSpec(_Section):
     """The proxies trained on every arm: one for each seed."""
 
     proxy: str
     tokens: PositiveInt
     seeds: list[Seed] = Field(default=[1, 2, 3], min_length=1)
+    trunk: TrunkSpec | None = None
 
     @field_validator("seeds")
     @classmethod

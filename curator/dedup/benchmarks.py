@@ -52,14 +52,11 @@ def read_benchmark(
             the first five are named with their line.
     """
     ids, texts, places, faults = [], [], [], []
-    for place, line in enumerate(_lines(name, Path(path)), start=1):
-        if not line.strip():
-            continue
+    for place, line in numbered_lines(name, Path(path)):
         try:
-            record = _parsed(line)
-            found = "\n".join(_strings([_field(record, wanted) for wanted in text]))
-            given = record.get(id_field)
-            named = str(place if given is None else given)
+            record = parsed(line)
+            found = "\n".join(_strings([field_of(record, wanted) for wanted in text]))
+            named = item_name(record, id_field, place)
             (found + named).encode()  # JSON can spell half of a surrogate pair, UTF-8 cannot
         except (ValueError, RecursionError) as error:
             faults.append(f"{path}:{place}: {error or 'nested too deeply'}")
@@ -71,7 +68,9 @@ def read_benchmark(
     wordless = np.flatnonzero(word_counts(column).to_numpy() == 0)
     faults += [f"{path}:{places[at]}: fields {list(text)} have no words" for at in wordless]
     if faults or not texts:
-        raise RecipeError(_complaint(path, faults), where=f"benchmark {name}")
+        mend = ". Every line must be guarded: mend the file or name other fields under `text`"
+        told = complaint(path, faults) + (mend if faults else "")
+        raise RecipeError(told, where=f"benchmark {name}")
     return pa.table([pa.repeat(name, len(ids)), pa.array(ids, pa.string()), column], schema=ITEMS)
 
 
@@ -81,16 +80,24 @@ def word_counts(texts: pa.Array | pa.ChunkedArray) -> pa.Array:
     return pa.array(count_words(column.offsets, column.data, characters()), pa.uint32())
 
 
-def _complaint(path: str | Path, faults: Sequence[str]) -> str:
+def complaint(path: str | Path, faults: Sequence[str]) -> str:
+    """Return the first faults of a file in words; without any, that it is empty."""
     if not faults:
         return f"{path} has no items; wanted one JSON object a line"
     more = len(faults) - _FAULTS_SHOWN
-    shown = "; ".join(faults[:_FAULTS_SHOWN]) + (f"; and {more} more" if more > 0 else "")
-    return f"{shown}. Every line must be guarded: mend the file or name other fields under `text`"
+    return "; ".join(faults[:_FAULTS_SHOWN]) + (f"; and {more} more" if more > 0 else "")
+
+
+def numbered_lines(name: str, path: Path) -> Iterator[tuple[int, bytes]]:
+    """Yield the lines that are not blank, counted from 1, unpacked no further than a stated limit.
+
+    Raises:
+        RecipeError: the file cannot be read.
+    """
+    yield from ((at, line) for at, line in enumerate(_lines(name, path), start=1) if line.strip())
 
 
 def _lines(name: str, path: Path) -> Iterator[bytes]:
-    """Yield lines, unpacked no further than a stated limit."""
     read = 0
     try:
         with _opened(path) as file:
@@ -117,7 +124,12 @@ def _opened(path: Path) -> BinaryIO:
     return path.open("rb")
 
 
-def _parsed(line: bytes) -> dict[str, Any]:
+def parsed(line: bytes) -> dict[str, Any]:
+    """Return one line's record.
+
+    Raises:
+        ValueError: it is no JSON object.
+    """
     try:
         record = json.loads(line)
     except UnicodeDecodeError as error:
@@ -129,7 +141,18 @@ def _parsed(line: bytes) -> dict[str, Any]:
     return record
 
 
-def _field(record: dict[str, Any], wanted: str) -> Any:
+def item_name(record: dict[str, Any], id_field: str, place: int) -> str:
+    """Return what names an item: its own name or its line."""
+    given = record.get(id_field)
+    return str(place if given is None else given)
+
+
+def field_of(record: dict[str, Any], wanted: str) -> Any:
+    """Return a field's value; "a.b" reaches into objects.
+
+    Raises:
+        ValueError: there is none.
+    """
     if wanted in record:
         return record[wanted]
     value: Any = record

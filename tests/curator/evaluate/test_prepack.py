@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -38,7 +40,7 @@ def texts(lengths):
 def one_by_one(model, offsets, ids):
     """Return the bits of each token from one plain pass over each document of at most 17."""
     found = np.zeros(len(ids), np.float32)
-    for begin, end in zip(offsets[:-1], offsets[1:], strict=True):
+    for begin, end in itertools.pairwise(offsets):
         tokens = torch.from_numpy(ids[begin:end].astype(np.int64))[None]
         if end - begin > 1:
             found[begin + 1 : end] = model.bits(tokens[:, :-1], tokens[:, 1:])[0].numpy()
