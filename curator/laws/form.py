@@ -79,6 +79,9 @@ class Form(ABC):
     def starts(self, x_nk: Floats, y_n: Floats) -> Floats:
         """Return at least 27 starting points (S, p) in the parameters' own units."""
 
+    def check(self, x_nk: Floats) -> None:  # noqa: B027  (most forms take any finite input)
+        """Raise RecipeError where inputs contradict each other; nothing by default."""
+
     def curve(self, q_Bp: Floats, x_nk: Floats) -> Floats:
         """Return the curve (B, n)."""
         return self.slopes(q_Bp, x_nk)[0]

@@ -165,4 +165,5 @@ def columns(form: Form, x: ArrayLike) -> Floats:
             f"{wanted} inputs; drop the point or correct it"
         )
         raise RecipeError(text)
+    form.check(x_nk)
     return x_nk
