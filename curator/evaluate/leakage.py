@@ -147,7 +147,7 @@ def option_test(
             f"none of {len(items)} items has {options} different options that could change places"
         )
     orders = list(itertools.permutations(range(options)))
-    texts = [_posed(question, [found[o] for o in order]) for question, found in usable
+    texts = [posed(question, [found[o] for o in order]) for question, found in usable
              for order in orders]  # fmt: skip
     offsets, ids = encode(tokenizer, pa.array(texts, pa.large_string()))
     # The question is the same in every order of its options, so it cancels in a comparison.
@@ -166,7 +166,8 @@ def option_test(
     )
 
 
-def _posed(question: str, options: Sequence[str]) -> str:
+def posed(question: str, options: Sequence[str]) -> str:
+    """Return a question with its options, each on a line with its letter."""
     lines = [f"{label}. {option}" for label, option in zip(LABELS, options, strict=False)]
     return "\n".join([question, *lines])
 
