@@ -1,0 +1,1 @@
+"""Other trainers' models and optimizers, stated again in our own words, behind one protocol."""
