@@ -223,6 +223,7 @@ def _training(content: Mapping[str, Any], corpus: Mapping[str, Any]) -> Iterator
         if isinstance(section.get("proxy"), str):
             yield from _refusal(lambda p=section["proxy"]: find_proxy(p), f"{where}.proxy")
             yield from _too_few_tokens(where, section)
+    yield from _trunk(content)
     evaluate = _mapping(content.get("evaluate"))
     held = _mapping(corpus.get("heldout"))
     for what in _words(evaluate.get("heldout")):
@@ -239,6 +240,21 @@ def _training(content: Mapping[str, Any], corpus: Mapping[str, Any]) -> Iterator
                 f"evaluate: {what!r} may stand in the pool, so nothing could be learned from it; "
                 f"add {what!r} to corpus.decontaminate.against"
             )
+
+
+def _trunk(content: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with the runs that the arms would branch from."""
+    from curator.train.proxy import find_proxy
+
+    section = _mapping(content.get("train"))
+    trunk = _mapping(section.get("trunk"))
+    if not trunk or not isinstance(section.get("proxy"), str):
+        return
+    arms = _mapping(content.get("arms"))
+    if isinstance(trunk.get("arm"), str) and trunk["arm"] not in arms:
+        yield f"train.trunk.arm: no arm {trunk['arm']!r}{suggestion(trunk['arm'], arms)}"
+    yield from _too_few_tokens("train.trunk", {"proxy": section["proxy"], **trunk})
+    yield from _refusal(lambda: find_proxy(section["proxy"]).schedule.of_trunk(), "train.trunk")
 
 
 def _too_few_tokens(where: str, section: Mapping[str, Any]) -> Iterator[str]:

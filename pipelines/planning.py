@@ -107,6 +107,8 @@ def steps_of(recipe: Recipe) -> list[str]:
     for arm in recipe.arms:
         steps += [f"select.{arm}", f"mix.{arm}"]
         steps += [f"train.{arm}"] * bool(recipe.train)
+    if recipe.train and recipe.train.trunk:
+        steps.insert(steps.index(f"train.{next(iter(recipe.arms))}"), "train.trunk")
     return [*steps, "report"]
 
 

@@ -1,4 +1,7 @@
-"""Mixtures become proxies, one a seed, side by side; a cut run goes on from its checkpoint."""
+"""Mixtures become proxies, one a seed, side by side; a cut run goes on from its checkpoint.
+
+With a trunk, one run a seed is trained first, and the arms' proxies are short branches of it.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from curator.engine.driver import Driver
 from curator.engine.progress import StepProgress
-from curator.errors import ShardError
+from curator.errors import RecipeError, ShardError
 from curator.identity import fingerprint
 from curator.ledger import RECORD, Store, write_folder_record
-from curator.recipe import TrainSpec
+from curator.recipe import TrainSpec, suggestion
 from curator.stage import library_versions
 from curator.train import VERSION
 from curator.train.proxy import Proxy, find_proxy
@@ -32,7 +35,7 @@ WEIGHTS = "model.safetensors"
 
 @dataclass(frozen=True)
 class TrainJob:
-    """Train one proxy on one mixture from one seed."""
+    """Train one proxy on one mixture from one seed, or from the end of a trunk of that seed."""
 
     mixture: Path
     proxy: str
@@ -42,6 +45,8 @@ class TrainJob:
     arm: str = ""
     device: str = "cpu"
     precision: str = ""  # what matrices are multiplied in; found where the job is made
+    trunk: TrainJob | None = None  # what it goes on from
+    as_trunk: bool = False  # others go on from it
 
     def __post_init__(self) -> None:
         """Find the precision once: the folder must have one name on all machines of a cluster."""
@@ -72,6 +77,8 @@ class TrainJob:
             "proxy": find_proxy(self.proxy),
             "tokens": self.tokens,
             "seed": self.seed,
+            "trunk": None if self.trunk is None else self.trunk.identity,
+            "as_trunk": self.as_trunk,
         }
 
 
@@ -98,7 +105,7 @@ def run_train(job: TrainJob) -> Path:
         return folder
     if (folder / RECORD).exists():  # it was finished, and has lost something since
         shutil.rmtree(folder)
-    # One seed for both streams: arms of a comparison share first weights and order of documents.
+    # One seed for all streams: arms of a comparison share first weights and order of documents.
     trained = train(
         job.mixture,
         find_proxy(job.proxy),
@@ -106,6 +113,8 @@ def run_train(job: TrainJob) -> Path:
         seed=job.seed,
         order_seed=job.seed,
         out=folder,
+        start=None if job.trunk is None else job.trunk.folder,
+        as_trunk=job.as_trunk,
         device=job.device,
         progress=_Pulse(folder / PULSE),
     )
@@ -157,28 +166,50 @@ def train_arms(
 
 
 def jobs_of(spec: TrainSpec, mixtures: Mapping[str, Path], store: Store) -> list[TrainJob]:
-    """Return a job for every seed and arm."""
+    """Return a job for every seed and arm; arms share the trunk of their seed.
+
+    Raises:
+        RecipeError: the trunk's arm is not among the mixtures.
+    """
+    trunks: dict[int, TrainJob] = {}
+    if spec.trunk is not None:
+        arm, tokens = spec.trunk.arm, spec.trunk.tokens
+        if arm not in mixtures:
+            raise RecipeError(f"train.trunk.arm: no arm {arm!r}{suggestion(arm, mixtures)}")
+        trunks = {
+            seed: TrainJob(mixtures[arm], spec.proxy, tokens, seed, store, arm, as_trunk=True)
+            for seed in spec.seeds
+        }
     return [
-        TrainJob(mixture, spec.proxy, spec.tokens, seed, store, arm)
+        TrainJob(mixture, spec.proxy, spec.tokens, seed, store, arm, trunk=trunks.get(seed))
         for seed in spec.seeds  # seeds outermost: a cut run leaves whole pairs behind
         for arm, mixture in mixtures.items()
     ]
 
 
 def train_jobs(jobs: Sequence[TrainJob], driver: Driver) -> list[Path]:
-    """Return the run of every job, in their order; finished ones are served."""
+    """Return the run of every job, in their order; finished ones are served.
+
+    Trunks are trained before the first branch: only those that a missing branch begins from.
+    """
     folders = [job.folder for job in jobs]  # once: naming a run reads its mixture and its proxy
     # Two arms that drew the same documents in the same order are one run.
     distinct = {f: job for f, job in zip(folders, jobs, strict=True) if not Store.whole(f)}
-    todo = list(distinct.values())
+    trunks = {job.trunk.folder: job.trunk for job in distinct.values() if job.trunk is not None}
+    _train_all({f: job for f, job in trunks.items() if not Store.whole(f)}, driver, "train.trunk")
+    _train_all(distinct, driver, "train")
+    kept = {job.trunk.folder for job in jobs if job.trunk is not None}
+    driver.folders |= dict.fromkeys([*sorted(kept), *folders])
+    return folders
+
+
+def _train_all(jobs: Mapping[Path, TrainJob], driver: Driver, step: str) -> None:
+    """Train jobs, by folder, side by side; none waits for another."""
+    todo = list(jobs.values())
 
     def watch() -> float:
-        return sum(_pulse(folder / PULSE) for folder in distinct)
+        return sum(_pulse(folder / PULSE) for folder in jobs)
 
-    with StepProgress(
-        "train", len(todo), quiet=driver.quiet, unit="tokens", watch=watch
-    ) as progress:
+    with StepProgress(step, len(todo), quiet=driver.quiet, unit="tokens", watch=watch) as progress:
         for number, _ in driver.engine.map(run_train, todo):
             progress.advance(todo[number].tokens, 0, {})
-    driver.folders |= dict.fromkeys(folders)
-    return folders

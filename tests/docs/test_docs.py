@@ -32,6 +32,8 @@ SECTIONS = {
     "corpus.dedup": recipe.DedupSpec,
     "corpus.dedup.minhash": recipe.MinhashSpec,
     "corpus.benchmarks.NAME": recipe.BenchmarkSpec,
+    "corpus.benchmarks.NAME.choices": recipe.ChoicesSpec,
+    "corpus.benchmarks.NAME.pairs": recipe.PairsSpec,
     "corpus.decontaminate": recipe.DecontaminateSpec,
     "corpus.heldout.SOURCE": recipe.HeldoutSpec,
     "corpus.tokenizer": recipe.TokenizerSpec,
@@ -39,6 +41,7 @@ SECTIONS = {
     "models.NAME.train": recipe.TrainModelSpec,
     "arms.NAME": recipe.ArmSpec,
     "train": recipe.TrainSpec,
+    "train.trunk": recipe.TrunkSpec,
     "evaluate": recipe.EvaluateSpec,
 }
 # Defaults that are words because what fills them in is not the model.

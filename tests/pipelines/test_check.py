@@ -70,6 +70,8 @@ def test_a_wrong_recipe_leaves_the_disk_as_it_was(tmp_path, monkeypatch):
         ("arms: {a: {select: {method: best}}}", "unknown method 'best'"),
         ("baseline: random\narms: {a: {select: {method: random, tokens: 9}}}", "no arm 'random'"),
         ("train: {proxy: huge, tokens: 9}", "no proxy 'huge'"),
+        ("train: {proxy: d2, tokens: 9999, trunk: {arm: a, tokens: 9999}}", "no arm 'a'"),
+        ("train: {proxy: d2, tokens: 9999, trunk: {arm: a, tokens: 9}}", "less than one batch"),
         ("evaluate: {heldout: [web]}", "'web' has nothing held out"),
         ("refine: {}", "rewriting is not part of this version"),
         ("seed: seventeen", "valid integer"),

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 
 import pytest
 
+from curator.engine.driver import Driver
+from curator.engine.run import Inline
+from curator.errors import RecipeError
 from curator.identity import settings_of
 from curator.ledger import RECORD, Store
+from curator.recipe import TrainSpec, TrunkSpec
+from curator.train.checkpoint import read_record
 from curator.train.proxy import Proxy, Rates, find_proxy
 from pipelines import comparing, training
 from pipelines.comparing import EvaluateJob
-from pipelines.training import TrainJob, proxy_called, run_train
+from pipelines.training import TrainJob, proxy_called, run_train, train_arms
 from tests.support.mixtures import counting_documents, write_mixture
 
 SMALL = Proxy(depth=1, width=16, heads=2, context=16, batch_tokens=64, precision="fp32")
@@ -82,3 +88,57 @@ def test_an_evaluation_belongs_to_weights_and_to_the_code_that_measures(job, mon
     record["files"]["model.safetensors"] = "other weights"
     (folder / RECORD).write_text(json.dumps(record))
     assert measured.folder != before
+
+
+@pytest.fixture
+def driver(tmp_path):
+    return Driver(Store(tmp_path / "store"), Inline(1), quiet=True)
+
+
+@pytest.fixture
+def mixtures(tmp_path):
+    found = {"random": counting_documents(150), "chosen": counting_documents(90)}
+    return {arm: write_mixture(tmp_path / arm, texts) for arm, texts in found.items()}
+
+
+@pytest.fixture
+def branched(monkeypatch, mixtures):
+    monkeypatch.setattr(training, "find_proxy", lambda _: SMALL)
+    for mixture in mixtures.values():
+        (mixture / "tokenizer.json").write_text("{}")
+    trunk = {"arm": "random", "tokens": 640}
+    return TrainSpec(proxy="small", tokens=320, seeds=[1, 2], trunk=trunk)
+
+
+def test_all_arms_branch_from_the_one_trunk_of_their_seed(branched, mixtures, driver):
+    runs = train_arms(branched, mixtures, driver)
+
+    records = {arm: [read_record(run) for run in each] for arm, each in runs.items()}
+    trunks = [[run["trunk"]["identity"] for run in each] for each in records.values()]
+    assert trunks[0] == trunks[1]
+    assert len(set(trunks[0])) == 2
+    assert {run["tokens"] for each in records.values() for run in each} == {960}
+    assert len(driver.folders) == 2 + 4  # two trunks, two arms of two seeds
+
+
+def test_a_trunk_is_trained_again_only_for_a_branch_that_is_missing(branched, mixtures, driver):
+    runs = train_arms(branched, mixtures, driver)
+    jobs = training.jobs_of(branched, mixtures, driver.store)
+    for job in jobs:
+        shutil.rmtree(job.trunk.folder, ignore_errors=True)
+
+    assert train_arms(branched, mixtures, driver) == runs
+    assert not any(job.trunk.folder.exists() for job in jobs)
+
+    weights = (runs["chosen"][1] / "model.safetensors").read_bytes()
+    shutil.rmtree(runs["chosen"][1])
+    assert train_arms(branched, mixtures, driver) == runs
+    assert (runs["chosen"][1] / "model.safetensors").read_bytes() == weights
+    assert [job.trunk.folder.exists() for job in jobs] == [False, False, True, True]
+
+
+def test_a_trunk_on_no_arm_is_refused(branched, mixtures, driver):
+    lost = branched.model_copy(update={"trunk": TrunkSpec(arm="rundom", tokens=640)})
+
+    with pytest.raises(RecipeError, match="did you mean 'random'"):
+        train_arms(lost, mixtures, driver)
