@@ -132,7 +132,9 @@ def _descend(
         gained = np.where(better, value[live] - lower, 0.0)
         moved = live[better]
         quiet[live] = np.where(
-            better & (gained <= tolerance * value[live]), quiet[live] + 1, np.where(better, 0, quiet[live])
+            better & (gained <= tolerance * value[live]),
+            quiet[live] + 1,
+            np.where(better, 0, quiet[live]),
         )
         q[moved], value[moved] = trial[better], lower[better]
         gradient[moved], curvature[moved] = slope[better], bend[better]

@@ -105,6 +105,27 @@ def fit(
     )
 
 
+def held_out(
+    law: Law,
+    x: ArrayLike,
+    y: ArrayLike,
+    fold_n: np.ndarray,
+    *,
+    loss: Loss = "huber",
+    delta: float = 1e-3,
+    ridge: Mapping[str, tuple[float, float]] | None = None,
+) -> Floats:
+    """Return the curve (n,) at each point by a fit to the other folds, searched from `law`."""
+    x_nk = columns(law.form, x)
+    problem = _problem(law.form, x_nk, y, loss, delta, None, None, None, ridge)
+    start = law.form.inner(np.array([[law.parameters[name] for name in law.form.names]]))
+    folds = np.unique(fold_n)
+    kept = (fold_n != folds[:, None]).astype(np.float64)
+    found = descend(problem, np.repeat(start, len(folds), axis=0), kept, tolerance=1e-8)
+    curves = law.form.curve(found.q_Bp, x_nk)
+    return np.asarray(curves[np.searchsorted(folds, fold_n), np.arange(len(fold_n))])
+
+
 def _problem(
     form: Form,
     x_nk: Floats,
@@ -129,14 +150,18 @@ def _problem(
         text = f"the target of point {at} is {y_n[at]!r}: {kind} residuals want {wanted} targets; drop it"
         raise RecipeError(text)
     if y_n.size and np.ptp(y_n) <= 1e-12 * np.abs(y_n).max():
-        text = f"all {y_n.size} targets are {y_n[0]!r}: a constant has no law; measure other budgets"
+        text = (
+            f"all {y_n.size} targets are {y_n[0]!r}: a constant has no law; measure other budgets"
+        )
         raise RecipeError(text)
     ranges = {p.name: (p.low, p.high) for p in form.parameters}
     pulls = dict.fromkeys(ranges, (0.0, 1.0))
     for given in (bounds, {n: (v, v) for n, v in (fixed or {}).items()}):
         ranges |= _known(form, given or {})
     pulls |= _known(form, ridge or {})
-    edges = np.array([[p.inner(ranges[p.name][0]), p.inner(ranges[p.name][1])] for p in form.parameters])
+    edges = np.array(
+        [[p.inner(ranges[p.name][0]), p.inner(ranges[p.name][1])] for p in form.parameters]
+    )
     centers = np.array([p.inner(pulls[p.name][1]) for p in form.parameters])
     amounts = np.array([pulls[p.name][0] for p in form.parameters])
     return Problem(form, x_nk, y_n, edges[:, 0], edges[:, 1], loss, delta, kind, amounts, centers)
@@ -155,7 +180,9 @@ def _importance(weights: ArrayLike | None, points: int) -> Floats:
         return np.ones(points)
     given = np.asarray(weights, dtype=np.float64)
     if given.shape != (points,) or not np.isfinite(given).all() or (given < 0).any():
-        text = f"weights of shape {given.shape} for {points} points: give one finite number >= 0 each"
+        text = (
+            f"weights of shape {given.shape} for {points} points: give one finite number >= 0 each"
+        )
         raise RecipeError(text)
     return given
 

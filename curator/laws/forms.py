@@ -116,7 +116,13 @@ class Kaplan(Form):
         by_text = rest * beta * np.exp(text - inside)
         floors = np.broadcast_to(np.exp(floor), rest.shape)
         return floors + rest, np.stack(
-            [floors, by_size * ratio, by_size * size, by_text, rest * beta * inside - by_size * size],
+            [
+                floors,
+                by_size * ratio,
+                by_size * size,
+                by_text,
+                rest * beta * inside - by_size * size,
+            ],
             axis=2,
         )
 

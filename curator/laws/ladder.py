@@ -121,9 +121,7 @@ def fit_ladder(
     if ideal:
         losses, accuracies = np.append(losses, 0.0), np.append(accuracies, best)
         runs = [*runs, None]
-    second = fit(
-        Sigmoid(), losses, accuracies, runs=runs, loss="squares", draws=draws, seed=seed
-    )
+    second = fit(Sigmoid(), losses, accuracies, runs=runs, loss="squares", draws=draws, seed=seed)
     return Ladder(first, second)
 
 

@@ -108,7 +108,9 @@ class Law:
         if len(self.bootstrap):
             curves = self.form.curve(self.form.inner(self.bootstrap), x_nk)
             tails = [50 * (1 - confidence), 50 * (1 + confidence)]
-            low, high = mean + self.widening(confidence) * (np.percentile(curves, tails, axis=0) - mean)
+            low, high = mean + self.widening(confidence) * (
+                np.percentile(curves, tails, axis=0) - mean
+            )
         return Prediction(mean, np.minimum(low, mean), np.maximum(high, mean), self._beyond(x_nk))
 
     def interval(self, name: str, *, confidence: float = 0.95) -> tuple[float, float]:

@@ -7,12 +7,23 @@ own, and a law of d domains has d + 1.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
+from scipy.stats import rankdata
 
+from curator.errors import BudgetError, RecipeError
+from curator.laws.fit import fit, held_out
 from curator.laws.form import Floats, Form, Parameter
+from curator.laws.law import Law, Prediction
+
+DELTA = 0.02  # Huber's; olmix (allenai/regmixer) fits the same law with it
+# Against log residuals of about 1 % (variance 1e-4), 1e-4 allows the t a deviation of about one.
+RIDGES = (0.0, 1e-5, 1e-4, 1e-3)
+SUM_TOLERANCE = 5e-3  # published mixtures of 17 shares are rounded to three digits
 
 
 @dataclass(frozen=True)
@@ -57,6 +68,134 @@ class ExponentialMixing(Form):
             for strength in (1e-3, 1e-1, 10.0):
                 middle = log_above.mean()
                 gram = x_nk.T @ x_nk + strength * np.eye(x_nk.shape[1])
-                slopes = middle + np.linalg.solve(gram, x_nk.T @ (log_above - x_nk.sum(axis=1) * middle))
+                slopes = middle + np.linalg.solve(
+                    gram, x_nk.T @ (log_above - x_nk.sum(axis=1) * middle)
+                )
                 rows.append([floor, *np.clip(slopes, -19, 19)])
         return np.array(rows)
+
+
+@dataclass(frozen=True)
+class MixingLaw:
+    """One exponential law a target over the same domains.
+
+    Attributes:
+        laws: by target.
+        ridges: weight that drew each law's t together, chosen out of fold.
+        out_of_fold: rank correlation (Spearman) of targets with predictions by laws that did not
+            see them: what to trust a ranking by.
+        shares_nk: the mixtures that were fitted.
+    """
+
+    laws: Mapping[str, Law]
+    ridges: Mapping[str, float]
+    out_of_fold: Mapping[str, float]
+    shares_nk: Floats
+
+    def predict(self, shares: ArrayLike, target: str) -> Prediction:
+        """Return the target's loss predicted for mixtures (n, k), with intervals."""
+        return self.laws[target].predict(shares)
+
+    def distance(self, shares: ArrayLike) -> Floats:
+        """Return each mixture's distance (n,) to the nearest fitted one: half the sum of changes.
+
+        It is the share of the mixture that would have to move; far from all runs a law guesses.
+        """
+        asked = _shares(shares, self.shares_nk.shape[1])
+        moved = np.abs(asked[:, None, :] - self.shares_nk[None]).sum(axis=2)
+        return np.asarray(0.5 * moved.min(axis=1))
+
+
+def fit_mixing(
+    shares: ArrayLike,
+    losses: Mapping[str, ArrayLike],
+    *,
+    domains: Sequence[str],
+    ridges: Sequence[float] = RIDGES,
+    folds: int = 8,
+    delta: float = DELTA,
+    draws: int = 200,
+    seed: int = 0,
+) -> MixingLaw:
+    """Return the exponential law of each target, its ridge chosen out of fold.
+
+    Args:
+        shares: (n, k) mixtures, one run a row, in the order of `domains`.
+        losses: (n,) by target.
+        domains: names of the k domains.
+        ridges: weights to choose from; a ridge draws the t of all domains together, toward
+            "every domain teaches the same".
+        folds: parts of the runs that are held out in turn; runs are dealt in the order given.
+        delta: Huber's, on log residuals.
+        draws: bootstrap resamples of the runs.
+        seed: of the bootstrap.
+
+    Raises:
+        RecipeError: shares that are negative or do not sum to 1.
+        BudgetError: fewer than two runs a domain.
+    """
+    shares_nk = _shares(shares, len(domains))
+    if len(shares_nk) < 2 * len(domains):
+        text = (
+            f"{len(shares_nk)} runs for {len(domains)} domains: an exponential mixing law wants two "
+            f"a domain; add {2 * len(domains) - len(shares_nk)} runs or merge domains"
+        )
+        raise BudgetError(text)
+    form = ExponentialMixing(tuple(domains))
+    laws, chosen, ranked = {}, {}, {}
+    for target, loss in losses.items():
+        plain = fit(form, shares_nk, loss, delta=delta, draws=0)
+        ridge, ranked[target] = _choose(plain, shares_nk, loss, ridges, folds, delta)
+        pulls = _pulls(plain, shares_nk, ridge)
+        laws[target] = fit(form, shares_nk, loss, delta=delta, ridge=pulls, draws=draws, seed=seed)
+        chosen[target] = ridge
+    return MixingLaw(laws, chosen, ranked, shares_nk)
+
+
+def _shares(shares: ArrayLike, domains: int) -> Floats:
+    shares_nk = np.atleast_2d(np.asarray(shares, dtype=np.float64))
+    if shares_nk.shape[1] != domains:
+        text = f"mixtures of {shares_nk.shape[1]} shares for {domains} domains: give one share each"
+        raise RecipeError(text)
+    sums = shares_nk.sum(axis=1)
+    bad = ~(np.abs(sums - 1) <= SUM_TOLERANCE) | (shares_nk < 0).any(axis=1)
+    if bad.any():
+        at = int(np.argmax(bad))
+        text = (
+            f"mixture {at} sums to {sums[at]!r}: shares must be >= 0 and sum to 1; renormalize them"
+        )
+        raise RecipeError(text)
+    return shares_nk
+
+
+def _pulls(plain: Law, shares_nk: Floats, ridge: float) -> dict[str, tuple[float, float]]:
+    """Return a ridge toward the t that all domains would share: the plain fit's average."""
+    names = plain.form.names[1:]
+    center = float(np.average([plain.parameters[n] for n in names], weights=shares_nk.mean(axis=0)))
+    return dict.fromkeys(names, (ridge, center))
+
+
+def _choose(
+    plain: Law,
+    shares_nk: Floats,
+    loss: ArrayLike,
+    ridges: Sequence[float],
+    folds: int,
+    delta: float,
+) -> tuple[float, float]:
+    """Return the ridge of the least error out of fold, and its rank correlation there."""
+    target_n = np.asarray(loss, dtype=np.float64)
+    fold_n = np.arange(len(shares_nk)) % folds
+    best = (np.inf, 0.0, 0.0)
+    for ridge in ridges:
+        held = held_out(
+            plain, shares_nk, target_n, fold_n, delta=delta, ridge=_pulls(plain, shares_nk, ridge)
+        )
+        error = float(np.abs(np.log(held) - np.log(target_n)).mean())
+        best = min(best, (error, ridge, rank_correlation(held, target_n)))
+    return best[1], best[2]
+
+
+def rank_correlation(a_n: Floats, b_n: Floats) -> float:
+    """Return Spearman's correlation, ties at their mean rank."""
+    return float(np.corrcoef(rankdata(a_n), rankdata(b_n))[0, 1])
