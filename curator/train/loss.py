@@ -14,8 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-CAP = 15.0  # logits stay inside (-15, 15); modded-nanogpt track 3: 15 z / sqrt(z^2 + 225)
-LOGIT_ROWS = 128  # on CPU; measured: 32 rows 44 ms, 64 36, 128 and 256 34
+from curator.train import kernels
+from curator.train.kernels import CAP
+
+LOGIT_ROWS = 128  # on CPU
 
 
 def mean_loss(
@@ -49,13 +51,7 @@ def mean_loss(
 
 
 class CappedCrossEntropy(torch.autograd.Function):
-    """Weighted cross-entropy in nats of capped logits, a few rows at a time, gradient included.
-
-    The cap bounds logits, so exp cannot overflow and no row maximum is needed. Logits are in
-    bits because exp2 is three times as fast as exp here (AVX-512: 0.29 against 0.95 ns each).
-    Two work areas are reused for all rows: fresh 4 MB results cost more in page faults than in
-    arithmetic (75 ms a step of 2,048 tokens against 34).
-    """
+    """Weighted cross-entropy in nats of capped logits, a few rows at a time, gradient included."""
 
     @staticmethod
     def forward(
@@ -72,18 +68,15 @@ class CappedCrossEntropy(torch.autograd.Function):
         hidden, head = hidden_NC.to(compute), head_VC.to(compute)
         hidden_gradient = torch.empty_like(hidden)
         head_gradient = torch.zeros_like(head_VC)
-        areas = hidden_NC.new_empty((2, min(rows, count), len(head)))
-        total = hidden_NC.new_zeros((), dtype=torch.float64)
+        slopes = kernel_slopes if kernels.usable(hidden, head) else torch_slopes
+        total = torch.zeros((), dtype=torch.float64, device=hidden.device)
         for start in range(0, count, rows):
             part = slice(start, start + rows)
-            bits, slope = areas[:, : len(targets_N[part])]
-            total += loss_gradient_(
-                hidden[part] @ head.T, targets_N[part], shares_N[part], bits, slope, z_loss
-            )
-            gradient = bits.to(compute)
-            torch.mm(gradient, head, out=hidden_gradient[part])
-            head_gradient += gradient.T @ hidden[part]
-        ctx.save_for_backward(hidden_gradient.float(), head_gradient)
+            loss, slope = slopes(hidden[part] @ head.T, targets_N[part], shares_N[part], z_loss)
+            total += loss
+            torch.mm(slope, head, out=hidden_gradient[part])
+            head_gradient += slope.T @ hidden[part]
+        ctx.save_for_backward(hidden_gradient.to(hidden_NC.dtype), head_gradient)
         return total.float()
 
     @staticmethod
@@ -93,27 +86,33 @@ class CappedCrossEntropy(torch.autograd.Function):
         return hidden_gradient * upstream[0], head_gradient * upstream[0], None, None, None, None
 
 
-def loss_gradient_(
-    raw_NV: Tensor,
-    targets_N: Tensor,
-    shares_N: Tensor,
-    bits: Tensor,
-    slope: Tensor,
-    z_loss: float,
-) -> Tensor:
-    """Return the loss in nats summed by shares; `bits` ends as its gradient by the raw logits.
+def kernel_slopes(
+    raw_NV: Tensor, targets_N: Tensor, shares_N: Tensor, z_loss: float
+) -> tuple[Tensor, Tensor]:
+    """Return the loss summed by shares and its gradient by the raw logits, which it overwrites."""
+    area = torch.empty((2, raw_NV.shape[1]))
+    losses = torch.empty(len(raw_NV), dtype=torch.float64)
+    kernels.cross_entropy(
+        kernels.array_of(raw_NV),
+        targets_N.numpy(),
+        shares_N.numpy(),
+        z_loss,
+        area.numpy(),
+        losses.numpy(),
+    )
+    return losses.sum(), raw_NV
 
-    Args:
-        raw_NV: logits before the cap.
-        targets_N: the wanted token of each row.
-        shares_N: float32 weight of each row in the sum.
-        bits: (N, V) float32 work area.
-        slope: (N, V) float32 work area.
-        z_loss: weight of the squared log of the sum.
+
+def torch_slopes(
+    raw_NV: Tensor, targets_N: Tensor, shares_N: Tensor, z_loss: float
+) -> tuple[Tensor, Tensor]:
+    """Return as `kernel_slopes`, by torch's own operations: for a GPU.
+
+    The cap bounds logits, so exp cannot overflow and no row maximum is needed.
     """
     target_N1, share_N1 = targets_N[:, None], shares_N[:, None]
-    bits.copy_(raw_NV)
-    cap_(bits, slope)
+    bits = raw_NV.float()
+    slope = cap_(bits)
     wanted = bits.gather(1, target_N1)
     mass = bits.exp2_().sum(1, keepdim=True)
     log_mass = mass.log2().mul_(math.log(2))
@@ -124,7 +123,7 @@ def loss_gradient_(
     # d/dz of CAP z (z^2 + CAP^2)^(-1/2) is (CAP r)^3, where r is the inverse root.
     slope.mul_(CAP)
     bits.mul_(slope).mul_(slope).mul_(slope)
-    return loss.sum(dtype=torch.float64)
+    return loss.sum(dtype=torch.float64), bits.to(raw_NV.dtype)
 
 
 def token_bits(
@@ -133,15 +132,24 @@ def token_bits(
     """Return -log2 p of each target, (N,) float32."""
     rows = logit_rows(hidden_NC)
     hidden, head = hidden_NC.to(compute), head_VC.to(compute)
-    found = []
-    for part, target in zip(
-        torch.split(hidden, rows), torch.split(targets_N[:, None], rows), strict=True
-    ):
-        bits = (part @ head.T).float()
-        cap_(bits, torch.empty_like(bits))
-        wanted = bits.gather(1, target)
-        found.append(bits.exp2_().sum(1, keepdim=True).log2_() - wanted)
-    return torch.cat(found)[:, 0]
+    bits_of = kernel_bits if kernels.usable(hidden, head) else torch_bits
+    parts = zip(torch.split(hidden, rows), torch.split(targets_N, rows), strict=True)
+    return torch.cat([bits_of(part @ head.T, targets) for part, targets in parts])
+
+
+def kernel_bits(raw_NV: Tensor, targets_N: Tensor) -> Tensor:
+    """Return -log2 p of each target under raw logits, (N,) float32."""
+    bits = torch.empty(len(raw_NV))
+    kernels.token_bits(kernels.array_of(raw_NV), targets_N.numpy(), bits.numpy())
+    return bits
+
+
+def torch_bits(raw_NV: Tensor, targets_N: Tensor) -> Tensor:
+    """Return as `kernel_bits`, by torch's own operations."""
+    bits = raw_NV.float()
+    cap_(bits)
+    wanted = bits.gather(1, targets_N[:, None])
+    return (bits.exp2_().sum(1, keepdim=True).log2_() - wanted)[:, 0]
 
 
 def logit_rows(hidden_NC: Tensor) -> int:
@@ -149,7 +157,8 @@ def logit_rows(hidden_NC: Tensor) -> int:
     return LOGIT_ROWS if hidden_NC.device.type == "cpu" else 64 * LOGIT_ROWS
 
 
-def cap_(bits: Tensor, inverse: Tensor) -> None:
-    """Turn raw logits z in `bits` into capped ones times log2(e), (z^2 + CAP^2)^(-1/2) beside."""
-    torch.addcmul(bits.new_tensor(CAP**2), bits, bits, out=inverse)
-    bits.mul_(inverse.rsqrt_()).mul_(CAP / math.log(2))
+def cap_(bits: Tensor) -> Tensor:
+    """Turn raw logits z in `bits` into capped ones times log2(e); return (z^2 + CAP^2)^(-1/2)."""
+    inverse = torch.addcmul(bits.new_tensor(CAP**2), bits, bits).rsqrt_()
+    bits.mul_(inverse).mul_(CAP / math.log(2))
+    return inverse

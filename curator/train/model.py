@@ -12,24 +12,83 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from curator.identity import fingerprint
+from curator.train import kernels
+from curator.train.attention import attend, rotary_angles
 from curator.train.loss import mean_loss, token_bits
 from curator.train.proxy import Shape
 
-QUERY_KEY_GAIN = 1.2  # on each of query and key after their norm; nanochat/gpt.py
-ROTARY_BASE = 10_000.0  # Su et al. 2021, arXiv:2104.09864, section 3.3
 EMBEDDING_STD = 0.8  # nanochat/gpt.py; the head's standard deviation is 0.001 there
 HEAD_STD = 0.001
 
 
-def norm(x: Tensor) -> Tensor:
-    """Return `x` with a root mean square of 1 along its last axis; no learned gain."""
-    return functional.rms_norm(x, (x.shape[-1],))
+class Norm(torch.autograd.Function):
+    """RMS norm over the last axis in one pass each way, on a CPU."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, dtype: torch.dtype) -> Tensor:
+        """Return `x` with a root mean square of 1, in `dtype`."""
+        rows = x.contiguous().flatten(0, -2)
+        out, inverses = torch.empty_like(rows, dtype=dtype), torch.empty(len(rows))
+        arrays = [kernels.array_of(part) for part in (rows, out, inverses)]
+        kernels.normalize(arrays[0], kernels.EPSILON, *arrays[1:])
+        ctx.save_for_backward(rows, inverses)
+        return out.view(x.shape)
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, None]:
+        """Return the gradient by `x`."""
+        rows, inverses = ctx.saved_tensors
+        gradient = upstream[0].contiguous()
+        out = torch.empty_like(rows)
+        kernels.normalize_gradient(
+            *map(kernels.array_of, (gradient.view(rows.shape), rows, inverses, out))
+        )
+        return out.view(gradient.shape), None
+
+
+class SquarePositive(torch.autograd.Function):
+    """max(x, 0)^2 in one pass each way, on a CPU."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        """Return max(x, 0)^2."""
+        x, out = x.contiguous(), torch.empty_like(x)
+        kernels.square_positive(kernels.array_of(x.flatten()), kernels.array_of(out.flatten()))
+        ctx.save_for_backward(x)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> Tensor:
+        """Return the gradient by `x`."""
+        (x,) = ctx.saved_tensors
+        out = torch.empty_like(x)
+        kernels.square_positive_gradient(
+            *(kernels.array_of(part.flatten()) for part in (upstream[0].contiguous(), x, out))
+        )
+        return out
+
+
+def norm(x: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Return `x` with a root mean square of 1 along its last axis, no learned gain, in `dtype`."""
+    if kernels.usable(x):
+        found: Tensor = Norm.apply(x, dtype)  # type: ignore[no-untyped-call]
+        return found
+    return functional.rms_norm(x, (x.shape[-1],)).to(dtype)
+
+
+def square_positive(x: Tensor) -> Tensor:
+    """Return max(x, 0)^2: the squared ReLU of So et al. 2021, arXiv:2109.08668."""
+    if kernels.usable(x):
+        found: Tensor = SquarePositive.apply(x)  # type: ignore[no-untyped-call]
+        return found
+    return functional.relu(x).square()
 
 
 class Matrix(nn.Linear):
@@ -40,23 +99,8 @@ class Matrix(nn.Linear):
         self.compute = compute
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return x W^T as float32."""
-        product = functional.linear(x.to(self.compute), self.weight.to(self.compute))
-        return product.float()
-
-
-def rotary_angles(context: int, head_width: int) -> Tensor:
-    """Return cos and sin of the rotary angles, (2, T, D/2) float32."""
-    frequency = ROTARY_BASE ** (-torch.arange(0, head_width, 2, dtype=torch.float32) / head_width)
-    angle = torch.outer(torch.arange(context, dtype=torch.float32), frequency)
-    return torch.stack((angle.cos(), angle.sin()))
-
-
-def rotate(x_BHTD: Tensor, angles: Tensor) -> Tensor:
-    """Return `x` turned by its position: half-split pairs, as nanochat does."""
-    first, second = x_BHTD.chunk(2, dim=-1)
-    cos, sin = angles[0], angles[1]
-    return torch.cat((first * cos - second * sin, first * sin + second * cos), dim=-1)
+        """Return x W^T in `compute`."""
+        return functional.linear(x.to(self.compute), self.weight.to(self.compute))
 
 
 class Attention(nn.Module):
@@ -73,26 +117,13 @@ class Attention(nn.Module):
 
     def forward(self, x_BTC: Tensor, angles: Tensor, mask: Tensor | None) -> Tensor:
         """Return what each position gathers from those before it, (B, T, C)."""
-        size, length, width = x_BTC.shape
-        query, key, value = (
-            part(x_BTC).view(size, length, self.heads, -1).transpose(1, 2)
-            for part in (self.query, self.key, self.value)
+        compute = self.out.compute
+        three = torch.cat((self.query.weight, self.key.weight, self.value.weight))
+        projected = functional.linear(x_BTC.to(compute), three.to(compute))
+        gathered: Tensor = self.out(
+            attend(projected.view(*x_BTC.shape[:2], 3, self.heads, -1), angles, mask)
         )
-        # RMS is unchanged by rotation, so normalizing first or last is the same.
-        query, key = norm(rotate(query, angles)), norm(rotate(key, angles))
-        scale = QUERY_KEY_GAIN**2 / math.sqrt(width // self.heads)
-        dtype = self.out.compute if x_BTC.is_cuda else torch.float32
-        # On CPU the float32 kernel is the faster one (6.8 ms against 9.8 for 8 x 2 x 256 x 32).
-        gathered = functional.scaled_dot_product_attention(
-            query.to(dtype),
-            key.to(dtype),
-            value.to(dtype),
-            mask,
-            is_causal=mask is None,
-            scale=scale,
-        )
-        joined: Tensor = self.out(gathered.transpose(1, 2).reshape(size, length, width))
-        return joined
+        return gathered
 
 
 class Mlp(nn.Module):
@@ -108,7 +139,7 @@ class Mlp(nn.Module):
         """Return the block's update, (B, T, C)."""
         raised = self.up(x_BTC)
         if self.gate is None:
-            hidden = functional.relu(raised).square()  # So et al. 2021, arXiv:2109.08668
+            hidden = square_positive(raised)
         else:
             hidden = functional.silu(self.gate(x_BTC)) * raised  # Shazeer 2020, arXiv:2002.05202
         lowered: Tensor = self.down(hidden)
@@ -149,9 +180,10 @@ class Block(nn.Module):
         self, x_BTC: Tensor, angles: Tensor, mask: Tensor | None, drop: Drop | None
     ) -> Tensor:
         """Return the stream after this block, (B, T, C)."""
-        attended = self.attention(norm(x_BTC), angles, mask)
+        compute = self.mlp.up.compute
+        attended = self.attention(norm(x_BTC, compute), angles, mask)
         x_BTC = x_BTC + (attended if drop is None else drop(attended))
-        raised = self.mlp(norm(x_BTC))
+        raised = self.mlp(norm(x_BTC, compute))
         updated: Tensor = x_BTC + (raised if drop is None else drop(raised))
         return updated
 
@@ -206,7 +238,7 @@ class Gpt(nn.Module):
         *,
         chance: torch.Generator | None = None,
     ) -> Tensor:
-        """Return the last hidden state, normalized, (B, T, C).
+        """Return the last hidden state, normalized, (B, T, C) in `compute`.
 
         Args:
             tokens_BT: int64, T at most `shape.context`.
@@ -218,7 +250,7 @@ class Gpt(nn.Module):
         x_BTC = norm(self.embedding(tokens_BT))
         for block in self.blocks:
             x_BTC = block(x_BTC, angles, mask, drop)
-        return norm(x_BTC)
+        return norm(x_BTC, self.compute)
 
     def loss(
         self,

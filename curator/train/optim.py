@@ -40,8 +40,13 @@ def orthogonalize(stack: Tensor) -> Tensor:
 class Muon:
     """Muon over matrices of any shapes, with Nesterov momentum and decoupled weight decay."""
 
-    def __init__(self, weights: Mapping[str, nn.Parameter], rates: Rates) -> None:
-        self.rates = rates
+    def __init__(
+        self,
+        weights: Mapping[str, nn.Parameter],
+        rates: Rates,
+        compute: torch.dtype = torch.float32,
+    ) -> None:
+        self.rates, self.compute = rates, compute
         self.weights = dict(weights)
         self.momenta = {name: torch.zeros_like(weight) for name, weight in weights.items()}
         self.stacks: dict[tuple[int, int], list[str]] = {}
@@ -65,7 +70,7 @@ class Muon:
         momentum.lerp_(gradient, 1 - self.rates.momentum)
         direction = gradient.lerp(momentum, self.rates.momentum)
         wide = direction.mT if direction.shape[0] > direction.shape[1] else direction
-        return wide.bfloat16() if wide.is_cuda else wide
+        return wide.to(self.compute)
 
     def _move(self, weight: nn.Parameter, update: Tensor, rate: float) -> None:
         rows, columns = weight.shape
@@ -85,7 +90,9 @@ class Optimizer:
             {"params": [named[name]], "lr": rate, "peak": rate, "weight_decay": 0.0}
             for name, rate in outer.items()
         ]
-        self.muon = Muon(matrices if rates.optimizer == "muon" else {}, rates)
+        # What products are made in: the rule was made for bfloat16 (KellerJordan/Muon muon.py).
+        compute = getattr(model, "compute", torch.float32)
+        self.muon = Muon(matrices if rates.optimizer == "muon" else {}, rates, compute)
         if rates.optimizer == "adamw":
             group = {"params": [*matrices.values()], "lr": rates.matrix, "peak": rates.matrix}
             groups.append({**group, "weight_decay": rates.weight_decay})

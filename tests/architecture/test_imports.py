@@ -31,7 +31,7 @@ HEAVY_AT_HOME = {
     "curator.engine.on_ray": {"ray"},
     "curator.text": {"numba"},
     "curator.dedup": {"numba", "scipy"},
-    "curator.train": {"torch"},
+    "curator.train": {"torch", "numba"},
     "curator.train.modeling_proxy": {"transformers"},  # travels alone: curator never imports it
     "curator.evaluate": {"torch", "scipy"},
     "curator.laws": {"scipy"},
