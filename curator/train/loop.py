@@ -29,6 +29,7 @@ from curator.train.checkpoint import (
     save_checkpoint,
     save_weights,
 )
+from curator.train.group import Alone, Group
 from curator.train.loader import Batches, Mixture, open_mixture
 from curator.train.model import Gpt, document_mask, dropout_chance
 from curator.train.optim import Optimizer
@@ -84,6 +85,7 @@ def train(
     as_trunk: bool = False,
     device: str = "cpu",
     threads: int = 1,
+    group: Group | None = None,
     checkpoint_seconds: float = 30.0,
     progress: Callable[[Progress], None] | None = None,
 ) -> RunRecord:
@@ -104,6 +106,7 @@ def train(
         as_trunk: hold the rate to the end and keep what branches begin from.
         device: "cpu", "cuda", "cuda:1".
         threads: of torch; a process has one setting, and one thread is the reproducible one.
+        group: the processes that train it together, `curator.train.distributed`; None: this one.
         checkpoint_seconds: at most this much work is lost by a cut; 0: a checkpoint every step.
         progress: called after every step.
 
@@ -119,7 +122,9 @@ def train(
     opened = open_mixture(mixture)
     seeds = Seeds(seed, order_seed, seed if dropout_seed is None else dropout_seed)
     trunk = None if start is None else open_trunk(start, opened, proxy, seeds)
-    run = _Run(opened, proxy, steps, seeds, Path(out), trunk, as_trunk, device, threads)
+    run = _Run(
+        opened, proxy, steps, seeds, Path(out), trunk, as_trunk, device, threads, group or Alone()
+    )
     existing = read_record(out)
     if existing is not None:
         if existing["identity"] != run.identity:
@@ -142,6 +147,7 @@ class _Run:
     as_trunk: bool
     device: str
     threads: int
+    group: Group
 
     @property
     def precision(self) -> str:
@@ -163,7 +169,7 @@ class _Run:
                 "mixture": self.mixture.identity(),
                 "steps": self.steps,
                 "seeds": [self.seeds.init, self.seeds.order],
-                "dropout_seed": self.seeds.dropout if self.proxy.dropout else None,
+                "dropout": [self.seeds.dropout, self.group.size] if self.proxy.dropout else None,
                 "trunk": self.trunk and self.trunk.record["identity"],
                 "as_trunk": self.as_trunk,
             }
@@ -175,13 +181,15 @@ class _Run:
         """Train from the start or the last checkpoint, write weights and record."""
         self.out.mkdir(parents=True, exist_ok=True)
         model, optimizer, position = self._begin()
+        self.group.agree(position.step)
         resumed, began = position.step, time.perf_counter()
         saved = began
         batches = self._batches()
         while position.step < self.steps and not broken(position.losses):
             loss = self._step(model, optimizer, batches, position.step)
             position.losses.append(loss)
-            if time.perf_counter() - saved >= checkpoint_seconds and position.step < self.steps:
+            due = time.perf_counter() - saved >= checkpoint_seconds and position.step < self.steps
+            if due and self.group.is_writer:
                 save_checkpoint(self.out / CHECKPOINT, self.identity, position, model, optimizer)
                 saved = time.perf_counter()
             if progress is not None:
@@ -190,7 +198,7 @@ class _Run:
                 progress(Progress(position.step, self.steps, loss, speed))
         seconds = time.perf_counter() - began
         speed = (position.step - resumed) * batches.batch_tokens / seconds
-        if self.as_trunk:
+        if self.as_trunk and self.group.is_writer:
             save_checkpoint(self.out / TRUNK, self.identity, position, model, optimizer)
         return self._write(model, batches, position, seconds, speed)
 
@@ -228,23 +236,26 @@ class _Run:
 
     def _step(self, model: Gpt, optimizer: Optimizer, batches: Batches, step: int) -> float:
         """Return the loss of one step, in nats a token, after moving the weights."""
-        inputs, targets = (torch.from_numpy(part).to(self.device) for part in batches.batch(step))
+        inputs, targets = (
+            torch.from_numpy(self.group.rows(part)).to(self.device) for part in batches.batch(step)
+        )
         mask = chance = None
         if self.proxy.document_mask:
             mask = document_mask(inputs, self.mixture.bos_id)
         if self.proxy.dropout:
             # A branch's dropout goes on where its trunk's stopped.
-            chance = dropout_chance(self.seeds.dropout, self.steps_before + step, self.device)
+            own = self.seeds.dropout * self.group.size + self.group.rank
+            chance = dropout_chance(own, self.steps_before + step, self.device)
         loss = model.loss(inputs, targets, mask, chance=chance)
-        loss.backward()  # type: ignore[no-untyped-call]
+        mean = self.group.backward(model, loss, weight=targets.numel())
         optimizer.step(self._factor(step))
-        return loss.item()
+        return mean
 
     def _write(
         self, model: Gpt, batches: Batches, position: Position, seconds: float, speed: float
     ) -> RunRecord:
         reason = failure(position.losses, None if self.trunk is None else self.trunk.first_loss)
-        if not reason:
+        if not reason and self.group.is_writer:
             save_weights(self.out, model)
             self._keep_tokenizer()
             write_order(
@@ -282,12 +293,15 @@ class _Run:
             circumstances={
                 "device": self.device,
                 "threads": self.threads,
+                "processes": self.group.size,
                 "seconds": round(seconds, 3),
                 "tokens_per_second": round(speed),
             },
         )
-        write_record(self.out, record)
-        (self.out / CHECKPOINT).unlink(missing_ok=True)
+        if self.group.is_writer:
+            write_record(self.out, record)
+            (self.out / CHECKPOINT).unlink(missing_ok=True)
+        self.group.wait()
         return record
 
     def _keep_tokenizer(self) -> None:
