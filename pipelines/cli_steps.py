@@ -124,6 +124,52 @@ def compare(
     finish(compare_run_folders(runs, baseline, metric), as_json=as_json)
 
 
+def leaderboard(
+    recipes: Annotated[list[Path], typer.Argument(help="Recipes on one corpus, YAML files.")],
+    corpus: Annotated[
+        Path | None, typer.Option(help="A corpus file that stands in for each recipe's own.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=2, help="Of each arm: 1, 2, ... this.")] = 5,
+    tokens: Annotated[int, typer.Option(min=1, help="Tokens a run.")] = 1_000_000,
+    proxy: Annotated[str, typer.Option(help="A file of configs/proxies, or a depth: d2.")] = "d2",
+    baseline: Annotated[str, typer.Option(help="The arm to compare with [the recipes'].")] = "",
+    multiplier: Annotated[
+        bool,
+        typer.Option(
+            "--multiplier",
+            help="Train the baseline at 1/4, 1/2 and 2 times the tokens too (the cost of 2.75 "
+            "arms), and say how many times its tokens each arm is worth.",
+        ),
+    ] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="Print the cost and stop.")] = False,
+    store: StoreFolder = STORE,
+    out: Annotated[Path, typer.Option(help="The folder of the answer.")] = Path("runs/leaderboard"),
+    engine: Annotated[str, typer.Option(help="inline or ray.")] = "inline",
+    address: Annotated[str | None, typer.Option(help="Of a running Ray cluster.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes [all cores].")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Override every recipe: seed=17")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Compare the arms of several recipes on one corpus: the cost first, then a table and a page.
+
+    Every arm is trained alike from the same seeds and compared with one baseline, paired by seed.
+    Finished runs are served, so a killed leaderboard goes on, and a recipe that is added trains
+    its own arms only. Arms that several recipes have alike, such as the baseline, stand once.
+    """
+    from pipelines.leaderboard import Settings, run_leaderboard
+
+    finish(
+        run_leaderboard(
+            recipes, proxy=proxy, tokens=tokens, seeds=seeds, corpus=corpus, baseline=baseline,
+            settings=Settings(store, out, engine, address, workers, quiet=as_json),
+            assignments=set_ or [], multiplier=multiplier, plan_only=plan,
+        ),
+        as_json=as_json,
+    )  # fmt: skip
+
+
 def diff(
     one: Annotated[Path, typer.Argument(help="A run's folder.")],
     other: Annotated[Path, typer.Argument(help="Another's.")],
@@ -171,7 +217,7 @@ def new_scorer(
 
 def register(commands: typer.Typer) -> None:
     """Add the commands of this module to a command line."""
-    for command in (score, select, mix, export, train, compare, diff, gc):
+    for command in (score, select, mix, export, train, compare, leaderboard, diff, gc):
         commands.command()(command)
     new = typer.Typer(help="Begin something of your own.", no_args_is_help=True)
     new.command("scorer")(new_scorer)

@@ -68,6 +68,11 @@ def rewrite_report(folder: Path) -> Path:
     from pipelines.summarizing import file_name
 
     record = read_run(folder)
+    if "leaderboard" in record:
+        raise RecipeError(
+            f"{folder} holds a leaderboard; run `curator leaderboard` again with its recipes: what "
+            "is finished is served, and the page is written anew"
+        )
     recipe = Recipe.model_validate(record["recipe_content"])
     store = Store(Path(record["store"]))
     with store.writing():

@@ -1,12 +1,12 @@
 """How the report looks: one style sheet, one script of a few lines. Constants, no logic.
 
 Colors are CSS variables, so light, dark and print are three sets of values. Arms have the hues
-`--a0..6` (0, gray, is the baseline) and sources `--s0..9`; meaning never rests on color alone.
+`--a0..9` (0, gray, is the baseline) and sources `--s0..9`; meaning never rests on color alone.
 """
 
 from __future__ import annotations
 
-ARM_COLORS = 7
+ARM_COLORS = 10
 SOURCE_COLORS = 10
 
 STYLE = """
@@ -14,13 +14,13 @@ STYLE = """
 --fill:#f0f1ee;--accent:#2560b8;--good:#14734f;--bad:#b3312a;--even:#5b626b;--open:#8f5a00;
 --goodwash:#e2f2ea;--badwash:#fbe6e4;--evenwash:#ecedef;--openwash:#fbf0d9;
 --a0:#7d848d;--a1:#2367c9;--a2:#cf6a0c;--a3:#158466;--a4:#9a45b0;--a5:#bf3a4a;--a6:#7a6a10;
---s0:#4a78b5;--s1:#e0a04a;--s2:#5aa68c;--s3:#c56a6d;--s4:#8c79b8;--s5:#9bb25a;--s6:#6fb3cc;
+--a7:#0f7f93;--a8:#a3567f;--a9:#5b5fd0;--s0:#4a78b5;--s1:#e0a04a;--s2:#5aa68c;--s3:#c56a6d;--s4:#8c79b8;--s5:#9bb25a;--s6:#6fb3cc;
 --s7:#c98cb4;--s8:#a08060;--s9:#8d9399;--band:#eceee9}
 @media (prefers-color-scheme:dark){:root{--paper:#15171a;--card:#1c1f23;--ink:#e8e9ea;
 --soft:#a6adb5;--faint:#7d858e;--line:#32363c;--fill:#25292e;--accent:#7fb0f5;--good:#5fcf9f;
 --bad:#f28b82;--even:#a6adb5;--open:#e8b95a;--goodwash:#173528;--badwash:#402220;
 --evenwash:#2b2f34;--openwash:#3a2f17;--a0:#9aa1aa;--a1:#6ea5f5;--a2:#f0994a;--a3:#4cc3a0;
---a4:#cd8ae0;--a5:#f07f8c;--a6:#cdb94f;--s0:#6d9ad6;--s1:#e3ad62;--s2:#6cbfa3;--s3:#d98487;
+--a4:#cd8ae0;--a5:#f07f8c;--a6:#cdb94f;--a7:#4fc0d4;--a8:#dd94ba;--a9:#9b9ef7;--s0:#6d9ad6;--s1:#e3ad62;--s2:#6cbfa3;--s3:#d98487;
 --s4:#a795d3;--s5:#adc46c;--s6:#84c5dd;--s7:#d9a0c6;--s8:#b8977a;--s9:#a0a6ac;--band:#272c2f}}
 *{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%;scroll-behavior:smooth}
@@ -99,6 +99,10 @@ svg .axis{stroke:var(--line);stroke-width:1}svg .zero{stroke:var(--faint);stroke
 svg .pool{fill:var(--a0);opacity:.28}
 svg .step{fill:none;stroke:var(--c);stroke-width:1.8;stroke-linejoin:round}
 svg .seed{fill:none;stroke:var(--c);stroke-width:.8;opacity:.38}
+svg .band{fill:var(--c);opacity:.13;stroke:none}
+svg .point{fill:var(--c);stroke:var(--card);stroke-width:1.5}
+svg .whisker{stroke:var(--c);stroke-width:1.5}
+svg .loss{fill:var(--badwash)}svg .warn{fill:var(--bad)}
 svg .cut{stroke:var(--c);stroke-width:1.3;stroke-dasharray:4 3}
 svg .tagged{fill:var(--c);font-weight:600}
 .bar{display:flex;height:16px;border-radius:3px;overflow:hidden;background:var(--fill)}
@@ -114,6 +118,8 @@ td.error{min-width:180px}
 .heat td.h{text-align:right;padding:5px 10px;border-left:2px solid var(--card);
 background:color-mix(in srgb,var(--accent) calc(var(--v)*42%),var(--card))}
 .heat thead th.r{padding-right:10px}
+.effects td.e{text-align:right;padding:5px 10px;border-left:2px solid var(--card)}
+.beware{color:var(--bad);font-size:12.5px}p.beware{font-size:14px}
 .conserve{font-size:17px;margin:10px 0 8px;max-width:none}
 .conserve b{font-variant-numeric:tabular-nums}
 .track{position:relative;height:22px;min-width:150px}

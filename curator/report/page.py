@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from markupsafe import Markup
@@ -39,16 +39,26 @@ SECTIONS: tuple[tuple[str, str, Callable[[Report], Markup]], ...] = (
 
 def render(report: Report) -> str:
     """Return the whole page. Texts from documents are escaped, controls in them made visible."""
-    links = (tag("a", title, href=f"#{anchor}") for anchor, title, _ in SECTIONS)
+    parts = [(anchor, title, build(report)) for anchor, title, build in SECTIONS]
+    heading = f"{results.title(report)}: {report.name}"
+    foot = f"Made by curator from run {report.name}."
+    return document(heading, results.headline(report), parts, foot)
+
+
+def document(
+    title: str, headline: Markup, sections: Sequence[tuple[str, str, Markup]], foot: str
+) -> str:
+    """Return a page of sections (anchor, title, content) that needs nothing beside it."""
+    links = (tag("a", name, href=f"#{anchor}") for anchor, name, _ in sections)
     body = tag(
         "body",
-        tag("header", tag("div", results.headline(report))),
+        tag("header", tag("div", headline)),
         tag("nav", tag("div", *links), aria_label="Sections"),
-        tag("main", *(build(report) for _, _, build in SECTIONS)),
-        tag("footer", f"Made by curator from run {report.name}. The page loads nothing."),
+        tag("main", *(content for _, _, content in sections)),
+        tag("footer", f"{foot} The page loads nothing."),
         tag("script", Markup(SCRIPT)),
     )
-    return f"<!doctype html>\n{tag('html', _head(report), body, lang='en')}\n"
+    return f"<!doctype html>\n{tag('html', _head(title), body, lang='en')}\n"
 
 
 def write(report: Report, path: Path) -> None:
@@ -56,7 +66,7 @@ def write(report: Report, path: Path) -> None:
     write_atomically(path, render(report).encode())
 
 
-def _head(report: Report) -> Markup:
+def _head(title: str) -> Markup:
     digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
     return tag(
@@ -65,6 +75,6 @@ def _head(report: Report) -> Markup:
         tag("meta", http_equiv="Content-Security-Policy", content=policy),
         tag("meta", name_="viewport", content="width=device-width,initial-scale=1"),
         tag("meta", name_="color-scheme", content="light dark"),
-        tag("title", f"{results.title(report)}: {report.name}"),
+        tag("title", title),
         tag("style", Markup(STYLE)),
     )

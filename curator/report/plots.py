@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,13 +32,18 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 24, 40
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a plot: thin ones are single seeds, the others carry a label."""
+    """One line of a plot: thin ones are single seeds, the others carry a label.
+
+    `low` and `high`, where given, are the edges of a band around it, one value an x.
+    """
 
     label: str
     color: str
     xs: tuple[float, ...]
     ys: tuple[float, ...]
     thin: bool = False
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -79,23 +85,24 @@ def _y_axis(frame: Frame) -> Markup:
     lines = []
     for value, text in zip(ticks, frame.y_text(ticks), strict=True):
         y = frame.y.at(value)
-        lines.append(_rule(frame.x.start, y, frame.x.end, y, "axis"))
-        lines.append(_text(_LEFT - 7, y + 4, text, "end"))
-    return tag("g", *lines, _text(0, 8, frame.y_title, "start"))
+        lines.append(rule(frame.x.start, y, frame.x.end, y, "axis"))
+        lines.append(text_mark(_LEFT - 7, y + 4, text, "end"))
+    return tag("g", *lines, text_mark(0, 8, frame.y_title, "start"))
 
 
 def _x_axis(frame: Frame) -> Markup:
     ticks = frame.x.ticks(6)
     base = frame.y.start
     texts = [
-        _text(frame.x.at(value), base + 16, text, "middle")
+        text_mark(frame.x.at(value), base + 16, text, "middle")
         for value, text in zip(ticks, frame.x_text(ticks), strict=True)
     ]
     middle = (frame.x.start + frame.x.end) / 2
-    return tag("g", *texts, _text(middle, base + 34, frame.x_title, "middle"))
+    return tag("g", *texts, text_mark(middle, base + 34, frame.x_title, "middle"))
 
 
-def _rule(x1: float, y1: float, x2: float, y2: float, class_: str, style: str = "") -> Markup:
+def rule(x1: float, y1: float, x2: float, y2: float, class_: str, style: str = "") -> Markup:
+    """Return a straight line between two points."""
     return tag(
         "line",
         x1=f"{x1:g}",
@@ -107,7 +114,10 @@ def _rule(x1: float, y1: float, x2: float, y2: float, class_: str, style: str = 
     )
 
 
-def _text(x: float, y: float, text: str, anchor: str, class_: str = "", style: str = "") -> Markup:
+def text_mark(
+    x: float, y: float, text: str, anchor: str, class_: str = "", style: str = ""
+) -> Markup:
+    """Return text that starts, ends or has its middle at a point."""
     return tag(
         "text",
         text,
@@ -139,7 +149,7 @@ def histogram(
     shares = [_shares(pool), *(_shares(spread.counts) for spread in spreads)]
     top = max((max(each, default=0.0) for each in shares), default=0.0) or 1.0
     x, y = framed((edges[0], edges[-1]), (0.0, top * 1.12), log_x=log)
-    frame = Frame(x, y, title, "share of documents", y_text=_percent, x_text=_short)
+    frame = Frame(x, y, title, "share of documents", y_text=_percent, x_text=short_ticks)
     bars = [
         tag(
             "rect",
@@ -168,7 +178,7 @@ def _outline(spread: Spread, edges: Sequence[float], x: Axis, y: Axis) -> Markup
     for low, high, part in zip(edges, edges[1:], _shares(spread.counts), strict=False):
         points += [(x.at(low), y.at(part)), (x.at(high), y.at(part))]
     points.append((x.at(edges[-1]), y.start))
-    return _polyline(points, "step", spread.color, spread.label)
+    return polyline(points, "step", spread.color, spread.label)
 
 
 def _cuts(spreads: Sequence[Spread], x: Axis, y: Axis) -> list[Markup]:
@@ -178,12 +188,12 @@ def _cuts(spreads: Sequence[Spread], x: Axis, y: Axis) -> list[Markup]:
     for place, (spread, cut) in enumerate(cuts):
         at = x.at(min(max(cut, x.low), x.high))
         style = f"--c:{spread.color}"
-        marks.append(_rule(at, y.start, at, y.end, "cut", style))
+        marks.append(rule(at, y.start, at, y.end, "cut", style))
         if len(cuts) <= _CUT_TEXTS:
             leftward = at > (x.start + x.end) / 2
             text = f"{one_line(spread.label, LABEL)}: cut {plain(cut)}"
             end = (at - 5, "end") if leftward else (at + 5, "start")
-            marks.append(_text(end[0], y.end + 9 + 13 * place, text, end[1], "tagged", style))
+            marks.append(text_mark(end[0], y.end + 9 + 13 * place, text, end[1], "tagged", style))
     return marks
 
 
@@ -198,14 +208,14 @@ def curves(
 ) -> Markup:
     """Return lines over a shared x axis, the thick ones labeled at their right ends."""
     xs = [value for line in lines for value in line.xs]
-    tail = [value for line in lines for value in line.ys]
+    tail = [value for line in lines for value in (*line.ys, *line.low, *line.high)]
     low, high = padded(tail)
     if zero:
         low, high = min(low, 0.0), max(high, 0.0)
     x, y = framed((min(xs), max(xs)), (low, high), log_x=log_x, right=_room(lines))
-    frame = Frame(x, y, x_title, y_title, x_text=_short)
+    frame = Frame(x, y, x_title, y_title, x_text=short_ticks)
     drawn = [
-        _polyline(
+        polyline(
             [(x.at(a), y.at(b)) for a, b in zip(line.xs, line.ys, strict=True)],
             "seed" if line.thin else "step",
             line.color,
@@ -213,8 +223,17 @@ def curves(
         )
         for line in sorted(lines, key=lambda line: not line.thin)
     ]
-    base = [_rule(x.start, y.at(0.0), x.end, y.at(0.0), "zero")] if zero else []
-    return drawing(label, frame, *base, *drawn, *_end_labels(lines, x, y))
+    base = [rule(x.start, y.at(0.0), x.end, y.at(0.0), "zero")] if zero else []
+    bands = [_band(line, x, y) for line in lines if line.low]
+    return drawing(label, frame, *base, *bands, *drawn, *end_labels(lines, x, y))
+
+
+def _band(line: Line, x: Axis, y: Axis) -> Markup:
+    """Return the area between a line's lower and upper edge."""
+    upper = [(x.at(a), y.at(b)) for a, b in zip(line.xs, line.high, strict=True)]
+    lower = [(x.at(a), y.at(b)) for a, b in zip(line.xs, line.low, strict=True)]
+    path = " ".join(f"{px:g},{py:g}" for px, py in [*upper, *lower[::-1]])
+    return tag("polygon", points=path, class_="band", style=f"--c:{line.color}")
 
 
 def _room(lines: Sequence[Line]) -> int:
@@ -222,7 +241,7 @@ def _room(lines: Sequence[Line]) -> int:
     return 14 + 7 * min(LABEL, max((len(line.label) for line in lines if not line.thin), default=0))
 
 
-def _end_labels(lines: Sequence[Line], x: Axis, y: Axis) -> list[Markup]:
+def end_labels(lines: Sequence[Line], x: Axis, y: Axis) -> list[Markup]:
     """Return the labels of the thick lines, pushed apart so that none covers another."""
     thick = [(y.at(line.ys[-1]), line) for line in lines if not line.thin]
     ends = sorted(thick, key=lambda end: (end[0], end[1].label))
@@ -235,11 +254,12 @@ def _end_labels(lines: Sequence[Line], x: Axis, y: Axis) -> list[Markup]:
     for (_, line), height in zip(ends, heights, strict=True):
         style = f"--c:{line.color}"
         label = one_line(line.label, LABEL)
-        marks.append(_text(x.end + 6, height + 4 - overflow, label, "start", "tagged", style))
+        marks.append(text_mark(x.end + 6, height + 4 - overflow, label, "start", "tagged", style))
     return marks
 
 
-def _polyline(points: Sequence[tuple[float, float]], class_: str, color: str, label: str) -> Markup:
+def polyline(points: Sequence[tuple[float, float]], class_: str, color: str, label: str) -> Markup:
+    """Return a line through points, with its label as a tooltip."""
     path = " ".join(f"{px:g},{py:g}" for px, py in points)
     return tag("polyline", tag("title", label), points=path, class_=class_, style=f"--c:{color}")
 
@@ -248,18 +268,22 @@ def _percent(values: Sequence[float]) -> list[str]:
     return [f"{text} %" for text in tick_texts([100 * value for value in values])]
 
 
-def _short(values: Sequence[float]) -> list[str]:
+def short_ticks(values: Sequence[float]) -> list[str]:
+    """Return ticks as text, large ones with a letter: 10k, 2M."""
     if max((abs(value) for value in values), default=0) >= 1000:
         return [compact(value) for value in values]
     spread = len(values) > 1 and min(values) > 0 and max(values) >= 100 * min(values)
     return [plain(value) for value in values] if spread else tick_texts(values)
 
 
-def averaged(group: Sequence[Curve]) -> Curve:
-    """Return the mean of several curves on the x values of the first, as far as all reach."""
+def averaged(group: Sequence[Curve], how: Callable[..., Any] = np.mean) -> Curve:
+    """Return the mean of several curves on the x values of the first, as far as all reach.
+
+    `how` may be another summary over the curves: np.min, np.max.
+    """
     grid = _shared_grid(group)
     each = [np.interp(grid, xs, ys) for xs, ys in group]
-    return tuple(grid.tolist()), tuple(np.mean(each, axis=0).tolist())
+    return tuple(grid.tolist()), tuple(how(each, axis=0).tolist())
 
 
 def difference(curve: Curve, base: Curve) -> Curve:

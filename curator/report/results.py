@@ -112,10 +112,11 @@ def _facts(report: Report) -> Markup | None:
         found.append(("wall clock", figures.duration(report.seconds), ""))
     if not found:
         return None
-    return tag("dl", *(_fact(*each) for each in found), class_="facts")
+    return tag("dl", *(fact(*each) for each in found), class_="facts")
 
 
-def _fact(name: str, value: str, rest: str) -> Markup:
+def fact(name: str, value: str, rest: str) -> Markup:
+    """Return one named number of the top of a page."""
     return tag("div", tag("dt", name), tag("dd", value, " ", tag("small", rest) if rest else None))
 
 

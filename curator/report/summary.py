@@ -12,7 +12,7 @@ from curator.report.results import title
 from curator.report.tables import SEVERAL_ARMS
 from curator.report.visible import one_line
 
-_STYLES: dict[Verdict, str] = {
+STYLES: dict[Verdict, str] = {
     "better": "bold green",
     "worse": "bold red",
     "equivalent": "dim",
@@ -34,8 +34,8 @@ def summary(report: Report, path: str = "") -> RenderableType:
     return Group(*parts)
 
 
-def _table(*columns: str) -> Table:
-    """Return a table without lines.
+def borderless(*columns: str) -> Table:
+    """Return a table without lines for the terminal.
 
     A column whose name ends in ">" holds numbers, in "!" words that are never broken.
     """
@@ -53,7 +53,7 @@ def _table(*columns: str) -> Table:
 
 
 def _stages(report: Report) -> Table:
-    table = _table("stage!", "in>", "out>", "kept>", "time>", "dropped, most for")
+    table = borderless("stage!", "in>", "out>", "kept>", "time>", "dropped, most for")
     for stage in report.stages:
         table.add_row(
             Text(one_line(stage.name, 30)),
@@ -90,7 +90,7 @@ def _conservation(report: Report) -> Text:
 
 
 def _arms(report: Report) -> Table:
-    table = _table(
+    table = borderless(
         "arm", "selected by", "documents>", "tokens>", "trained>", "compute>", "time>", "most from"
     )
     for arm in report.arms:
@@ -126,7 +126,7 @@ def _comparison(report: Report) -> Table:
     base = one_line(report.baseline or "the baseline", 30)
     units = list(dict.fromkeys(line.unit for line in report.comparison))
     alone = f", {one_line(units[0], 20)}" if len(units) == 1 else ""
-    table = _table(
+    table = borderless(
         "metric", "arm!", f"minus {base}{alone}>", "95 % interval>", "verdict!", "seeds>"
     )
     by_unit = {
@@ -144,7 +144,7 @@ def _comparison(report: Report) -> Table:
             Text(one_line(line.arm, 30)),
             Text(figures.signed(line.effect, digits)),
             Text(interval),
-            Text(line.verdict, style=_STYLES[line.verdict]),
+            Text(line.verdict, style=STYLES[line.verdict]),
             Text(f"{line.seeds}{more}"),
         )
         previous = line.metric

@@ -40,6 +40,7 @@ GLOSSARY = {
     "shortfall": "Tokens that were asked of a source and that it could not give.",
     "containment": "Share of one document's word n-grams that also stand in another.",
     "proxy": "A small model trained to tell mixtures apart before money is spent on a large one.",
+    "multiplier": "How many times the tokens the baseline needs to be as good as the arm.",
     "manifest hash": "Names the selection by its contents: equal hashes, equal selections.",
 }
 

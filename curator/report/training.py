@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+import numpy as np
 from markupsafe import Markup
 
 from curator.report.content import LossCurve, Report
@@ -14,8 +15,11 @@ from curator.report.plots import Curve, Line, averaged, curves, difference
 from curator.report.tables import absent, arm_color, figure, legend, section
 
 
-def training(report: Report) -> Markup:
-    """Return the loss curves: each arm, and each arm's difference from the baseline."""
+def training(report: Report, *, bands: bool = False) -> Markup:
+    """Return the loss curves: each arm, and each arm's difference from the baseline.
+
+    With `bands`, seeds are shown as the band from the lowest to the highest, for many arms.
+    """
     if not any(_points(curve)[0] for curve in report.curves):
         return absent("training", "Training", "No proxies were trained.")
     report = replace(report, curves=tuple(c for c in report.curves if _points(c)[0]))
@@ -24,17 +28,18 @@ def training(report: Report) -> Markup:
     plots = [
         figure(
             "Training loss",
-            "mean over seeds; thin lines are single seeds",
+            f"mean over seeds; {'bands reach' if bands else 'thin lines are'} "
+            f"{'from the lowest to the highest' if bands else 'single seeds'}",
             curves(
                 f"Training loss of {', '.join(arms)} against tokens",
-                _loss_lines(report, arms),
+                _loss_lines(report, arms, bands=bands),
                 "tokens seen (logarithmic)",
                 "nats per token",
                 log_x=True,
             ),
         )
     ]
-    against = _difference_lines(report, arms)
+    against = _difference_lines(report, arms, bands=bands)
     if against:
         plots.append(
             figure(
@@ -65,27 +70,33 @@ def _points(curve: LossCurve) -> Curve:
     return tuple(x for x, _ in pairs), tuple(y for _, y in pairs)
 
 
-def _loss_lines(report: Report, arms: Iterable[str]) -> list[Line]:
+def _loss_lines(report: Report, arms: Iterable[str], *, bands: bool) -> list[Line]:
     lines = []
     for arm in arms:
-        color = arm_color(report, arm)
-        runs = [(curve, *_points(curve)) for curve in report.curves if curve.arm == arm]
-        lines += [Line(f"{arm}, seed {c.seed}", color, xs, ys, thin=True) for c, xs, ys in runs]
-        lines.append(Line(arm, color, *averaged([(xs, ys) for _, xs, ys in runs])))
+        runs = [(curve.seed, _points(curve)) for curve in report.curves if curve.arm == arm]
+        lines += _lines(arm, arm_color(report, arm), runs, bands=bands)
     return lines
 
 
-def _difference_lines(report: Report, arms: Iterable[str]) -> list[Line]:
+def _difference_lines(report: Report, arms: Iterable[str], *, bands: bool) -> list[Line]:
     base = {curve.seed: _points(curve) for curve in report.curves if curve.arm == report.baseline}
     lines = []
     for arm in arms:
-        color = arm_color(report, arm)
         paired = [
-            (curve.seed, *difference(_points(curve), base[curve.seed]))
+            (curve.seed, difference(_points(curve), base[curve.seed]))
             for curve in report.curves
             if curve.arm == arm != report.baseline and curve.seed in base
         ]
-        lines += [Line(f"{arm}, seed {seed}", color, xs, ys, thin=True) for seed, xs, ys in paired]
         if paired:
-            lines.append(Line(arm, color, *averaged([(xs, ys) for _, xs, ys in paired])))
+            lines += _lines(arm, arm_color(report, arm), paired, bands=bands)
     return lines
+
+
+def _lines(arm: str, color: str, runs: Sequence[tuple[int, Curve]], *, bands: bool) -> list[Line]:
+    """Return an arm's mean curve, with its seeds as a band around it or as thin lines."""
+    each = [curve for _, curve in runs]
+    if bands:
+        low, high = (averaged(each, how)[1] for how in (np.min, np.max))
+        return [Line(arm, color, *averaged(each), low=low, high=high)]
+    single = [Line(f"{arm}, seed {seed}", color, *curve, thin=True) for seed, curve in runs]
+    return [*single, Line(arm, color, *averaged(each))]

@@ -1,0 +1,72 @@
+"""A leaderboard in one screen of the terminal: places, effects, verdicts, cost."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from curator.report import figures
+from curator.report.content import Comparison
+from curator.report.leaderboard import multiple_words, title
+from curator.report.standings import Leaderboard, Standing, shared_text
+from curator.report.summary import STYLES, borderless
+from curator.report.tables import SEVERAL_ARMS
+from curator.report.visible import one_line
+
+
+def table_of(board: Leaderboard, path: str = "") -> RenderableType:
+    """Return what `curator leaderboard` prints at its end; `path` is where the page was written."""
+    lines = [line for each in board.standings for line in (each.headline, each.retention) if line]
+    digits = min(5, figures.decimals([line.effect for line in lines]))
+    beside = board.retention_metric not in ("", board.target_metric)
+    heads = ["", "arm!", f"{one_line(board.target_metric, 30)}>", "95 % interval>", "verdict!"]
+    heads += ["seeds>"]
+    heads += [f"{one_line(board.retention_metric, 30)}>", "!"] * beside
+    multiples = any(each.multiple for each in board.standings)
+    heads += ["multiplier>"] * multiples + ["selected>", "compute>", "hours>"]
+    table = borderless(*heads)
+    for each in sorted(board.standings, key=lambda each: (each.place, each.arm)):
+        table.add_row(*_row(each, board, digits, beside=beside, multiples=multiples))
+    unit = f"{lines[0].unit}, {lines[0].better} is better" if lines else ""
+    table.caption = f"minus {one_line(board.report.baseline, 40)}, {unit}. {SEVERAL_ARMS}"
+    table.caption_style, table.caption_justify = "dim", "left"
+    parts: list[RenderableType] = [Text(one_line(title(board), 200), style="bold"), Text(), table]
+    warned = [each for each in board.standings if each.warning]
+    parts += [Text(f"{one_line(e.arm, 40)} {e.warning}", style="red") for e in warned]
+    parts += [Text(line, style="dim") for line in (shared_text(board), *board.notes)]
+    if path:
+        parts += [Text(), Text("page: ").append(one_line(path, 400), style="underline")]
+    return Group(*parts)
+
+
+def _row(
+    each: Standing, board: Leaderboard, digits: int, *, beside: bool, multiples: bool
+) -> list[Text]:
+    arm = board.arm(each.arm)
+    cells = [Text(str(each.place)), Text(one_line(each.arm, 40))]
+    line = each.headline
+    if line is None:
+        cells += [Text("baseline", style="dim"), Text(""), Text(""), Text("")]
+    else:
+        seeds = f"{line.seeds}{f' of ~{line.seeds_to_decide}' if line.seeds_to_decide else ''}"
+        cells += [_effect(line, digits), _interval(line, digits), _verdict(line), Text(seeds)]
+    if beside:
+        held = each.retention
+        cells += [_effect(held, digits), _verdict(held)] if held else [Text(""), Text("")]
+    if multiples:
+        cells.append(Text(multiple_words(each.multiple) if each.multiple else ""))
+    flops = each.spent.flops + each.spent.scoring_flops
+    cells += [Text(figures.compact(arm.tokens)), Text(figures.flops(flops))]
+    return [*cells, Text(f"{each.spent.hours:.2g}")]
+
+
+def _effect(line: Comparison, digits: int) -> Text:
+    return Text(figures.signed(line.effect, digits))
+
+
+def _interval(line: Comparison, digits: int) -> Text:
+    return Text(f"[{figures.signed(line.low, digits)}, {figures.signed(line.high, digits)}]")
+
+
+def _verdict(line: Comparison) -> Text:
+    return Text(line.verdict, style=STYLES[line.verdict])
