@@ -21,9 +21,9 @@ from tokenizers import Tokenizer, processors
 
 from curator.errors import LedgerError
 from curator.shards import write_atomically
-from curator.train import model as ours
+from curator.train.attention import QUERY_KEY_GAIN, ROTARY_BASE
 from curator.train.checkpoint import RECORD, WEIGHTS, load_model, read_record
-from curator.train.loss import CAP
+from curator.train.kernels import CAP
 from curator.train.proxy import Shape
 from curator.train.tokenizer import FILE, bos_id, digest, load_tokenizer
 
@@ -89,8 +89,8 @@ def _config(shape: Shape) -> dict[str, Any]:
         "max_position_embeddings": shape.context,
         "arch": shape.arch,
         "logit_cap": CAP,
-        "query_key_gain": ours.QUERY_KEY_GAIN,
-        "rotary_base": ours.ROTARY_BASE,
+        "query_key_gain": QUERY_KEY_GAIN,
+        "rotary_base": ROTARY_BASE,
         "tie_word_embeddings": False,
         "use_cache": True,
     }
