@@ -122,7 +122,7 @@ def train(
     opened = open_mixture(mixture)
     seeds = Seeds(seed, order_seed, seed if dropout_seed is None else dropout_seed)
     trunk = None if start is None else open_trunk(start, opened, proxy, seeds)
-    run = _Run(
+    run = Run(
         opened, proxy, steps, seeds, Path(out), trunk, as_trunk, device, threads, group or Alone()
     )
     existing = read_record(out)
@@ -135,7 +135,7 @@ def train(
 
 
 @dataclass(frozen=True)
-class _Run:
+class Run:
     """The settings of one run, opened and checked."""
 
     mixture: Mixture
@@ -184,7 +184,7 @@ class _Run:
         self.group.agree(position.step)
         resumed, began = position.step, time.perf_counter()
         saved = began
-        batches = self._batches()
+        batches = self.batches()
         while position.step < self.steps and not broken(position.losses):
             loss = self._step(model, optimizer, batches, position.step)
             position.losses.append(loss)
@@ -200,7 +200,7 @@ class _Run:
         speed = (position.step - resumed) * batches.batch_tokens / seconds
         if self.as_trunk and self.group.is_writer:
             save_checkpoint(self.out / TRUNK, self.identity, position, model, optimizer)
-        return self._write(model, batches, position, seconds, speed)
+        return self.write(model, batches, position, seconds, speed)
 
     def _begin(self) -> tuple[Gpt, Optimizer, Position]:
         """Return model and optimizer as the next step needs them, and how many were done."""
@@ -217,7 +217,8 @@ class _Run:
             self.trunk.begin(model, optimizer)
         return model, optimizer, restore_checkpoint(checkpoint, self.identity, model, optimizer)
 
-    def _batches(self) -> Batches:
+    def batches(self) -> Batches:
+        """Return the batches that this run reads, by step."""
         return Batches(
             self.mixture,
             rows=self.proxy.batch_rows,
@@ -227,7 +228,7 @@ class _Run:
             after=self.trunk.read_share if self.trunk else 0.0,
         )
 
-    def _factor(self, step: int) -> float:
+    def factor(self, step: int) -> float:
         """Return what the highest rate is multiplied by at `step`."""
         schedule = self.proxy.schedule
         if self.trunk is not None:
@@ -248,12 +249,21 @@ class _Run:
             chance = dropout_chance(own, self.steps_before + step, self.device)
         loss = model.loss(inputs, targets, mask, chance=chance)
         mean = self.group.backward(model, loss, weight=targets.numel())
-        optimizer.step(self._factor(step))
+        optimizer.step(self.factor(step))
         return mean
 
-    def _write(
+    def write(
         self, model: Gpt, batches: Batches, position: Position, seconds: float, speed: float
     ) -> RunRecord:
+        """Return the run's record, written after its weights.
+
+        Args:
+            model: as the last step left it.
+            batches: what it read.
+            position: the loss of each step.
+            seconds: how long the steps of this process took.
+            speed: tokens a second.
+        """
         reason = failure(position.losses, None if self.trunk is None else self.trunk.first_loss)
         if not reason and self.group.is_writer:
             save_weights(self.out, model)

@@ -72,8 +72,8 @@ class CappedCrossEntropy(torch.autograd.Function):
         total = torch.zeros((), dtype=torch.float64, device=hidden.device)
         for start in range(0, count, rows):
             part = slice(start, start + rows)
-            loss, slope = slopes(hidden[part] @ head.T, targets_N[part], shares_N[part], z_loss)
-            total += loss
+            losses, slope = slopes(hidden[part] @ head.T, targets_N[part], shares_N[part], z_loss)
+            total += losses.sum()
             torch.mm(slope, head, out=hidden_gradient[part])
             head_gradient += slope.T @ hidden[part]
         ctx.save_for_backward(hidden_gradient.to(hidden_NC.dtype), head_gradient)
@@ -89,7 +89,7 @@ class CappedCrossEntropy(torch.autograd.Function):
 def kernel_slopes(
     raw_NV: Tensor, targets_N: Tensor, shares_N: Tensor, z_loss: float
 ) -> tuple[Tensor, Tensor]:
-    """Return the loss summed by shares and its gradient by the raw logits, which it overwrites."""
+    """Return each row's share x loss and its gradient by the raw logits, which it overwrites."""
     area = torch.empty((2, raw_NV.shape[1]))
     losses = torch.empty(len(raw_NV), dtype=torch.float64)
     kernels.cross_entropy(
@@ -100,7 +100,7 @@ def kernel_slopes(
         area.numpy(),
         losses.numpy(),
     )
-    return losses.sum(), raw_NV
+    return losses, raw_NV
 
 
 def torch_slopes(
@@ -123,7 +123,7 @@ def torch_slopes(
     # d/dz of CAP z (z^2 + CAP^2)^(-1/2) is (CAP r)^3, where r is the inverse root.
     slope.mul_(CAP)
     bits.mul_(slope).mul_(slope).mul_(slope)
-    return loss.sum(dtype=torch.float64), bits.to(raw_NV.dtype)
+    return loss[:, 0].double(), bits.to(raw_NV.dtype)
 
 
 def token_bits(

@@ -38,7 +38,10 @@ def orthogonalize(stack: Tensor) -> Tensor:
 
 
 class Muon:
-    """Muon over matrices of any shapes, with Nesterov momentum and decoupled weight decay."""
+    """Muon over matrices of any shapes, with Nesterov momentum and decoupled weight decay.
+
+    A weight of three axes is a stack of matrices, each turned alone.
+    """
 
     def __init__(
         self,
@@ -51,15 +54,16 @@ class Muon:
         self.momenta = {name: torch.zeros_like(weight) for name, weight in weights.items()}
         self.stacks: dict[tuple[int, int], list[str]] = {}
         for name, weight in weights.items():
-            rows, columns = weight.shape
+            rows, columns = weight.shape[-2:]
             self.stacks.setdefault((min(rows, columns), max(rows, columns)), []).append(name)
 
     @torch.no_grad()
     def step(self, factor: float) -> None:
         """Move every weight by the highest rate times `factor`."""
         for names in self.stacks.values():
-            turned = orthogonalize(torch.stack([self._direction(name) for name in names]))
-            for name, update in zip(names, turned, strict=True):
+            wide = torch.stack([self._direction(name) for name in names])
+            turned = orthogonalize(wide.flatten(0, -3))
+            for name, update in zip(names, turned.view_as(wide), strict=True):
                 self._move(self.weights[name], update, self.rates.matrix * factor)
 
     def _direction(self, name: str) -> Tensor:
@@ -69,11 +73,11 @@ class Muon:
             raise RecipeError(f"weight {name!r} has no gradient; call backward before step")
         momentum.lerp_(gradient, 1 - self.rates.momentum)
         direction = gradient.lerp(momentum, self.rates.momentum)
-        wide = direction.mT if direction.shape[0] > direction.shape[1] else direction
+        wide = direction.mT if direction.shape[-2] > direction.shape[-1] else direction
         return wide.to(self.compute)
 
     def _move(self, weight: nn.Parameter, update: Tensor, rate: float) -> None:
-        rows, columns = weight.shape
+        rows, columns = weight.shape[-2:]
         update = update.mT if rows > columns else update
         weight.mul_(1 - rate * self.rates.weight_decay)
         weight.add_(update, alpha=-rate * max(1.0, rows / columns) ** 0.5)

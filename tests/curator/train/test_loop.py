@@ -147,7 +147,7 @@ def test_a_mixture_can_be_passed_several_times(mixture, tmp_path):
 
 def test_a_run_that_meets_nan_is_marked_and_has_no_model(mixture, tmp_path, monkeypatch):
     broken = lambda self, model, optimizer, batches, step: math.nan if step == 3 else 4.0  # noqa: E731
-    monkeypatch.setattr(loop._Run, "_step", broken)
+    monkeypatch.setattr(loop.Run, "_step", broken)
 
     record = train(mixture, PROXY, tokens=640, **SEEDS, out=tmp_path / "run")
 
