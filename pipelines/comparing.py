@@ -1,76 +1,46 @@
-"""Proxies become evidence: bits per byte on text that none saw, paired by seed, with verdicts."""
+"""Proxies become evidence: what each got on text that none saw, paired by seed, with verdicts."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from curator.engine.driver import Driver
 from curator.engine.progress import StepProgress
-from curator.evaluate import VERSION
-from curator.identity import fingerprint
-from curator.ledger import Store, folder_digest
+from curator.ledger import Store
 from curator.recipe import Recipe
-from curator.shards import Shard, read_shard, write_atomically, write_shard
-from curator.stage import library_versions
+from curator.shards import Shard, write_atomically
+from pipelines.evaluating import (
+    HELDOUT,
+    EvaluateJob,
+    at_chance,
+    metrics_of,
+    run_evaluate,
+    sets_of,
+    texts_of,
+)
 from pipelines.splitting import Benchmark
 from pipelines.tokenizing import Tokens
-from pipelines.training import TOKENIZER, WEIGHTS, proxy_called
+from pipelines.training import proxy_called
 
 if TYPE_CHECKING:
     from curator.evaluate.statistics import Measurement
 
-EVALUATION = "evaluation"
-HELDOUT = "heldout"
 OPENED = "final_targets.json"
-Sets = tuple[tuple[str, Shard, tuple[str, ...]], ...]  # name, documents, sources (all if empty)
-
-
-@dataclass(frozen=True)
-class EvaluateJob:
-    """Measure one proxy on every set of texts."""
-
-    run: Path
-    sets: Sets
-    tokenizer: Path
-    store: Store
-
-    @property
-    def name(self) -> str:
-        """What errors call it."""
-        return f"evaluation of {self.run.name}"
-
-    @property
-    def identity(self) -> dict[str, Any]:
-        """Return what names the evaluation."""
-        sets = [[name, shard.digest, list(sources)] for name, shard, sources in self.sets]
-        return {
-            "version": VERSION,
-            "libraries": library_versions(("torch", "tokenizers")),
-            "run": folder_digest(self.run, (WEIGHTS, TOKENIZER)),
-            "sets": sets,
-        }
-
-    @property
-    def folder(self) -> Path:
-        """Where the result lies."""
-        return self.store.folder_path(EVALUATION, self.identity)
 
 
 @dataclass(frozen=True)
 class Evidence:
     """What was measured and what it says.
 
-    `bits` is arm -> metric -> one value a seed, bits per byte (lower is better); `effects` has one
-    row an arm and metric; `headline` is the metric that leads: the final target if there is one,
-    else the mean over held-out sources, else the first;
-    `texts` names what each metric was measured on, so that runs can be compared with each other.
+    `bits` is arm -> metric -> one value a seed, in the metric's unit; `effects` has one row an arm
+    and metric; `headline` is the metric that leads: the final target if there is one, else the
+    mean over held-out sources, else the first;
+    `texts` names what each metric was measured on, so that runs can be compared with each other;
+    `chance` is arm -> metrics that it does not lift above chance.
     """
 
     baseline: str
@@ -79,21 +49,11 @@ class Evidence:
     bits: Mapping[str, Mapping[str, list[float]]]
     effects: tuple[tuple[str, str, Any], ...]
     texts: Mapping[str, str]
+    chance: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
-
-def run_evaluate(job: EvaluateJob) -> Path:
-    """Write bits and bytes of every document of every set, and return the folder."""
-    from curator.evaluate.bits import bits_per_byte
-
-    def make(out: Path) -> None:
-        for number, (_, shard, sources) in enumerate(job.sets):
-            texts = read_shard(shard, ("doc_id", "source", "text"))
-            if sources:
-                texts = texts.filter(pc.is_in(texts["source"], pa.array(sources)))
-            measured = bits_per_byte(job.run, texts, job.tokenizer)
-            write_shard(measured, out / f"bits-{number}.arrow", name=f"bits-{number}")
-
-    return job.store.folder(EVALUATION, job.identity, make)
+    def at_chance(self, arm: str, metric: str) -> bool:
+        """Return whether neither an arm nor the baseline lifts a metric above chance."""
+        return all(metric in self.chance.get(name, ()) for name in (arm, self.baseline))
 
 
 def compare_arms(
@@ -107,7 +67,7 @@ def compare_arms(
     """Return the comparison of all arms with the baseline, None where nothing was measured."""
     if not proxies or recipe.evaluate is None or recipe.train is None:
         return None
-    sets = _sets(recipe, benchmarks, heldout)
+    sets = sets_of(recipe, benchmarks, heldout)
     if not sets:
         return None
     jobs = {
@@ -121,7 +81,7 @@ def compare_arms(
             progress.advance(1, 0, {})
     driver.folders |= dict.fromkeys(every)
     _record_opening(recipe, driver.store)
-    measured = {arm: _measurements(each, sets, tokens) for arm, each in jobs.items()}
+    measured = {arm: _measurements(each, tokens) for arm, each in jobs.items()}
     baseline = recipe.baseline or next(iter(proxies))
     if not measured[baseline]:
         return None
@@ -135,7 +95,8 @@ def compare_arms(
         tuple(recipe.train.seeds),
         bits,
         _effects(measured, baseline),
-        _texts(sets),
+        texts_of(sets, list(measured[baseline])),
+        {arm: at_chance([job.folder for job in each], sets) for arm, each in jobs.items()},
     )
 
 
@@ -146,29 +107,16 @@ def headline_of(final_target: str | None, metrics: Sequence[str]) -> str:
     return HELDOUT if HELDOUT in metrics else metrics[0]
 
 
-def _sets(recipe: Recipe, benchmarks: Mapping[str, Benchmark], heldout: Shard | None) -> Sets:
-    """Return every set of texts that the recipe evaluates on: name, documents, sources."""
-    wanted = recipe.evaluate
-    assert wanted is not None
-    names = [*wanted.benchmarks, *([wanted.final_target] if wanted.final_target else [])]
-    sets = [(name, benchmarks[name].items, ()) for name in dict.fromkeys(names)]
-    if heldout is None:
-        return tuple(sets)
-    held = [(f"{HELDOUT}/{source}", heldout, (source,)) for source in wanted.heldout]
-    return (*held, *sets)
-
-
-def _measurements(
-    jobs: list[EvaluateJob], sets: Sets, tokens: Tokens
-) -> dict[str, list[Measurement]]:
+def _measurements(jobs: Sequence[EvaluateJob], tokens: Tokens) -> dict[str, list[Measurement]]:
     """Return metric -> one measurement a seed; `heldout` is the mean over its sources."""
     from curator.evaluate.statistics import Measurement
 
     found: dict[str, list[Measurement]] = {}
-    texts = _texts(sets)
     for job in jobs:
         run = json.loads((job.run / "run.json").read_text())
-        for metric, value in _bits_per_byte(job, sets).items():
+        metrics = metrics_of(job.folder, job.sets)
+        texts = texts_of(job.sets, list(metrics))
+        for metric, value in metrics.items():
             measurement = Measurement(
                 seed=run["seed"],
                 value=value,
@@ -190,18 +138,6 @@ def window_of(run: Mapping[str, Any]) -> tuple[float, float] | None:
     return None if found is None else (float(found[0]), float(found[1]))
 
 
-def _bits_per_byte(job: EvaluateJob, sets: Sets) -> dict[str, float]:
-    """Return metric -> bits per byte of one proxy; sets without text have none."""
-    found = {}
-    for number, (name, _, _) in enumerate(sets):
-        table = read_shard(job.folder / f"bits-{number}.arrow")
-        size = pc.sum(table["bytes"]).as_py() or 0
-        if size:
-            found[name] = float(pc.sum(table["bits"]).as_py()) / size
-    held = [value for name, value in found.items() if name.startswith(f"{HELDOUT}/")]
-    return found | ({HELDOUT: sum(held) / len(held)} if len(held) > 1 else {})
-
-
 def _effects(
     measured: Mapping[str, Mapping[str, list[Measurement]]], baseline: str
 ) -> tuple[tuple[str, str, Any], ...]:
@@ -219,13 +155,6 @@ def _effects(
             effects = compare_all(arms, baseline, kind_of(metric))
             rows += [(arm, metric, effect) for arm, effect in effects.items()]
     return tuple(rows)
-
-
-def _texts(sets: Sets) -> dict[str, str]:
-    """Return metric -> the name of its text; a mean has a name made of those it averages."""
-    named = {name: fingerprint([shard.digest, sources]) for name, shard, sources in sets}
-    held = [text for name, text in named.items() if name.startswith(f"{HELDOUT}/")]
-    return named | ({HELDOUT: fingerprint(held)} if len(held) > 1 else {})
 
 
 def _record_opening(recipe: Recipe, store: Store) -> None:

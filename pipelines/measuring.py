@@ -132,7 +132,16 @@ def _rows(metric: str, arms: Mapping[str, Any], baseline: str) -> list[dict[str,
 
     measured = {name: _measurements(metric, arm) for name, arm in arms.items()}
     effects = compare_all(measured, baseline, kind_of(metric))
-    return [{"arm": name, "metric": metric, **asdict(effect)} for name, effect in effects.items()]
+    weak = [name for name, arm in arms.items() if metric in arm.get("at_chance", ())]
+    return [
+        {
+            "arm": name,
+            "metric": metric,
+            **asdict(effect),
+            "at_chance": name in weak and baseline in weak,
+        }
+        for name, effect in effects.items()
+    ]
 
 
 def _measurements(metric: str, arm: Mapping[str, Any]) -> list[Any]:
@@ -160,18 +169,30 @@ def _drawn(rows: Sequence[Mapping[str, Any]], baseline: str) -> Any:
     from rich.table import Table
     from rich.text import Text
 
+    from curator.evaluate.metrics import kind_of
+
     def words(text: str) -> Text:
         return Text(one_line(text, 200))
 
-    table = Table(title=words(f"against {baseline}, bits per byte: below 0 is better"))
-    for heading in ("metric", "arm", "effect", "95 % interval", "seeds", "verdict"):
-        text = heading in ("metric", "arm", "verdict")
-        table.add_column(heading, justify="left" if text else "right")
+    table = Table(title=words(f"each arm minus {baseline}"))
+    for heading in (
+        "metric",
+        "unit",
+        "better",
+        "arm",
+        "effect",
+        "95 % interval",
+        "seeds",
+        "verdict",
+    ):
+        number = heading in ("effect", "95 % interval", "seeds")
+        table.add_column(heading, justify="right" if number else "left")
     for row in rows:
-        needed = row["seeds_needed"]
+        needed, kind = row["seeds_needed"], kind_of(row["metric"])
         verdict = row["verdict"] + (f" ({needed} seeds would decide)" if needed else "")
         table.add_row(
-            words(row["metric"]), words(row["arm"]), f"{row['effect']:+.4f}",
-            f"{row['low']:+.4f} to {row['high']:+.4f}", str(row["n"]), verdict,
+            words(row["metric"]), kind.unit, kind.better, words(row["arm"]),
+            f"{row['effect']:+.4f}", f"{row['low']:+.4f} to {row['high']:+.4f}", str(row["n"]),
+            verdict + (", at chance" if row["at_chance"] else ""),
         )  # fmt: skip
     return table

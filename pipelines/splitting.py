@@ -6,9 +6,11 @@ the columns of a document, so learning, decontamination and evaluation read them
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,15 +20,27 @@ from curator.dedup.benchmarks import VERSION as ITEMS_VERSION
 from curator.dedup.benchmarks import read_benchmark
 from curator.engine.driver import Driver
 from curator.errors import BudgetError, RecipeError
+from curator.evaluate.questions import VERSION as QUESTIONS_VERSION
+from curator.evaluate.questions import Length, length_of, read_choices, read_pairs, text_fields
 from curator.identity import document_ids, file_digest
 from curator.ledger import Artifact
-from curator.recipe import BenchmarkSpec, HeldoutSpec, suggestion
+from curator.recipe import BenchmarkSpec, ChoicesSpec, HeldoutSpec, suggestion
 from curator.schema import DOCUMENT, conform
-from curator.shards import Shard, read_shard, write_shard
+from curator.shards import Shard, read_shard, write_atomically, write_shard
 from pipelines.pool import Pool, folder_shard, source_counts, with_role
 
 VERSION = 1  # raise it when the same documents and roles start giving other folders
 SPLITS = ("train", "test")
+LEFT_OUT = "left_out.json"  # items that no one could answer
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What proxies are asked: `questions.OPTIONS` or `PAIRS`, as `form` says."""
+
+    form: Literal["choices", "pairs"]
+    shard: Shard
+    per: Length = "option"  # what log-likelihoods of options are divided by
 
 
 @dataclass(frozen=True)
@@ -36,6 +50,7 @@ class Benchmark:
     name: str
     split: str
     items: Shard
+    asked: Asked | None = None
 
 
 def benchmarks_of(
@@ -134,8 +149,12 @@ def _roles_folder(
 def _from_file(name: str, split: str, path: str, spec: BenchmarkSpec, driver: Driver) -> Benchmark:
     """Return one split of a benchmark read from its file."""
 
+    fields = [spec.text] if isinstance(spec.text, str) else spec.text
+    asked = spec.choices or spec.pairs
+    if not fields:
+        fields = text_fields(asked) if asked else ["text"]
+
     def make(out: Path) -> None:
-        fields = [spec.text] if isinstance(spec.text, str) else spec.text or ["text"]
         items = read_benchmark(name, path, fields, id_field=spec.id or "id")
         table = pa.table(
             {
@@ -151,8 +170,36 @@ def _from_file(name: str, split: str, path: str, spec: BenchmarkSpec, driver: Dr
     identity = {
         "version": [VERSION, ITEMS_VERSION],
         "file": [Path(path).name, file_digest(path)],
-        "text": spec.text,
+        "text": fields if asked and not spec.text else spec.text,
         "id": spec.id,
     }
     folder = driver.folder(f"benchmark.{name}.{split}", identity, make)
-    return Benchmark(name, split, folder_shard(folder, "documents"))
+    documents = folder_shard(folder, "documents")
+    return Benchmark(name, split, documents, _asked(name, split, path, spec, driver))
+
+
+def _asked(name: str, split: str, path: str, spec: BenchmarkSpec, driver: Driver) -> Asked | None:
+    """Return what a split asks, read from its file; None if it has nothing but text."""
+    declared = spec.choices or spec.pairs
+    if declared is None:
+        return None
+    form: Literal["choices", "pairs"] = "pairs" if spec.choices is None else "choices"
+    called, field = f"{name}/{split}", spec.id or "id"
+
+    def make(out: Path) -> None:
+        if isinstance(declared, ChoicesSpec):
+            found = read_choices(called, path, declared, id_field=field)
+        else:
+            found = read_pairs(called, path, declared, id_field=field)
+        write_shard(found.table, out / f"{form}.arrow", name=form)
+        write_atomically(out / LEFT_OUT, json.dumps(found.left_out, indent=1).encode())
+
+    identity = {
+        "version": QUESTIONS_VERSION,
+        "file": [Path(path).name, file_digest(path)],
+        form: declared.model_dump(mode="json", exclude={"per"}),
+        "id": spec.id,
+    }
+    folder = driver.folder(f"benchmark.{name}.{split}.{form}", identity, make)
+    per = length_of(declared) if isinstance(declared, ChoicesSpec) else "option"
+    return Asked(form, folder_shard(folder, form), per)

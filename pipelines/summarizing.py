@@ -91,6 +91,7 @@ def comparison(evidence: Evidence | None) -> list[dict[str, Any]]:
             "verdict": effect.verdict,
             "seeds": effect.n,
             "seeds_needed": effect.seeds_needed,
+            "at_chance": evidence.at_chance(arm, metric),
             "overlap": effect.overlap,
             "covers": effect.covers,
         }
@@ -123,4 +124,5 @@ def _arm(name: str, curated: Curated) -> dict[str, Any]:
         "mixture": {"path": str(mixed.folder), **mixed.account},
         "proxies": proxies,
         "evaluation": dict(curated.evidence.bits[name]) if curated.evidence else {},
+        "at_chance": list(curated.evidence.chance.get(name, ())) if curated.evidence else [],
     }

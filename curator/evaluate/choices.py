@@ -20,14 +20,14 @@ what follows it (Blank-ppl of BOSE).
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from curator.evaluate.prepack import bits_of_tokens
-from curator.recipe import ChoicesSpec
+from curator.evaluate.questions import Length
 from curator.train.tokenizer import bos_id, token_dtype
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
     from curator.train.model import Gpt
 
-Length = Literal["character", "byte", "token", "option"]
 TEXTS_AT_ONCE = 1000  # encoded together: bounds the Python lists that the tokenizer returns
 OPTION_SCORES = pa.schema(
     [
@@ -56,11 +55,6 @@ ITEM_SCORES = pa.schema(
         *(pa.field(name, pa.float64(), nullable=False) for name in (*ANSWERS, "gold_bits")),
     ]
 )
-
-
-def length_of(spec: ChoicesSpec) -> Length:
-    """Return what log-likelihoods are divided by: characters, or with a blank tokens."""
-    return spec.per or ("token" if spec.blank is not None else "character")
 
 
 def score_options(

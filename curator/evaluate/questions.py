@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 
@@ -41,6 +41,9 @@ PAIRS = pa.schema(
 )
 
 
+Length = Literal["character", "byte", "token", "option"]
+
+
 @dataclass(frozen=True)
 class Questions:
     """What was read: `OPTIONS` or `PAIRS`, and a line for each item that was left out."""
@@ -51,6 +54,19 @@ class Questions:
 
 class _Unanswerable(ValueError):
     """An item that says nothing about a model, whatever it answers."""
+
+
+def length_of(spec: ChoicesSpec) -> Length:
+    """Return what log-likelihoods are divided by: characters, or with a blank tokens."""
+    return spec.per or ("token" if spec.blank is not None else "character")
+
+
+def text_fields(spec: ChoicesSpec | PairsSpec) -> list[str]:
+    """Return the fields that are an item's text where a recipe names none."""
+    if isinstance(spec, PairsSpec):
+        return [spec.good]
+    options = [spec.options] if isinstance(spec.options, str) else spec.options
+    return [*([spec.context] if spec.context else []), *options]
 
 
 def read_choices(

@@ -16,8 +16,8 @@ from curator.ledger import RECORD, Store
 from curator.recipe import TrainSpec, TrunkSpec
 from curator.train.checkpoint import read_record
 from curator.train.proxy import Proxy, Rates, find_proxy
-from pipelines import comparing, training
-from pipelines.comparing import EvaluateJob
+from pipelines import evaluating, training
+from pipelines.evaluating import EvaluateJob
 from pipelines.training import TrainJob, proxy_called, run_train, train_arms
 from tests.support.mixtures import counting_documents, write_mixture
 
@@ -82,7 +82,7 @@ def test_an_evaluation_belongs_to_weights_and_to_the_code_that_measures(job, mon
     (folder / RECORD).write_text(json.dumps(record))
     assert measured.folder == before
 
-    monkeypatch.setattr(comparing, "VERSION", 2)
+    monkeypatch.setattr(evaluating, "VERSION", -1)
     assert measured.folder != before
     monkeypatch.undo()
     record["files"]["model.safetensors"] = "other weights"

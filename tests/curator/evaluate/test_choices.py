@@ -13,11 +13,10 @@ from hypothesis import strategies as st
 from curator.evaluate.choices import (
     OPTION_SCORES,
     encode_parts,
-    length_of,
     score_items,
     score_options,
 )
-from curator.evaluate.questions import OPTIONS
+from curator.evaluate.questions import OPTIONS, length_of
 from curator.recipe import ChoicesSpec
 from tests.support.asked import plain_nats, seeing_model, small_tokenizer
 

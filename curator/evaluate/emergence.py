@@ -1,0 +1,50 @@
+"""Is a metric above chance yet? One that is not says nothing about which arm is better.
+
+After "The Fine Line": a metric has emerged where it passes chance by two standard deviations. The
+deviation is that over seeds or that of the mean over items, whichever is the larger: seeds ask
+the same items, so luck with the items does not cancel over seeds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+DEVIATIONS = 2.0  # "The Fine Line": chance + 2 standard deviations
+
+
+@dataclass(frozen=True, slots=True)
+class Chance:
+    """What knowing nothing would get, and the deviation of a mean over the items."""
+
+    level: float
+    deviation: float
+
+
+def chance_of(values: NDArray[np.float64], levels: NDArray[np.float64]) -> Chance:
+    """Return the level of chance of a mean over items and how far luck with them moves it.
+
+    Args:
+        values: (N,) of each item, as measured.
+        levels: (N,) what knowing nothing would get, such as 1 over the number of options.
+    """
+    if not len(values):
+        return Chance(0.0, math.inf)
+    deviation = values.std(ddof=1) / math.sqrt(len(values)) if len(values) > 1 else math.inf
+    return Chance(float(levels.mean()), float(deviation))
+
+
+def above_chance(values: Sequence[float], chance: Chance) -> bool:
+    """Return whether the mean over seeds passes chance by two standard deviations.
+
+    Args:
+        values: one a seed.
+        chance: of the metric; higher is better.
+    """
+    over_seeds = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+    mean = float(np.mean(values))
+    return mean > chance.level + DEVIATIONS * max(over_seeds, chance.deviation)
