@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,12 @@ class Entry:
     name: str
     arm: str
     recipe: Recipe
-    origin: str  # the name of the first recipe that has it
+    origins: tuple[str, ...]  # the names of the recipes that have it
+
+    @property
+    def origin(self) -> str:
+        """Which recipe it is of, in words."""
+        return self.origins[0] if len(self.origins) == 1 else f"{len(self.origins)} recipes"
 
     @property
     def spec(self) -> ArmSpec:
@@ -154,11 +159,13 @@ def _entries(recipes: Sequence[Recipe], models: Mapping[str, ModelSpec]) -> list
             content = {"arms": {arm: spec}, "score": scores, "models": models, "baseline": arm}
             alone = recipe.model_copy(update=content)
             key = (arm, fingerprint([spec.model_dump(mode="json"), scores]))
-            found.setdefault(key, Entry(arm, arm, alone, recipe.name))
+            same = found.get(key)
+            names = (*same.origins, recipe.name) if same else (recipe.name,)
+            found[key] = Entry(arm, arm, same.recipe if same else alone, names)
     named = []
     for arm, group in groupby(sorted(found, key=lambda key: key[0]), key=lambda key: key[0]):
-        same = [found[key] for key in group]
-        origins = [entry.origin for entry in same]
+        alike = [found[key] for key in group]
+        origins = [entry.origins[0] for entry in alike]
         twice = sorted({name for name in origins if origins.count(name) > 1})
         if twice:
             raise RecipeError(
@@ -166,8 +173,7 @@ def _entries(recipes: Sequence[Recipe], models: Mapping[str, ModelSpec]) -> list
                 "give one of them another name"
             )
         named += [
-            Entry(f"{e.origin}/{arm}" if len(same) > 1 else arm, arm, e.recipe, e.origin)
-            for e in same
+            replace(e, name=f"{e.origins[0]}/{arm}" if len(alike) > 1 else arm) for e in alike
         ]
     place = {id(entry.recipe): number for number, entry in enumerate(found.values())}
     return sorted(named, key=lambda entry: place[id(entry.recipe)])

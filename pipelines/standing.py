@@ -13,8 +13,9 @@ from curator.errors import CuratorError
 from curator.ledger import Store
 from curator.report import content as made
 from curator.report.standings import Leaderboard, Multiple, Rung, Spent, Standing, placed
-from pipelines.comparing import HELDOUT
 from pipelines.entering import Entry
+from pipelines.evaluating import HELDOUT
+from pipelines.pool import source_counts
 from pipelines.pricing import scoring_of
 from pipelines.reporting import (
     arm_of,
@@ -29,6 +30,7 @@ from pipelines.summarizing import summary_of
 
 if TYPE_CHECKING:
     from pipelines.comparing import Evidence
+    from pipelines.curate import Curated
     from pipelines.leaderboard import Raced
 
 
@@ -39,6 +41,7 @@ def board_of(raced: Raced, store: Store) -> Leaderboard:
     report = made.Report(
         name=", ".join(recipe.name for recipe in raced.contest.recipes),
         headline_metric=evidence.headline,
+        sources=_sources(curated),
         arms=tuple(arm_of(entry.name, shared, curated) for entry in raced.contest.entries),
         overlap=overlap_of(curated),
         curves=tuple(curves_of(curated.proxies)),
@@ -54,8 +57,19 @@ def board_of(raced: Raced, store: Store) -> Leaderboard:
         retention_metric=retention,
         rungs=tuple(Rung(tokens, tuple(values)) for tokens, values in raced.rungs.items()),
         rung_metric=raced.rung_metric,
+        chance=frozenset(
+            (line.arm, line.metric)
+            for line in report.comparison
+            if evidence.at_chance(line.arm, line.metric)
+        ),
         notes=raced.plan.notes[: len(raced.contest.notes)],
     )
+
+
+def _sources(curated: Curated) -> tuple[str, ...]:
+    """Return the sources of the pool, those with most documents first: the order of colors."""
+    counts = source_counts(curated.pool)
+    return tuple(sorted(counts, key=lambda name: (-counts[name], name)))
 
 
 def retention_of(evidence: Evidence) -> str:

@@ -7,6 +7,7 @@ one loads nothing, its policy forbids it, and equal contents are equal bytes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -18,6 +19,7 @@ from curator.report.leaderboard_plots import Cross, Dot, ladder, tradeoff
 from curator.report.markup import Child, join, tag
 from curator.report.origins import glossary
 from curator.report.page import document
+from curator.report.plots import forest_track
 from curator.report.standings import Leaderboard, Multiple, Standing, gain, shared_text
 from curator.report.tables import (
     SEVERAL_ARMS,
@@ -116,20 +118,20 @@ def _ranking_row(
         row += [cell("baseline", sort=0.0, class_="r q"), words(""), cell("")]
     else:
         row += _effect_cells(each.headline, digits)
-        row.append(cell(_seeds(each.headline), sort=each.headline.seeds))
+        row.append(cell(_seeds(each.headline), sort=each.headline.seeds, class_="r nb"))
     if beside:
         found = each.retention
         row += _effect_cells(found, digits) if found else [cell("–", sort=0.0), words("")]
     if has_multiple:
         value = each.multiple.value if each.multiple else 1.0
-        row.append(cell(_multiple(each), sort=value if value is not None else 0.0))
+        row.append(cell(_multiple(each), sort=value or 0.0, class_="r nb"))
     return row
 
 
 def _aside(each: Standing) -> Markup | None:
     """Return what stands under an arm's name: its recipe, what it equals, what to beware of."""
     parts: list[Child] = []
-    if each.recipe != each.arm:
+    if each.recipe not in (each.arm, each.arm.split("/")[0]):
         parts.append(tag("span", f" {each.recipe}", class_="q"))
     if each.alike:
         parts.append(tag("span", f" the same mixture as {each.alike}", class_="q"))
@@ -151,7 +153,7 @@ def _seeds(line: Comparison) -> str:
 
 def _multiple(each: Standing) -> Child:
     if each.multiple is None:
-        return "–" if each.headline else "1"
+        return "–" if each.headline else "1×"
     return multiple_words(each.multiple)
 
 
@@ -192,7 +194,8 @@ def goodhart(board: Leaderboard) -> Markup:
         f"gain on {target} →",
         f"gain on {retained} ↑",
     )
-    plot = figure(f"{target} and {retained}", "each arm minus the baseline", drawn)
+    note = "each arm minus the baseline; in the red corner it wins the target and loses elsewhere"
+    plot = figure(f"{target} and {retained}", note, drawn)
     told = warned or [tag("p", "No arm gains on the target at a loss elsewhere that shows.")]
     shown = tag("div", plot, tag("div", *told), class_="plots")
     return section("goodhart", "Target and retention", lead, shown)
@@ -218,22 +221,27 @@ def matrix(board: Leaderboard) -> Markup:
         known = [line for line in lines if line]
         digits = min(5, figures.decimals([line.effect for line in known]))
         unit = f"{known[0].unit}, {known[0].better}"
-        cells = [_matrix_cell(line, digits) for line in lines]
+        cells = [_matrix_cell(line, digits, board.chance) for line in lines]
         rows.append([row_head(metric), words(unit, "q"), *cells])
     heads: list[tuple[Child, str]] = [("metric", ""), ("unit, better", "")]
     heads += [(swatch(arm, arm_color(report, arm)), "r") for arm in arms]
     lead = (
         "Mean difference from the baseline. Green is better and red worse, where that is decided "
-        "(after Holm's correction within a metric); what is gray is equivalent or undecided (?). "
+        "(after Holm's correction within a metric); equivalent is ≈, undecided ?. A metric on which "
+        "neither the arm nor the baseline is above chance tells nothing of them. "
         "Intervals are under Comparison."
     )
     caption = "Arms in the order of their places"
     return section("matrix", "Every metric", lead, table(caption, heads, rows, "heat effects"))
 
 
-def _matrix_cell(line: Comparison | None, digits: int) -> Markup:
+def _matrix_cell(
+    line: Comparison | None, digits: int, chance: frozenset[tuple[str, str]]
+) -> Markup:
     if line is None:
         return cell("–")
+    if (line.arm, line.metric) in chance:  # two arms that guess cannot be told apart by it
+        return tag("td", figures.signed(line.effect, digits), " at chance", class_="e q")
     sign = {"undecided": " ?", "equivalent": " ≈"}.get(line.verdict, "")
     interval = f"[{figures.signed(line.low, digits)}, {figures.signed(line.high, digits)}]"
     shown = tag("span", f"{figures.signed(line.effect, digits)}{sign}", title=interval)
@@ -259,21 +267,40 @@ def multiplier(board: Leaderboard) -> Markup:
         "gray: the baseline, one dot a seed; a dashed line leads to where it is as good",
         drawn,
     )
+    reach = _multiple_reach(ranked)
     rows = [
         [
             row_head(swatch(each.arm, arm_color(board.report, each.arm))),
+            words(_multiple_track(board, each, reach), "plot"),
             cell(_multiple(each), class_="r nb"),
             words(each.multiple.note if each.multiple else "", "q"),
         ]
         for each in ranked
     ]
-    heads: list[tuple[Child, str]] = [("arm", ""), ("multiplier, 95 %", "r"), ("", "")]
+    heads: list[tuple[Child, str]] = [("arm", ""), (f"1/{2**reach:.2g} to {2**reach:.2g}", "c")]
+    heads += [("multiplier, 95 %", "r"), ("", "")]
     lead = (
         f"How many times an arm's tokens the baseline needs to be as good on {board.rung_metric}, "
         "read from the baseline's own curve. Scoring is not in it: see Cost."
     )
-    shown = tag("div", plot, table("Compute multiplier", heads, rows, "fit"), class_="plots")
-    return section("multiplier", "Compute multiplier", lead, shown)
+    caption = "Compute multiplier: a logarithmic scale, the line in the middle is 1×"
+    shown = tag("div", plot, class_="plots")
+    return section("multiplier", "Compute multiplier", lead, table(caption, heads, rows, ""), shown)
+
+
+def _multiple_reach(ranked: Sequence[Standing]) -> float:
+    """Return the powers of two that hold every interval, at least one."""
+    ends = [end for e in ranked if e.multiple for end in (e.multiple.low, e.multiple.high)]
+    return max([1.0, *(abs(math.log2(end)) for end in ends if 0 < end < math.inf)])
+
+
+def _multiple_track(board: Leaderboard, each: Standing, reach: float) -> Markup | None:
+    found = each.multiple
+    if found is None or found.value is None:
+        return None
+    low, high = (math.log2(end) if end > 0 else -math.inf for end in (found.low, found.high))
+    color = arm_color(board.report, each.arm)
+    return forest_track(math.log2(found.value), low, high, None, reach, color)
 
 
 def _dot(board: Leaderboard, each: Standing) -> Dot | None:

@@ -54,7 +54,7 @@ def tradeoff(label: str, crosses: Sequence[Cross], x_title: str, y_title: str) -
     """Return gains on the target (x) against gains on held-out text (y), with intervals.
 
     What lies to the right and below has won on the target and lost elsewhere: that corner is
-    marked.
+    colored.
     """
     x, y = framed(_reach([cross.x for cross in crosses]), _reach([c.y for c in crosses]), right=26)
     corner = tag(
@@ -65,15 +65,14 @@ def tradeoff(label: str, crosses: Sequence[Cross], x_title: str, y_title: str) -
         height=f"{y.start - y.at(0):.2f}",
         class_="loss",
     )
-    words = text_mark(x.end - 4, y.start - 6, "wins the target, loses elsewhere", "end", "warn")
     zeros = [
         rule(x.at(0), y.start, x.at(0), y.end, "zero"),
         rule(x.start, y.at(0), x.end, y.at(0), "zero"),
     ]
     marks = [mark for cross in crosses for mark in _cross(cross, x, y)]
     points = [(c.label, c.color, x.at(c.x[1]), y.at(c.y[1])) for c in crosses]
-    labels = _labels(points, x.end + 20)
-    return drawing(label, Frame(x, y, x_title, y_title), corner, *zeros, *marks, *labels, words)
+    labels = _labels(points, x.end)
+    return drawing(label, Frame(x, y, x_title, y_title), corner, *zeros, *marks, *labels)
 
 
 def _reach(spans: Sequence[tuple[float, float, float]]) -> tuple[float, float]:
@@ -131,7 +130,7 @@ def _labels(points: Sequence[tuple[str, str, float, float]], end: float) -> list
             height += 2
         taken.append((left, left + width, height))
         at, anchor = (px - 8, "end") if leftward else (px + 8, "start")
-        marks.append(text_mark(at, height, shown, anchor, "tagged", f"--c:{color}"))
+        marks.append(text_mark(at, height, shown, anchor, "tagged halo", f"--c:{color}"))
     return marks
 
 
@@ -162,7 +161,7 @@ def ladder(
     marks = [_dashed(dot, x, y) for dot in dots if dot.reaches is not None]
     points = [_point(x.at(dot.tokens), y.at(dot.value), dot.color, dot.label) for dot in dots]
     names = [(dot.label, dot.color, x.at(dot.tokens), y.at(dot.value)) for dot in dots]
-    return drawing(label, frame, line, *seeds, *marks, *points, *_labels(names, x.end + 20))
+    return drawing(label, frame, line, *seeds, *marks, *points, *_labels(names, x.end + 24))
 
 
 def _dashed(dot: Dot, x: Axis, y: Axis) -> Markup:

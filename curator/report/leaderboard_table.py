@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Group, RenderableType
+from rich.table import Table
 from rich.text import Text
 
 from curator.report import figures
@@ -22,27 +25,29 @@ def table_of(board: Leaderboard, path: str = "") -> RenderableType:
     heads = ["", "arm!", f"{one_line(board.target_metric, 30)}>", "95 % interval>", "verdict!"]
     heads += ["seeds>"]
     heads += [f"{one_line(board.retention_metric, 30)}>", "!"] * beside
-    multiples = any(each.multiple for each in board.standings)
-    heads += ["multiplier>"] * multiples + ["selected>", "compute>", "hours>"]
     table = borderless(*heads)
-    for each in sorted(board.standings, key=lambda each: (each.place, each.arm)):
-        table.add_row(*_row(each, board, digits, beside=beside, multiples=multiples))
+    ranked = sorted(board.standings, key=lambda each: (each.place, each.arm))
+    for each in ranked:
+        table.add_row(*_row(each, digits, beside=beside))
     unit = f"{lines[0].unit}, {lines[0].better} is better" if lines else ""
     table.caption = f"minus {one_line(board.report.baseline, 40)}, {unit}. {SEVERAL_ARMS}"
     table.caption_style, table.caption_justify = "dim", "left"
-    parts: list[RenderableType] = [Text(one_line(title(board), 200), style="bold"), Text(), table]
-    warned = [each for each in board.standings if each.warning]
+    parts: list[RenderableType] = [
+        Text(one_line(title(board), 200), style="bold"),
+        Text(),
+        table,
+        Text(),
+    ]
+    warned = [each for each in ranked if each.warning]
     parts += [Text(f"{one_line(e.arm, 40)} {e.warning}", style="red") for e in warned]
+    parts += [Text(), _costs(ranked, board), Text()]
     parts += [Text(line, style="dim") for line in (shared_text(board), *board.notes)]
     if path:
         parts += [Text(), Text("page: ").append(one_line(path, 400), style="underline")]
     return Group(*parts)
 
 
-def _row(
-    each: Standing, board: Leaderboard, digits: int, *, beside: bool, multiples: bool
-) -> list[Text]:
-    arm = board.arm(each.arm)
+def _row(each: Standing, digits: int, *, beside: bool) -> list[Text]:
     cells = [Text(str(each.place)), Text(one_line(each.arm, 40))]
     line = each.headline
     if line is None:
@@ -53,11 +58,30 @@ def _row(
     if beside:
         held = each.retention
         cells += [_effect(held, digits), _verdict(held)] if held else [Text(""), Text("")]
-    if multiples:
-        cells.append(Text(multiple_words(each.multiple) if each.multiple else ""))
-    flops = each.spent.flops + each.spent.scoring_flops
-    cells += [Text(figures.compact(arm.tokens)), Text(figures.flops(flops))]
-    return [*cells, Text(f"{each.spent.hours:.2g}")]
+    return cells
+
+
+def _costs(ranked: Sequence[Standing], board: Leaderboard) -> Table:
+    """Return what each verdict cost, scoring included, and what it is worth in compute."""
+    multiples = any(each.multiple for each in ranked)
+    heads = ["arm!", "selected>", "documents>", "tokens a run>", "runs>", "compute>"]
+    heads += ["training>", "scoring>", "hours>"] + ["multiplier>"] * multiples
+    table = borderless(*heads)
+    for each in ranked:
+        arm, spent = board.arm(each.arm), each.spent
+        cells = [
+            one_line(each.arm, 40),
+            figures.compact(arm.tokens),
+            figures.grouped(arm.documents),
+        ]
+        cells += [figures.compact(spent.tokens), f"{spent.runs}"]
+        cells += [figures.flops(spent.flops + spent.scoring_flops)]
+        cells += [figures.duration(each) for each in (spent.seconds, spent.scoring_seconds)]
+        cells.append(f"{spent.hours:.2g}")
+        if multiples:
+            cells.append(multiple_words(each.multiple) if each.multiple else "1×")
+        table.add_row(*map(Text, cells))
+    return table
 
 
 def _effect(line: Comparison, digits: int) -> Text:

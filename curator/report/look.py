@@ -102,7 +102,8 @@ svg .seed{fill:none;stroke:var(--c);stroke-width:.8;opacity:.38}
 svg .band{fill:var(--c);opacity:.13;stroke:none}
 svg .point{fill:var(--c);stroke:var(--card);stroke-width:1.5}
 svg .whisker{stroke:var(--c);stroke-width:1.5}
-svg .loss{fill:var(--badwash)}svg .warn{fill:var(--bad)}
+svg .loss{fill:var(--badwash)}
+svg .halo{paint-order:stroke;stroke:var(--paper);stroke-width:3px;stroke-linejoin:round}
 svg .cut{stroke:var(--c);stroke-width:1.3;stroke-dasharray:4 3}
 svg .tagged{fill:var(--c);font-weight:600}
 .bar{display:flex;height:16px;border-radius:3px;overflow:hidden;background:var(--fill)}

@@ -124,6 +124,8 @@ def ranked_sources(report: Report) -> list[str]:
     """Return the sources, those with most documents first: the order of colors and of bars."""
     counted = next((stage.sources for stage in report.stages if stage.sources), {})
     names = dict.fromkeys([*report.sources, *counted])
+    if not counted:  # then they are in the order that whoever made the report gave them
+        return list(names)
     return sorted(names, key=lambda name: (-counted.get(name, 0), name))
 
 
