@@ -30,6 +30,7 @@ Floats = NDArray[np.float32]
 CAP = 15.0  # logits stay inside (-15, 15); modded-nanogpt track 3: 15 z / sqrt(z^2 + 225)
 EPSILON = float(np.finfo(np.float32).eps)  # in norms: torch.nn.functional.rms_norm's default
 _FAST = {"reassoc", "contract", "nsz", "arcp", "afn"}
+_STRIP = 64  # numbers a compiled loop takes at a time: four registers of 16
 _ONE, _HALF, _ZERO = np.float32(1), np.float32(0.5), np.float32(0)
 _LN2 = np.float32(math.log(2))
 _CAP, _CAP_BITS = np.float32(CAP), np.float32(CAP / math.log(2))
@@ -183,32 +184,40 @@ def token_bits(raw: Rows, targets: NDArray[np.int64], bits: Floats) -> None:
 
 
 @_kernel
-def normalize(x: Rows, epsilon: float, out: Rows, inverses: Floats) -> None:
-    """Set `out` (N, C) to rows of `x` with a root mean square of 1, `inverses` to their factors."""
+def add_normalize(x: Floats, update: Rows, added: Floats, out: Rows, inverses: Floats) -> None:
+    """Set `added` to x + update (N, C), `out` to its rows with a root mean square of 1.
+
+    `inverses` (N,) is set to what the rows were multiplied by.
+    """
     for n in range(x.shape[0]):
-        row, to = x[n], out[n]
-        total = _ZERO
+        row, more, total, to = x[n], update[n], added[n], out[n]
+        squares = _ZERO
         for c in range(row.shape[0]):
-            number = _widen(row[c])
-            total += number * number
-        inverse = np.float32(1.0 / math.sqrt(total / row.shape[0] + epsilon))
+            number = row[c] + _widen(more[c])
+            total[c] = number
+            squares += number * number
+        inverse = np.float32(1.0 / math.sqrt(squares / row.shape[0] + EPSILON))
         inverses[n] = inverse
         for c in range(row.shape[0]):
-            to[c] = _narrow(_widen(row[c]) * inverse, to[c])
+            to[c] = _narrow(total[c] * inverse, to[c])
 
 
 @_kernel
-def normalize_gradient(gradient: Rows, x: Rows, inverses: Floats, out: Rows) -> None:
-    """Set `out` to the gradient by `x` from the gradient by `normalize`'s result."""
-    for n in range(x.shape[0]):
-        row, upstream, to, inverse = x[n], gradient[n], out[n], inverses[n]
+def add_normalize_gradient(
+    by_added: Floats, by_out: Rows, added: Floats, inverses: Floats, by_x: Floats, by_update: Rows
+) -> None:
+    """Set the gradients by x and by the update, which are one number in two kinds."""
+    for n in range(added.shape[0]):
+        row, upstream, inverse = added[n], by_out[n], inverses[n]
+        past, to, other = by_added[n], by_x[n], by_update[n]
         along = _ZERO
         for c in range(row.shape[0]):
-            along += _widen(row[c]) * _widen(upstream[c])
+            along += row[c] * _widen(upstream[c])
         along *= inverse * inverse / np.float32(row.shape[0])
         for c in range(row.shape[0]):
-            change = (_widen(upstream[c]) - _widen(row[c]) * along) * inverse
-            to[c] = _narrow(change, to[c])
+            change = past[c] + (_widen(upstream[c]) - row[c] * along) * inverse
+            to[c] = change
+            other[c] = _narrow(change, other[c])
 
 
 @_kernel
@@ -293,29 +302,39 @@ def turn_gradient(
 
 
 @_kernel
-def causal_softmax(scores: Rows) -> None:
-    """Turn scores in bits (G, T, T) into shares of the keys up to each query; below 126 bits."""
+def causal_softmax(scores: Rows, area: Floats) -> None:
+    """Turn scores in bits (G, T, T) into shares of the keys up to each query; below 126 bits.
+
+    `area` (T,) is for work. Rows are walked in whole strips: what is left of a strip would be done
+    number by number, which took half of the time.
+    """
+    length = scores.shape[2]
     for g in range(scores.shape[0]):
         for t in range(scores.shape[1]):
-            row = scores[g, t]
+            row, stop = scores[g, t], min(length, (t // _STRIP + 1) * _STRIP)
+            for k in range(stop):
+                area[k] = _exp2(_widen(row[k]))
+            area[t + 1 : stop] = 0
             mass = _ZERO
-            for k in range(t + 1):
-                mass += _exp2(_widen(row[k]))
+            for k in range(stop):
+                mass += area[k]
             scale = _ONE / mass
-            for k in range(t + 1):
-                row[k] = _narrow(_exp2(_widen(row[k])) * scale, row[k])
-            row[t + 1 :] = 0
+            for k in range(stop):
+                row[k] = _narrow(area[k] * scale, row[k])
+            row[stop:] = 0
 
 
 @_kernel
 def causal_softmax_gradient(gradient: Rows, shares: Rows) -> None:
     """Turn the gradient by shares (G, T, T) into the one by scores in nats, in place."""
+    length = shares.shape[2]
     for g in range(shares.shape[0]):
         for t in range(shares.shape[1]):
             row, share = gradient[g, t], shares[g, t]
+            stop = min(length, (t // _STRIP + 1) * _STRIP)
             along = _ZERO
-            for k in range(t + 1):
+            for k in range(stop):  # shares after t are 0
                 along += _widen(row[k]) * _widen(share[k])
-            for k in range(t + 1):
+            for k in range(stop):
                 row[k] = _narrow((_widen(row[k]) - along) * _widen(share[k]), row[k])
-            row[t + 1 :] = 0
+            row[stop:] = 0

@@ -17,7 +17,7 @@ from torch import Tensor
 from curator.train import kernels
 from curator.train.kernels import CAP
 
-LOGIT_ROWS = 128  # on CPU
+LOGIT_BLOCK = 2**21  # logits made at a time on a CPU: 4 MB in bfloat16
 
 
 def mean_loss(
@@ -64,7 +64,7 @@ class CappedCrossEntropy(torch.autograd.Function):
         z_loss: float,
     ) -> Tensor:
         """Return the loss summed by shares, and keep both gradients for `backward`."""
-        count, rows = len(targets_N), logit_rows(hidden_NC)
+        count, rows = len(targets_N), logit_rows(hidden_NC, len(head_VC))
         hidden, head = hidden_NC.to(compute), head_VC.to(compute)
         hidden_gradient = torch.empty_like(hidden)
         head_gradient = torch.zeros_like(head_VC)
@@ -130,7 +130,7 @@ def token_bits(
     hidden_NC: Tensor, head_VC: Tensor, targets_N: Tensor, compute: torch.dtype
 ) -> Tensor:
     """Return -log2 p of each target, (N,) float32."""
-    rows = logit_rows(hidden_NC)
+    rows = logit_rows(hidden_NC, len(head_VC))
     hidden, head = hidden_NC.to(compute), head_VC.to(compute)
     bits_of = kernel_bits if kernels.usable(hidden, head) else torch_bits
     parts = zip(torch.split(hidden, rows), torch.split(targets_N, rows), strict=True)
@@ -152,9 +152,10 @@ def torch_bits(raw_NV: Tensor, targets_N: Tensor) -> Tensor:
     return (bits.exp2_().sum(1, keepdim=True).log2_() - wanted)[:, 0]
 
 
-def logit_rows(hidden_NC: Tensor) -> int:
+def logit_rows(hidden_NC: Tensor, vocabulary: int) -> int:
     """Return how many rows of logits are made at a time: what a cache, or a GPU, likes."""
-    return LOGIT_ROWS if hidden_NC.device.type == "cpu" else 64 * LOGIT_ROWS
+    block = LOGIT_BLOCK if hidden_NC.device.type == "cpu" else 16 * LOGIT_BLOCK
+    return max(32, block // vocabulary)
 
 
 def cap_(bits: Tensor) -> Tensor:

@@ -28,29 +28,32 @@ EMBEDDING_STD = 0.8  # nanochat/gpt.py; the head's standard deviation is 0.001 t
 HEAD_STD = 0.001
 
 
-class Norm(torch.autograd.Function):
-    """RMS norm over the last axis in one pass each way, on a CPU."""
+class AddNorm(torch.autograd.Function):
+    """A sum and its RMS norm in one pass each way, on a CPU."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, dtype: torch.dtype) -> Tensor:
-        """Return `x` with a root mean square of 1, in `dtype`."""
-        rows = x.contiguous().flatten(0, -2)
-        out, inverses = torch.empty_like(rows, dtype=dtype), torch.empty(len(rows))
-        arrays = [kernels.array_of(part) for part in (rows, out, inverses)]
-        kernels.normalize(arrays[0], kernels.EPSILON, *arrays[1:])
-        ctx.save_for_backward(rows, inverses)
-        return out.view(x.shape)
-
-    @staticmethod
-    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, None]:
-        """Return the gradient by `x`."""
-        rows, inverses = ctx.saved_tensors
-        gradient = upstream[0].contiguous()
-        out = torch.empty_like(rows)
-        kernels.normalize_gradient(
-            *map(kernels.array_of, (gradient.view(rows.shape), rows, inverses, out))
+    def forward(ctx: Any, x: Tensor, update: Tensor) -> tuple[Tensor, Tensor]:
+        """Return x + update in float32 and its norm in the dtype of `update`."""
+        rows, more = (part.contiguous().flatten(0, -2) for part in (x, update))
+        added, out, inverses = (
+            torch.empty_like(rows),
+            torch.empty_like(more),
+            rows.new_empty(len(rows)),
         )
-        return out.view(gradient.shape), None
+        kernels.add_normalize(*map(kernels.array_of, (rows, more, added, out, inverses)))
+        ctx.save_for_backward(added, inverses)
+        return added.view(x.shape), out.view(x.shape)
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the gradients by `x` and `update`."""
+        added, inverses = ctx.saved_tensors
+        by_added, by_out = (part.contiguous().view(added.shape) for part in upstream)
+        by_x, by_update = torch.empty_like(added), torch.empty_like(by_out)
+        kernels.add_normalize_gradient(
+            *map(kernels.array_of, (by_added, by_out, added, inverses, by_x, by_update))
+        )
+        return by_x.view(upstream[0].shape), by_update.view(upstream[1].shape)
 
 
 class SquarePositive(torch.autograd.Function):
@@ -75,12 +78,18 @@ class SquarePositive(torch.autograd.Function):
         return out
 
 
-def norm(x: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-    """Return `x` with a root mean square of 1 along its last axis, no learned gain, in `dtype`."""
-    if kernels.usable(x):
-        found: Tensor = Norm.apply(x, dtype)  # type: ignore[no-untyped-call]
+def norm(x: Tensor) -> Tensor:
+    """Return `x` with a root mean square of 1 along its last axis; no learned gain."""
+    return functional.rms_norm(x, (x.shape[-1],))
+
+
+def add_norm(x: Tensor, update: Tensor) -> tuple[Tensor, Tensor]:
+    """Return x + update in float32, and its norm in the dtype of `update`."""
+    if kernels.usable(x, update):
+        found: tuple[Tensor, Tensor] = AddNorm.apply(x, update)  # type: ignore[no-untyped-call]
         return found
-    return functional.rms_norm(x, (x.shape[-1],)).to(dtype)
+    added = x + update
+    return added, norm(added).to(update.dtype)
 
 
 def square_positive(x: Tensor) -> Tensor:
@@ -151,10 +160,12 @@ class Drop:
     """Dropout (Srivastava et al. 2014, JMLR 15:1929) whose chance comes from one generator."""
 
     share: float
-    chance: torch.Generator
+    chance: torch.Generator | None  # None: nothing is dropped
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return `x` with this share of its numbers zero and the others larger in proportion."""
+        if self.chance is None or self.share == 0:
+            return x
         kept = torch.rand(x.shape, generator=self.chance, device=x.device) >= self.share
         return x * kept / (1 - self.share)
 
@@ -169,7 +180,7 @@ def dropout_chance(seed: int, step: int, device: str = "cpu") -> torch.Generator
 
 
 class Block(nn.Module):
-    """Attention, then an MLP, each added to the stream after a norm."""
+    """Attention, then an MLP, each on the norm of the stream and added to the stream."""
 
     def __init__(self, shape: Shape, compute: torch.dtype) -> None:
         super().__init__()
@@ -177,15 +188,12 @@ class Block(nn.Module):
         self.mlp = Mlp(shape, compute)
 
     def forward(
-        self, x_BTC: Tensor, angles: Tensor, mask: Tensor | None, drop: Drop | None
-    ) -> Tensor:
-        """Return the stream after this block, (B, T, C)."""
-        compute = self.mlp.up.compute
-        attended = self.attention(norm(x_BTC, compute), angles, mask)
-        x_BTC = x_BTC + (attended if drop is None else drop(attended))
-        raised = self.mlp(norm(x_BTC, compute))
-        updated: Tensor = x_BTC + (raised if drop is None else drop(raised))
-        return updated
+        self, x_BTC: Tensor, normed_BTC: Tensor, angles: Tensor, mask: Tensor | None, drop: Drop
+    ) -> tuple[Tensor, Tensor]:
+        """Return the stream after this block and its norm, each (B, T, C)."""
+        attended = drop(self.attention(normed_BTC, angles, mask))
+        x_BTC, normed_BTC = add_norm(x_BTC, attended)
+        return add_norm(x_BTC, drop(self.mlp(normed_BTC)))
 
 
 class Gpt(nn.Module):
@@ -246,11 +254,12 @@ class Gpt(nn.Module):
             chance: what dropout draws from, `dropout_chance`; None: no dropout.
         """
         angles = self.angles[:, : tokens_BT.shape[1]]
-        drop = Drop(self.dropout, chance) if chance is not None and self.dropout > 0 else None
+        drop = Drop(self.dropout, chance)
         x_BTC = norm(self.embedding(tokens_BT))
+        normed_BTC = norm(x_BTC).to(self.compute)
         for block in self.blocks:
-            x_BTC = block(x_BTC, angles, mask, drop)
-        return norm(x_BTC, self.compute)
+            x_BTC, normed_BTC = block(x_BTC, normed_BTC, angles, mask, drop)
+        return normed_BTC
 
     def loss(
         self,
