@@ -40,11 +40,14 @@ class Trunk:
         """Loss of the untrained model, in nats a token: what no branch may end above."""
         return float(self.record["first_loss"])
 
-    @property
-    def read_share(self) -> float:
-        """How much of the circle of documents it has read: its branches begin behind that."""
+    def read_share(self, order_seed: int) -> float:
+        """Return how much of the circle of documents it has read from the point of a seed on.
+
+        Branches begin behind that. A branch of another seed begins at a point of its own, and
+        may meet documents that the trunk has read.
+        """
         share = float(self.record["window"][1])
-        return share if share < 1 else 0.0
+        return share if share < 1 and order_seed == self.record["order_seed"] else 0.0
 
     def summary(self) -> dict[str, Any]:
         """Return what a branch's record tells of its trunk."""
@@ -60,8 +63,8 @@ def open_trunk(folder: str | Path, mixture: Mixture, proxy: Proxy, seeds: Seeds)
     """Return the trunk in `folder` for a branch with these settings.
 
     Raises:
-        LedgerError: it is not a finished trunk, or its proxy, tokenizer or seeds are not the
-            branch's own: branches are compared as what became of one run.
+        LedgerError: it is not a finished trunk, or its proxy, tokenizer or seed of first weights
+            are not the branch's own. The seeds of order and dropout may differ.
     """
     place = Path(folder)
     record = read_record(place)
@@ -78,8 +81,6 @@ def open_trunk(folder: str | Path, mixture: Mixture, proxy: Proxy, seeds: Seeds)
         "tokenizer": (record["mixture"]["tokenizer_digest"], digest),
         "vocabulary": (record["vocab_size"], mixture.vocab_size),
         "seed of first weights": (record["seed"], seeds.init),
-        "seed of order": (record["order_seed"], seeds.order),
-        "seed of dropout": (record["dropout_seed"], seeds.dropout),
     }
     differing = [f"{what} {a!r}, not {b!r}" for what, (a, b) in pairs.items() if a != b]
     if differing:

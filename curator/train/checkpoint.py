@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from curator.errors import LedgerError
 from curator.shards import write_atomically
+from curator.train.average import Average
 from curator.train.model import Gpt
 from curator.train.optim import Optimizer
 from curator.train.proxy import proxy_from
@@ -29,17 +30,28 @@ CHECKPOINT = "checkpoint.safetensors"
 TRUNK = "trunk.safetensors"
 WEIGHTS = "model.safetensors"
 RECORD = "run.json"
+TOKENIZER = "tokenizer.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """What an evaluation found after so many steps, by name."""
+
+    steps: int
+    losses: dict[str, float]
 
 
 @dataclass
 class Position:
     """How far a run is: the loss of each step done, in nats a token, and what else was measured.
 
-    `statistics` is step (from 0) -> name -> value.
+    `statistics` is step (from 0) -> name -> value; `evaluations` are of the model as it was after
+    so many steps.
     """
 
     losses: list[float] = field(default_factory=list)
     statistics: dict[int, dict[str, float]] = field(default_factory=dict)
+    evaluations: list[Evaluated] = field(default_factory=list)
 
     @property
     def step(self) -> int:
@@ -48,24 +60,36 @@ class Position:
 
 
 def save_checkpoint(
-    path: Path, identity: str, position: Position, model: nn.Module, optimizer: Optimizer
+    path: Path,
+    identity: str,
+    position: Position,
+    model: nn.Module,
+    optimizer: Optimizer,
+    average: Average | None = None,
 ) -> None:
     """Write everything the next step depends on; the file before stays until this one is whole."""
     tensors = {f"model.{name}": weight for name, weight in model.state_dict().items()}
     tensors |= {f"optimizer.{name}": part for name, part in optimizer.state().items()}
+    if average is not None:
+        tensors |= {f"average.{name}": mean for name, mean in average.state().items()}
     header = {
         "identity": identity,
         # repr of a float reads back to the same float.
         "losses": json.dumps(position.losses),
         "statistics": json.dumps(list(position.statistics.items())),
+        "evaluations": json.dumps([[each.steps, each.losses] for each in position.evaluations]),
     }
     write_atomically(path, save(_plain(tensors), metadata=header))
 
 
 def restore_checkpoint(
-    path: Path, identity: str, model: nn.Module, optimizer: Optimizer
+    path: Path,
+    identity: str,
+    model: nn.Module,
+    optimizer: Optimizer,
+    average: Average | None = None,
 ) -> Position:
-    """Return where a run stopped, its state now in `model` and `optimizer`.
+    """Return where a run stopped, its state now in `model`, `optimizer` and `average`.
 
     Without a file at `path` that is before the first step.
 
@@ -89,13 +113,25 @@ def restore_checkpoint(
         )
     model.load_state_dict(_part(tensors, "model."))
     optimizer.restore(_part(tensors, "optimizer."))
-    statistics = dict(map(tuple, json.loads(header["statistics"])))
-    return Position(json.loads(header["losses"]), statistics)
+    if average is not None:
+        average.restore(_part(tensors, "average."))
+    return Position(
+        json.loads(header["losses"]),
+        dict(map(tuple, json.loads(header["statistics"]))),
+        [Evaluated(*each) for each in json.loads(header["evaluations"])],
+    )
 
 
 def save_weights(out: Path, model: nn.Module) -> None:
     """Write the finished weights and drop the checkpoint they replace."""
     write_atomically(out / WEIGHTS, save(_plain(model.state_dict())))
+
+
+def keep_tokenizer(source: Path, out: Path) -> None:
+    """Copy a folder's tokenizer, if it has one, beside weights: they read no text without it."""
+    tokenizer = source / TOKENIZER
+    if tokenizer.is_file():
+        write_atomically(out / TOKENIZER, tokenizer.read_bytes())
 
 
 def read_record(out: str | Path) -> dict[str, Any] | None:

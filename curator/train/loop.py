@@ -10,26 +10,29 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
 
-from curator.errors import BudgetError, LedgerError
+from curator.errors import BudgetError, LedgerError, RecipeError
 from curator.identity import fingerprint, settings_of
-from curator.shards import write_atomically
 from curator.train import VERSION
+from curator.train.average import Average
 from curator.train.branch import Trunk, open_trunk
 from curator.train.checkpoint import (
     CHECKPOINT,
     TRUNK,
+    Evaluated,
     Position,
+    keep_tokenizer,
     read_record,
     restore_checkpoint,
     save_checkpoint,
     save_weights,
 )
 from curator.train.group import Alone, Group
+from curator.train.hooks import Batch, Hooks, Measure, Vitals, weighted_loss
 from curator.train.loader import Batches, Mixture, open_mixture
 from curator.train.model import Gpt, document_mask, dropout_chance
 from curator.train.optim import Optimizer
@@ -42,10 +45,10 @@ from curator.train.record import (
     curve,
     failure,
     last_loss,
+    stride,
+    told,
     write_record,
 )
-
-TOKENIZER = "tokenizer.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,7 @@ def train(
     dropout_seed: int | None = None,
     start: str | Path | None = None,
     as_trunk: bool = False,
+    hooks: Hooks | None = None,
     device: str = "cpu",
     threads: int = 1,
     group: Group | None = None,
@@ -104,6 +108,7 @@ def train(
         dropout_seed: of dropout; None: `seed`.
         start: a trunk's folder; the run is a branch that decays over all its tokens.
         as_trunk: hold the rate to the end and keep what branches begin from.
+        hooks: what weighs its rows and tokens, and what watches it.
         device: "cpu", "cuda", "cuda:1".
         threads: of torch; a process has one setting, and one thread is the reproducible one.
         group: the processes that train it together, `curator.train.distributed`; None: this one.
@@ -122,9 +127,11 @@ def train(
     opened = open_mixture(mixture)
     seeds = Seeds(seed, order_seed, seed if dropout_seed is None else dropout_seed)
     trunk = None if start is None else open_trunk(start, opened, proxy, seeds)
+    place, together = Path(out), group or Alone()
     run = Run(
-        opened, proxy, steps, seeds, Path(out), trunk, as_trunk, device, threads, group or Alone()
-    )
+        opened, proxy, steps, seeds, place, trunk, as_trunk, device, threads, together,
+        hooks or Hooks(),
+    )  # fmt: skip
     existing = read_record(out)
     if existing is not None:
         if existing["identity"] != run.identity:
@@ -148,6 +155,15 @@ class Run:
     device: str
     threads: int
     group: Group
+    hooks: Hooks = field(default_factory=Hooks)
+
+    def __post_init__(self) -> None:
+        """Refuse hooks that need more of a batch than this process has."""
+        if self.hooks.rows is not None and self.group.size > 1:
+            raise RecipeError(
+                f"hook {self.hooks.rows.name!r} weighs rows by the losses of a whole batch, which "
+                f"{self.group.size} processes share; train it in one"
+            )
 
     @property
     def precision(self) -> str:
@@ -172,6 +188,7 @@ class Run:
                 "dropout": [self.seeds.dropout, self.group.size] if self.proxy.dropout else None,
                 "trunk": self.trunk and self.trunk.record["identity"],
                 "as_trunk": self.as_trunk,
+                "hooks": self.hooks.changing(),
             }
         )
 
@@ -180,30 +197,36 @@ class Run:
     ) -> RunRecord:
         """Train from the start or the last checkpoint, write weights and record."""
         self.out.mkdir(parents=True, exist_ok=True)
-        model, optimizer, position = self._begin()
+        model, optimizer, average, position = self._begin()
         self.group.agree(position.step)
         resumed, began = position.step, time.perf_counter()
         saved = began
         batches = self.batches()
+        watch = self.hooks.evaluation.open() if self.hooks.evaluation else None
         while position.step < self.steps and not broken(position.losses):
-            loss = self._step(model, optimizer, batches, position.step)
-            position.losses.append(loss)
+            position.losses.append(self._step(model, optimizer, batches, position))
+            if average is not None:
+                average.take(position.step - 1)
+            self._evaluate(model, watch, position)
             due = time.perf_counter() - saved >= checkpoint_seconds and position.step < self.steps
             if due and self.group.is_writer:
-                save_checkpoint(self.out / CHECKPOINT, self.identity, position, model, optimizer)
+                path = self.out / CHECKPOINT
+                save_checkpoint(path, self.identity, position, model, optimizer, average)
                 saved = time.perf_counter()
             if progress is not None:
                 done = (position.step - resumed) * batches.batch_tokens
                 speed = done / (time.perf_counter() - began)
-                progress(Progress(position.step, self.steps, loss, speed))
+                progress(Progress(position.step, self.steps, position.losses[-1], speed))
         seconds = time.perf_counter() - began
         speed = (position.step - resumed) * batches.batch_tokens / seconds
         if self.as_trunk and self.group.is_writer:
             save_checkpoint(self.out / TRUNK, self.identity, position, model, optimizer)
+        if average is not None:
+            average.put()
         return self.write(model, batches, position, seconds, speed)
 
-    def _begin(self) -> tuple[Gpt, Optimizer, Position]:
-        """Return model and optimizer as the next step needs them, and how many were done."""
+    def _begin(self) -> tuple[Gpt, Optimizer, Average | None, Position]:
+        """Return model, optimizer and average as the next step needs them, and how far it is."""
         model = Gpt(
             self.proxy.shape(self.mixture.vocab_size),
             seed=self.seeds.init,
@@ -215,7 +238,11 @@ class Run:
         checkpoint = self.out / CHECKPOINT
         if self.trunk is not None and not checkpoint.exists():
             self.trunk.begin(model, optimizer)
-        return model, optimizer, restore_checkpoint(checkpoint, self.identity, model, optimizer)
+        share, average = self.proxy.average_share, None
+        if share > 0:
+            average = Average(model, steps=self.steps, share=share)
+        state = (model, optimizer, average)
+        return *state, restore_checkpoint(checkpoint, self.identity, *state)
 
     def batches(self) -> Batches:
         """Return the batches that this run reads, by step."""
@@ -225,7 +252,7 @@ class Run:
             context=self.proxy.context,
             order_seed=self.seeds.order,
             steps=self.steps,
-            after=self.trunk.read_share if self.trunk else 0.0,
+            after=self.trunk.read_share(self.seeds.order) if self.trunk else 0.0,
         )
 
     def factor(self, step: int) -> float:
@@ -235,22 +262,42 @@ class Run:
             return schedule.branch_factor(step, self.steps, self.trunk.steps)
         return (schedule.of_trunk() if self.as_trunk else schedule).factor(step, self.steps)
 
-    def _step(self, model: Gpt, optimizer: Optimizer, batches: Batches, step: int) -> float:
+    def _step(
+        self, model: Gpt, optimizer: Optimizer, batches: Batches, position: Position
+    ) -> float:
         """Return the loss of one step, in nats a token, after moving the weights."""
-        inputs, targets = (
-            torch.from_numpy(self.group.rows(part)).to(self.device) for part in batches.batch(step)
-        )
-        mask = chance = None
-        if self.proxy.document_mask:
-            mask = document_mask(inputs, self.mixture.bos_id)
+        step, chance = position.step, None
+        batch = self._batch(batches, step)
         if self.proxy.dropout:
             # A branch's dropout goes on where its trunk's stopped.
             own = self.seeds.dropout * self.group.size + self.group.rank
             chance = dropout_chance(own, self.steps_before + step, self.device)
-        loss = model.loss(inputs, targets, mask, chance=chance)
-        mean = self.group.backward(model, loss, weight=targets.numel())
+        loss, weight, plain = weighted_loss(model, self.hooks, step, batch, chance)
+        mean = self.group.backward(model, loss, weight=weight)
+        vitals = None
+        if (step + 1) % stride(self.steps) == 0 or step + 1 == self.steps:
+            vitals = Vitals(model, step, self.hooks)
         optimizer.step(self.factor(step))
-        return mean
+        if vitals is not None:
+            position.statistics[step] = vitals.after()
+        return mean if plain is None else plain
+
+    def _batch(self, batches: Batches, step: int) -> Batch:
+        """Return this process's rows of a step's batch, on its device."""
+        inputs, targets = (
+            torch.from_numpy(self.group.rows(part)).to(self.device) for part in batches.batch(step)
+        )
+        masked = self.proxy.document_mask
+        mask = document_mask(inputs, self.mixture.bos_id) if masked else None
+        return Batch(inputs, targets, mask)
+
+    def _evaluate(self, model: Gpt, watch: Measure | None, position: Position) -> None:
+        """Measure the model if it is time to."""
+        if watch is None or self.hooks.evaluation is None:
+            return
+        steps = position.step
+        if steps % self.hooks.evaluation.every_steps == 0 or steps == self.steps:
+            position.evaluations.append(Evaluated(steps, dict(watch(model))))
 
     def write(
         self, model: Gpt, batches: Batches, position: Position, seconds: float, speed: float
@@ -267,7 +314,7 @@ class Run:
         reason = failure(position.losses, None if self.trunk is None else self.trunk.first_loss)
         if not reason and self.group.is_writer:
             save_weights(self.out, model)
-            self._keep_tokenizer()
+            keep_tokenizer(self.mixture.folder, self.out)
             write_order(
                 self.out,
                 self.mixture,
@@ -285,7 +332,7 @@ class Run:
             proxy=settings_of(self.proxy),
             mixture=self.mixture.identity(),
             vocab_size=self.mixture.vocab_size,
-            parameters=_parameters(model),
+            parameters=model.shape.parameters,
             tokens=tokens,
             steps=self.steps_before + position.step,
             flops=tokens * model.shape.flops_per_token,
@@ -299,7 +346,8 @@ class Run:
             coverage={name: asdict(c) for name, c in batches.coverage(position.step).items()},
             window=[*batches.window],
             trunk=None if self.trunk is None else self.trunk.summary(),
-            hooks={},
+            hooks=self.hooks.settings(),
+            evaluations=told(position.evaluations, batches.batch_tokens, self.steps_before),
             circumstances={
                 "device": self.device,
                 "threads": self.threads,
@@ -313,18 +361,3 @@ class Run:
             (self.out / CHECKPOINT).unlink(missing_ok=True)
         self.group.wait()
         return record
-
-    def _keep_tokenizer(self) -> None:
-        """Copy the mixture's tokenizer beside the weights: alone they could not read a text."""
-        tokenizer = self.mixture.folder / TOKENIZER
-        if tokenizer.is_file():
-            write_atomically(self.out / TOKENIZER, tokenizer.read_bytes())
-
-
-def _parameters(model: Gpt) -> dict[str, int]:
-    """Return how many weights lie in the blocks, the embedding and the head."""
-    return {
-        "blocks": model.shape.block_parameters,
-        "embedding": model.embedding.weight.numel(),
-        "head": model.head.weight.numel(),
-    }

@@ -62,6 +62,12 @@ class Shape:
         return self.depth * (4 * self.width**2 + matrices * self.width * self.hidden)
 
     @property
+    def parameters(self) -> dict[str, int]:
+        """How many weights lie in the blocks, the embedding and the head."""
+        outer = self.width * self.vocab_size
+        return {"blocks": self.block_parameters, "embedding": outer, "head": outer}
+
+    @property
     def flops_per_token(self) -> int:
         """Arithmetic of one training token: 6 a weight of blocks and head, and attention's own.
 
@@ -116,6 +122,9 @@ class Proxy:
     # Weight of log^2 of the softmax's sum in the loss. PaLM's is 1e-4 (arXiv:2204.02311, section
     # 5); 0 here because the cap on logits already bounds that sum.
     z_loss: float = 0.0
+    # Share of the steps, the last ones, whose weights are averaged into the model that is kept
+    # (Izmailov et al. 2018, arXiv:1803.05407); 0: the weights of the last step.
+    average_share: float = 0.0
     rates: Rates = field(default_factory=Rates)
     schedule: Schedule = field(default_factory=Schedule)
 
@@ -131,6 +140,8 @@ class Proxy:
             raise RecipeError(f"precision is {self.precision!r}; write 'bf16' or 'fp32'")
         if not 0 <= self.dropout < 1:
             raise RecipeError(f"dropout is {self.dropout!r}; it is a share from 0 to below 1")
+        if not 0 <= self.average_share <= 1:
+            raise RecipeError(f"average_share is {self.average_share!r}; it is a share from 0 to 1")
         if not 0 <= self.z_loss < 1:
             raise RecipeError(f"z_loss is {self.z_loss!r}; write a weight such as 1e-4, or 0")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from curator.shards import write_atomically
-from curator.train.checkpoint import RECORD
+from curator.train.checkpoint import RECORD, Evaluated
 
 CURVE_POINTS = 200  # more than a plot can show
 
@@ -57,6 +57,7 @@ class RunRecord:
     window: list[float]  # start and share of the circle of documents that it read
     trunk: dict[str, Any] | None  # identity, tokens, steps, flops and window of what it began from
     hooks: dict[str, Any]  # settings of what changed its loss or watched it, by purpose
+    evaluations: list[dict[str, Any]]  # steps, tokens, losses: what was measured on the way
     circumstances: dict[str, Any]  # device, threads, seconds, tokens_per_second
 
     @property
@@ -124,3 +125,17 @@ def curve(
 def stride(steps: int) -> int:
     """Return how many steps lie between two points of the curve of a run of `steps` steps."""
     return -(-steps // CURVE_POINTS) or 1
+
+
+def told(
+    evaluations: Sequence[Evaluated], batch_tokens: int, steps_before: int
+) -> list[dict[str, Any]]:
+    """Return evaluations as a record tells them: steps and tokens count a trunk's."""
+    return [
+        {
+            "steps": steps_before + each.steps,
+            "tokens": (steps_before + each.steps) * batch_tokens,
+            "losses": each.losses,
+        }
+        for each in evaluations
+    ]

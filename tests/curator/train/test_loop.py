@@ -56,7 +56,9 @@ def test_a_run_learns_and_records_what_it_did(mixture, tmp_path):
     assert json.loads((tmp_path / "run" / RECORD).read_text())["seed"] == 1
 
 
-@pytest.mark.parametrize("change", [{}, {"document_mask": True}, {"dropout": 0.2}])
+@pytest.mark.parametrize(
+    "change", [{}, {"document_mask": True}, {"dropout": 0.2}, {"average_share": 0.5}]
+)
 def test_an_interrupted_run_ends_as_if_never_interrupted(mixture, tmp_path, change):
     proxy = dataclasses.replace(PROXY, **change)
     budget = {"tokens": 64 * 40, **SEEDS, "checkpoint_seconds": 0}
@@ -146,7 +148,7 @@ def test_a_mixture_can_be_passed_several_times(mixture, tmp_path):
 
 
 def test_a_run_that_meets_nan_is_marked_and_has_no_model(mixture, tmp_path, monkeypatch):
-    broken = lambda self, model, optimizer, batches, step: math.nan if step == 3 else 4.0  # noqa: E731
+    broken = lambda self, model, optimizer, batches, at: math.nan if at.step == 3 else 4.0  # noqa: E731
     monkeypatch.setattr(loop.Run, "_step", broken)
 
     record = train(mixture, PROXY, tokens=640, **SEEDS, out=tmp_path / "run")
