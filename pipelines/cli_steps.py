@@ -112,6 +112,27 @@ def train(
     finish(found, as_json=as_json)
 
 
+def evaluate(
+    proxy: Annotated[Path, typer.Argument(help="A proxy's folder.")],
+    file: Annotated[Path, typer.Argument(help="JSON lines, one item a line.")],
+    choices: Annotated[
+        str, typer.Option(help="Fields: context=query,options=choices,answer=gold")
+    ] = "",
+    pairs: Annotated[str, typer.Option(help="Fields: good=FIELD,bad=FIELD,group=FIELD")] = "",
+    text: Annotated[str, typer.Option(help="Fields of the text, with commas between.")] = "",
+    id_field: Annotated[str, typer.Option("--id", help="The field that names an item.")] = "id",
+    items: Annotated[int | None, typer.Option(min=1, help="Only the first so many.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Ask one proxy about one file: bits per byte, and answers to questions or pairs."""
+    from pipelines.asking import ask_proxy
+
+    found = ask_proxy(
+        proxy, file, text=text, choices=choices, pairs=pairs, id_field=id_field, items=items
+    )
+    finish(found, as_json=as_json)
+
+
 def compare(
     runs: Annotated[list[Path], typer.Argument(help="Folders of runs.")],
     baseline: Annotated[str, typer.Option(help="ARM, or RUN/ARM where runs are several.")] = "",
@@ -217,7 +238,7 @@ def new_scorer(
 
 def register(commands: typer.Typer) -> None:
     """Add the commands of this module to a command line."""
-    for command in (score, select, mix, export, train, compare, leaderboard, diff, gc):
+    for command in (score, select, mix, export, train, evaluate, compare, leaderboard, diff, gc):
         commands.command()(command)
     new = typer.Typer(help="Begin something of your own.", no_args_is_help=True)
     new.command("scorer")(new_scorer)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pyarrow as pa
 
 from curator.dedup.benchmarks import complaint, field_of, item_name, numbered_lines, parsed
@@ -67,6 +68,14 @@ def text_fields(spec: ChoicesSpec | PairsSpec) -> list[str]:
         return [spec.good]
     options = [spec.options] if isinstance(spec.options, str) else spec.options
     return [*([spec.context] if spec.context else []), *options]
+
+
+def first_items(options: pa.Table, items: int | None) -> pa.Table:
+    """Return the options of the first items, of all if `items` is None."""
+    begins = np.flatnonzero(options["option"].to_numpy() == 0)
+    if items is None or items >= len(begins):
+        return options
+    return options.slice(0, int(begins[items]))
 
 
 def read_choices(
