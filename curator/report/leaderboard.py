@@ -227,8 +227,8 @@ def matrix(board: Leaderboard) -> Markup:
     heads += [(swatch(arm, arm_color(report, arm)), "r") for arm in arms]
     lead = (
         "Mean difference from the baseline. Green is better and red worse, where that is decided "
-        "(after Holm's correction within a metric); equivalent is ≈, undecided ?. A metric on which "
-        "neither the arm nor the baseline is above chance tells nothing of them. "
+        "(after Holm's correction within a metric); equivalent is ≈, undecided ?. A metric on "
+        "which neither the arm nor the baseline is above chance tells nothing of them. "
         "Intervals are under Comparison."
     )
     caption = "Arms in the order of their places"
