@@ -3,11 +3,12 @@
     python -m bench.published --data FOLDER [--subsets 100] [--draws 200]
 
 FOLDER holds `olmo-ladder/ladder-runs/*.csv` (allenai/OLMo-ladder, src/scripts/paper/data) and
-`regmix/*.csv` (sail-sg/regmix, data). The ladder is fitted to the 16 runs of 190M to 1.3B that the
-paper's configs/final.json names and predicts the 13B model of 5T tokens; the paper's own predictions
-were read in src/scripts/paper/figures/chained_main.csv (commit 4d99344). The mixing law is fitted
-to 64 of the 512 1M-parameter runs and ranks the 64 runs of 1B; nothing of the fit, the ridge
-included, sees a 1B run. Check values of repeated text: README of huggingface/datablations.
+`regmix/*.csv` (sail-sg/regmix, data). The ladder is fitted to the 16 runs of 190M to 1.3B that
+the paper's configs/final.json names and predicts the 13B model of 5T tokens; the paper's own
+predictions were read in src/scripts/paper/figures/chained_main.csv (commit 4d99344). The mixing
+law is fitted to 64 of the 512 runs of 1M parameters and ranks the 64 runs of 1B; nothing of the
+fit, the penalty included, sees a 1B run. Check values of repeated text: README of
+huggingface/datablations.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ POINTS = 0.5  # the target: our error and the paper's differ by no more than thi
 FIRST, MEDIAN = 0.98, 0.97  # targets of the rank correlation on Pile-CC
 RUNS = 64
 TARGET = "pile_cc"
+UNIQUE = 25e9
 
 
 def main() -> None:
@@ -55,22 +57,19 @@ def main() -> None:
     parser.add_argument("--subsets", type=int, default=100)
     parser.add_argument("--draws", type=int, default=200)
     given = parser.parse_args()
-    for part in (
-        lambda: ladder(given.data / "olmo-ladder" / "ladder-runs", given.draws),
-        lambda: swarm(given.data / "regmix", given.subsets),
-        repeated,
-    ):
-        begun = time.process_time()
-        part()
-        print(f"{time.process_time() - begun:.1f} s of CPU\n")
+    begun = time.process_time()
+    ladder(given.data / "olmo-ladder" / "ladder-runs", given.draws)
+    swarm(given.data / "regmix", given.subsets)
+    repeated()
+    print(f"{time.process_time() - begun:.1f} s of CPU")
 
 
 def ladder(folder: Path, draws: int) -> None:
     """Print our errors beside the paper's, in points of accuracy."""
     print(f"model ladder: accuracy of {', '.join(TARGETS)} from 16 runs of 190M to 1.3B")
     print(
-        f"{'task':20}{'actual':>8}{'ours':>8}{'95 % interval':>16}{'error':>8}{'paper':>8}{'error':>8}"
-        f"{'gap':>7}  | 7B-4T {'actual':>6}{'ours':>7}{'error':>7}"
+        f"{'task':20}{'actual':>8}{'ours':>8}{'95 % interval':>16}{'error':>8}"
+        f"{'paper':>8}{'error':>8}{'gap':>7}  | 7B-4T {'actual':>6}{'ours':>7}{'error':>7}"
     )
     gaps = []
     for task, (_, theirs) in PAPER.items():
@@ -83,9 +82,10 @@ def ladder(folder: Path, draws: int) -> None:
         (small, predicted), (actual, ours) = shown
         error, published = 100 * (ours.mean[0] - actual), 100 * (theirs - actual)
         gaps.append(abs(error - published))
+        interval = f"{ours.low[0]:.3f} {ours.high[0]:.3f}"
         print(
-            f"{task:20}{actual:8.4f}{ours.mean[0]:8.4f}{f'{ours.low[0]:.3f} {ours.high[0]:.3f}':>16}"
-            f"{error:+8.2f}{theirs:8.4f}{published:+8.2f}{gaps[-1]:7.3f}  |       {small:6.4f}"
+            f"{task:20}{actual:8.4f}{ours.mean[0]:8.4f}{interval:>16}{error:+8.2f}"
+            f"{theirs:8.4f}{published:+8.2f}{gaps[-1]:7.3f}  |       {small:6.4f}"
             f"{predicted.mean[0]:7.4f}{100 * (predicted.mean[0] - small):+7.2f}"
         )
     print(f"largest gap {max(gaps):.3f} points, target <= {POINTS}: {_met(max(gaps) <= POINTS)}")
@@ -138,27 +138,27 @@ def swarm(folder: Path, subsets: int) -> None:
             name: (
                 rank_correlation(law.predict(large, name).mean, wanted[:, targets.index(name)]),
                 law.out_of_fold[name],
-                law.ridges[name],
+                law.weights[name],
             )
             for name in named
         }
 
     first = ranked(np.arange(RUNS), targets)
-    print(f"first {RUNS} rows:  Spearman on 1B, out of fold on 1M, ridge chosen there")
-    for name, (on_large, out, ridge) in first.items():
-        print(f"  {name:20}{on_large:8.4f}{out:8.4f}{ridge:10.0e}")
+    print(f"first {RUNS} rows:  Spearman on 1B, out of fold on 1M, penalty chosen there")
+    for name, (on_large, out, weight) in first.items():
+        print(f"  {name:20}{on_large:8.4f}{out:8.4f}{weight:10.0e}")
     print(f"  {'mean':20}{np.mean([v[0] for v in first.values()]):8.4f}")
     print(f"  {TARGET} >= {FIRST}: {_met(first[TARGET][0] >= FIRST)}")
     rng = np.random.default_rng(0)
     found = [ranked(rng.permutation(len(shares))[:RUNS], [TARGET])[TARGET] for _ in range(subsets)]
-    on_large = [row[0] for row in found]
-    at = np.percentile(on_large, [0, 5, 25, 50, 75, 95, 100])
+    at = np.percentile([row[0] for row in found], [0, 5, 25, 50, 75, 95, 100])
     print(f"{subsets} random subsets of {RUNS}, {TARGET}: percentiles 0 5 25 50 75 95 100")
     print("  " + " ".join(f"{v:.4f}" for v in at))
     print(f"  median >= {MEDIAN}: {_met(float(at[3]) >= MEDIAN)}")
     chosen, times = np.unique([row[2] for row in found], return_counts=True)
     print(
-        "  ridges chosen: " + ", ".join(f"{r:.0e} {n}x" for r, n in zip(chosen, times, strict=True))
+        "  penalties chosen: "
+        + ", ".join(f"{r:.0e} {n}x" for r, n in zip(chosen, times, strict=True))
     )
 
 
@@ -172,26 +172,24 @@ def _table(file: Path) -> tuple[list[str], NDArray[np.float64]]:
 
 def repeated() -> None:
     """Print the check values of the law of repeated text."""
-    print("repeated text: check values")
-    for point, published in (
-        ((6.34e9, 242e9, 25e9), 2.2256440890),
-        ((8.67e9, 178e9, 25e9), 2.2269634075),
-    ):
-        ours = predicted_loss(*point)
+    print("repeated text: check values, 25B unique tokens")
+    for size, tokens, loss in ((6.34e9, 242e9, 2.2256440890), (8.67e9, 178e9, 2.2269634075)):
+        ours = predicted_loss(size, tokens, UNIQUE)
         print(
-            f"  loss at N, D, U = {point}: {ours:.10f}, published {published:.10f}: {_met(abs(ours - published) < 5e-11)}"
+            f"  loss of {size / 1e9:.2f}B parameters, {tokens / 1e9:.0f}B tokens: {ours:.10f}, "
+            f"published {loss:.10f}: {_met(abs(ours - loss) < 1e-10)}"
         )
-    for compute, published in (
-        (6 * 8.67e9 * 178e9, "227B tokens, 9.1 epochs, 6.8B parameters (README, by grid)"),
-        (1e22, "237.3B tokens, 9.49 epochs, 7.02B parameters (specification M2, by grid)"),
+    for compute, by_grid in (
+        (6 * 8.67e9 * 178e9, "README, by grid: 227B tokens, 9.1 epochs, 6.8B parameters"),
+        (1e22, "specification M2, by grid: 237.3B tokens, 9.49 epochs, 7.02B parameters"),
     ):
-        best = best_allocation(compute, 25e9)
+        best = best_allocation(compute, UNIQUE)
         print(
-            f"  best for {compute:.4g} FLOPs, 25B unique tokens: {best.tokens / 1e9:.2f}B tokens, "
-            f"{best.epochs:.3f} epochs, {best.size / 1e9:.3f}B parameters, loss {best.loss:.9f}; {published}"
+            f"  best for {compute:.4g} FLOPs: {best.tokens / 1e9:.2f}B tokens, {best.epochs:.3f} "
+            f"epochs, {best.size / 1e9:.3f}B parameters, loss {best.loss:.10f}\n    {by_grid}"
         )
-    theirs = predicted_loss(1e22 / (6 * 237.3e9), 237.3e9, 25e9)
-    print(f"  loss at 237.3B tokens: {theirs:.9f}")
+    grid_loss = predicted_loss(1e22 / (6 * 237.3e9), 237.3e9, UNIQUE)
+    print(f"    loss at 237.3B tokens: {grid_loss:.10f}")
 
 
 def _met(yes: bool) -> str:  # noqa: FBT001  (one private word of print)

@@ -47,8 +47,8 @@ class LrAnnealing(Form):
 
     name: ClassVar[str] = "lr_anneal"
     scale: ClassVar[Literal["log", "linear"]] = "linear"
-    inputs: ClassVar[tuple[str, ...]] = ("S1", "S2")  # type: ignore[misc]
-    parameters: ClassVar[tuple[Parameter, ...]] = (  # type: ignore[misc]
+    inputs: ClassVar[tuple[str, ...]] = ("S1", "S2")
+    parameters: ClassVar[tuple[Parameter, ...]] = (
         Parameter("L0", 1e-9, 1e3),
         Parameter("A", 1e-12, 1e6),
         Parameter("alpha", 1e-4, 10.0),
@@ -58,7 +58,7 @@ class LrAnnealing(Form):
     def check(self, x_nk: Floats) -> None:
         """Raise RecipeError where S1 is not positive."""
         if (x_nk[:, 0] <= 0).any():
-            text = f"S1 is {x_nk[:, 0].min()!r}: it must be positive; drop the steps before any training"
+            text = f"S1 is {x_nk[:, 0].min()!r}: it must be positive; drop steps before training"
             raise RecipeError(text)
 
     def slopes(self, q_Bp: Floats, x_nk: Floats) -> tuple[Floats, Floats]:

@@ -75,7 +75,7 @@ def effective(unique: float | Floats, total: float | Floats, constant: float = R
             "than none and at most all; correct the sizes"
         )
         raise RecipeError(text)
-    return once * (1 - constant * np.expm1(-(seen / once - 1) / constant))
+    return np.asarray(once * (1 - constant * np.expm1(-(seen / once - 1) / constant)))
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,8 @@ class DataConstrained(Form):
 
     base: UniqueLaw = PUBLISHED
     name: ClassVar[str] = "data_constrained"
-    inputs: ClassVar[tuple[str, ...]] = ("N", "D", "U")  # type: ignore[misc]
-    parameters: ClassVar[tuple[Parameter, ...]] = (  # type: ignore[misc]
+    inputs: ClassVar[tuple[str, ...]] = ("N", "D", "U")
+    parameters: ClassVar[tuple[Parameter, ...]] = (
         Parameter("R_D", 1e-3, 1e6),
         Parameter("R_N", 1e-3, 1e6),
     )

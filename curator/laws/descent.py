@@ -36,8 +36,9 @@ class Problem:
         loss: "huber" or "squares".
         delta: where Huber's loss turns from a square into a line.
         residual: of the logarithms or of the values.
-        ridge_p: weight of the squared distance from `anchor_p`, per parameter.
-        anchor_p: what a ridge draws to.
+        pull_p: weight of the penalty on the distance from `center_p`, per parameter.
+        center_p: where the penalty is zero.
+        tail_p: distance from which the penalty grows like a logarithm; infinite for a square.
     """
 
     form: Form
@@ -48,8 +49,9 @@ class Problem:
     loss: Loss
     delta: float
     residual: Residual
-    ridge_p: Floats
-    anchor_p: Floats
+    pull_p: Floats
+    center_p: Floats
+    tail_p: Floats
 
     def residuals(self, curve_Bn: Floats) -> Floats:
         """Return curve minus target, of the logs or of the values; NaN where there is no log."""
@@ -73,16 +75,28 @@ class Problem:
         if self.residual == "log":
             with np.errstate(divide="ignore", invalid="ignore"):
                 slopes = slopes / curve[:, :, None]
-        pull = weights_Bn
+        trust = weights_Bn
         if self.loss == "huber":
-            pull = pull * np.minimum(1.0, self.delta / np.maximum(np.abs(away), self.delta * 1e-3))
-        from_anchor = q_Bp - self.anchor_p
-        value = (weights_Bn * self.cost(away)).sum(axis=1)
-        value = value + 0.5 * (self.ridge_p * from_anchor**2).sum(axis=1)
-        pulled = slopes * pull[:, :, None]
-        gradient = np.einsum("bnp,bn->bp", pulled, away) + self.ridge_p * from_anchor
-        curvature = np.matmul(pulled.transpose(0, 2, 1), slopes) + np.diag(self.ridge_p)
+            trust = trust * np.minimum(
+                1.0, self.delta / np.maximum(np.abs(away), self.delta * 1e-3)
+            )
+        trusted = slopes * trust[:, :, None]
+        penalty, push, bend = self._penalty(q_Bp)
+        value = (weights_Bn * self.cost(away)).sum(axis=1) + penalty
+        gradient = np.einsum("bnp,bn->bp", trusted, away) + push
+        curvature = np.matmul(trusted.transpose(0, 2, 1), slopes)
+        curvature += bend[:, :, None] * np.eye(self.low_p.size)
         return np.where(np.isfinite(value), value, np.inf), gradient, curvature
+
+    def _penalty(self, q_Bp: Floats) -> tuple[Floats, Floats, Floats]:
+        """Return the penalty (B,), its gradient and a curvature that bounds it (B, p)."""
+        away = q_Bp - self.center_p
+        with np.errstate(invalid="ignore"):
+            ratio = (away / self.tail_p) ** 2
+            value = np.where(np.isinf(self.tail_p), away**2, self.tail_p**2 * np.log1p(ratio))
+        bend = self.pull_p / (1 + ratio)
+        penalized = np.where(self.pull_p > 0, self.pull_p * value, 0.0)
+        return 0.5 * penalized.sum(axis=1), bend * away, bend
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +177,7 @@ def _step(
     root = np.sqrt(np.einsum("bpp->bp", bend))
     bend = bend / (root[:, :, None] * root[:, None, :]) + 1e-14 * np.eye(low.size)
     move = np.linalg.solve(bend, (slope / root)[:, :, None])[:, :, 0] / root
-    return np.clip(q_Bp - move, low, high)
+    return np.asarray(np.clip(q_Bp - move, low, high))
 
 
 def finish(problem: Problem, q_p: Floats, weights_n: Floats) -> tuple[Floats, float]:

@@ -13,15 +13,14 @@ from collections.abc import Hashable, Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from curator.errors import BudgetError, RecipeError
+from curator.errors import RecipeError
 from curator.laws.descent import Loss, Minima, Problem, Residual, descend, finish
 from curator.laws.form import Floats, Form
 from curator.laws.law import Diagnostics, Law, columns
+from curator.laws.pose import Pull, importance_of, numbered, pose, refuse_too_little
 
-_SPARE_RUNS = 2  # distinct runs beyond the number of parameters; the project's specification P7
 _SAME = 1e-3  # minima whose values differ by less than this part are counted as one
 _KEPT = 4  # minima of the full data that each resample starts from
-_ROUGH_STEPS = 60
 
 
 def fit(
@@ -38,7 +37,7 @@ def fit(
     fixed: Mapping[str, float] | None = None,
     bounds: Mapping[str, tuple[float, float]] | None = None,
     starts: ArrayLike | None = None,
-    ridge: Mapping[str, tuple[float, float]] | None = None,
+    pulls: Mapping[str, Pull] | None = None,
     draws: int = 200,
     seed: int = 0,
 ) -> Law:
@@ -59,8 +58,7 @@ def fit(
         fixed: parameters held at a value, in their own units.
         bounds: ranges that replace the form's own, in the parameters' own units.
         starts: (S, p) further starting points, in the parameters' own units.
-        ridge: (weight, center in own units) per parameter: adds weight / 2 times the squared
-            distance, in internal coordinates (logs of positive parameters).
+        pulls: penalties that draw parameters toward a center.
         draws: bootstrap resamples; 0 leaves the intervals out.
         seed: of the bootstrap.
 
@@ -69,12 +67,12 @@ def fit(
         RecipeError: input that is not finite, targets that are constant, or unknown names.
     """
     x_nk = columns(form, x)
-    problem = _problem(form, x_nk, y, loss, delta, residual, fixed, bounds, ridge)
-    importance = _importance(weights, problem.y_n.size)
-    run_n, count = _numbered(runs, problem.y_n.size)
-    unit_n, units = (run_n, count) if together is None else _numbered(together, problem.y_n.size)
+    problem = pose(form, x_nk, y, loss, delta, residual, fixed, bounds, pulls)
+    importance = importance_of(weights, problem.y_n.size)
+    run_n, count = numbered(runs, problem.y_n.size)
+    unit_n, units = (run_n, count) if together is None else numbered(together, problem.y_n.size)
     free = int((problem.low_p < problem.high_p).sum())
-    _refuse_too_little(form, x_nk, count, free, partial=bool(fixed))
+    refuse_too_little(form, x_nk, count, free, partial=bool(fixed))
     minima = _search(problem, importance, starts)
     kept, distinct = _distinct(minima, 1e-9 * _scale(problem, importance))
     best, value = finish(problem, kept[0], importance)
@@ -113,111 +111,17 @@ def held_out(
     *,
     loss: Loss = "huber",
     delta: float = 1e-3,
-    ridge: Mapping[str, tuple[float, float]] | None = None,
+    pulls: Mapping[str, Pull] | None = None,
 ) -> Floats:
     """Return the curve (n,) at each point by a fit to the other folds, searched from `law`."""
     x_nk = columns(law.form, x)
-    problem = _problem(law.form, x_nk, y, loss, delta, None, None, None, ridge)
+    problem = pose(law.form, x_nk, y, loss, delta, None, None, None, pulls)
     start = law.form.inner(np.array([[law.parameters[name] for name in law.form.names]]))
     folds = np.unique(fold_n)
     kept = (fold_n != folds[:, None]).astype(np.float64)
     found = descend(problem, np.repeat(start, len(folds), axis=0), kept, tolerance=1e-8)
     curves = law.form.curve(found.q_Bp, x_nk)
     return np.asarray(curves[np.searchsorted(folds, fold_n), np.arange(len(fold_n))])
-
-
-def _problem(
-    form: Form,
-    x_nk: Floats,
-    y: ArrayLike,
-    loss: Loss,
-    delta: float,
-    residual: Residual | None,
-    fixed: Mapping[str, float] | None,
-    bounds: Mapping[str, tuple[float, float]] | None,
-    ridge: Mapping[str, tuple[float, float]] | None,
-) -> Problem:
-    """Return the checked problem."""
-    y_n = np.asarray(y, dtype=np.float64)
-    kind = residual or form.residual
-    if y_n.shape != (len(x_nk),):
-        text = f"y of shape {y_n.shape} for {len(x_nk)} points of x: give one target a point"
-        raise RecipeError(text)
-    bad = ~np.isfinite(y_n) | ((y_n <= 0) if kind == "log" else False)
-    if bad.any():
-        at = int(np.argmax(bad))
-        wanted = "finite and positive" if kind == "log" else "finite"
-        text = f"the target of point {at} is {y_n[at]!r}: {kind} residuals want {wanted} targets; drop it"
-        raise RecipeError(text)
-    if y_n.size and np.ptp(y_n) <= 1e-12 * np.abs(y_n).max():
-        text = (
-            f"all {y_n.size} targets are {y_n[0]!r}: a constant has no law; measure other budgets"
-        )
-        raise RecipeError(text)
-    ranges = {p.name: (p.low, p.high) for p in form.parameters}
-    pulls = dict.fromkeys(ranges, (0.0, 1.0))
-    for given in (bounds, {n: (v, v) for n, v in (fixed or {}).items()}):
-        ranges |= _known(form, given or {})
-    pulls |= _known(form, ridge or {})
-    edges = np.array(
-        [[p.inner(ranges[p.name][0]), p.inner(ranges[p.name][1])] for p in form.parameters]
-    )
-    centers = np.array([p.inner(pulls[p.name][1]) for p in form.parameters])
-    amounts = np.array([pulls[p.name][0] for p in form.parameters])
-    return Problem(form, x_nk, y_n, edges[:, 0], edges[:, 1], loss, delta, kind, amounts, centers)
-
-
-def _known(form: Form, given: Mapping[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
-    unknown = sorted(set(given) - set(form.names))
-    if unknown:
-        text = f"{form.name} has no parameter {unknown[0]!r}: it has {', '.join(form.names)}"
-        raise RecipeError(text)
-    return dict(given)
-
-
-def _importance(weights: ArrayLike | None, points: int) -> Floats:
-    if weights is None:
-        return np.ones(points)
-    given = np.asarray(weights, dtype=np.float64)
-    if given.shape != (points,) or not np.isfinite(given).all() or (given < 0).any():
-        text = (
-            f"weights of shape {given.shape} for {points} points: give one finite number >= 0 each"
-        )
-        raise RecipeError(text)
-    return given
-
-
-def _numbered(runs: Sequence[Hashable] | None, points: int) -> tuple[np.ndarray, int]:
-    """Return the number of each point's run in order of appearance, and how many there are.
-
-    A point that is no run has the number -1.
-    """
-    if runs is None:
-        return np.arange(points), points
-    if len(runs) != points:
-        text = f"{len(runs)} names of runs for {points} points: name the run of each point"
-        raise RecipeError(text)
-    numbers: dict[Hashable, int] = {}
-    found = [-1 if run is None else numbers.setdefault(run, len(numbers)) for run in runs]
-    return np.array(found), len(numbers)
-
-
-def _refuse_too_little(form: Form, x_nk: Floats, runs: int, free: int, *, partial: bool) -> None:
-    wanted = free + _SPARE_RUNS
-    if runs < wanted:
-        text = (
-            f"{form.name} has {free} free parameters and wants {wanted} distinct runs, found {runs}: "
-            f"add {wanted - runs} runs at other {', '.join(form.inputs[:3])}, or fix a parameter"
-        )
-        raise BudgetError(text)
-    for name, column, least in zip(form.inputs, x_nk.T, form.least, strict=True):
-        distinct = len(np.unique(column))
-        if distinct < least and not partial:
-            text = (
-                f"{form.name} wants {least} distinct values of {name}, found {distinct}: add runs at "
-                f"{least - distinct} other {name}, or fix a parameter"
-            )
-            raise BudgetError(text)
 
 
 def _search(problem: Problem, importance: Floats, starts: ArrayLike | None) -> Minima:

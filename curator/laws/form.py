@@ -101,7 +101,7 @@ class Form(ABC):
         """Return internal coordinates in the parameters' own units."""
         positive = np.array([parameter.positive for parameter in self.parameters])
         held = np.clip(q_Bp, -LARGEST_LOG, LARGEST_LOG)
-        return np.where(positive, np.exp(held), q_Bp)
+        return np.asarray(np.where(positive, np.exp(held), q_Bp))
 
     def at(self, values: Mapping[str, float], x_nk: Floats) -> Floats:
         """Return the curve (n,) for parameters by name, in their own units.
@@ -113,7 +113,7 @@ class Form(ABC):
             text = f"{self.name} wants parameters {self.names}, got {tuple(values)}: name each once"
             raise RecipeError(text)
         row = np.array([[values[name] for name in self.names]], dtype=np.float64)
-        return self.curve(self.inner(row), x_nk)[0]
+        return np.asarray(self.curve(self.inner(row), x_nk)[0])
 
 
 def grid(*axes: tuple[float, ...]) -> Floats:

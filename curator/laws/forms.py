@@ -22,8 +22,8 @@ class PowerLaw(Form):
     """
 
     name: ClassVar[str] = "power"
-    inputs: ClassVar[tuple[str, ...]] = ("budget",)  # type: ignore[misc]
-    parameters: ClassVar[tuple[Parameter, ...]] = (  # type: ignore[misc]
+    inputs: ClassVar[tuple[str, ...]] = ("budget",)
+    parameters: ClassVar[tuple[Parameter, ...]] = (
         _LOSS,
         Parameter("A"),
         Parameter("alpha", *_EXPONENT),
@@ -58,8 +58,8 @@ class Chinchilla(Form):
     """
 
     name: ClassVar[str] = "chinchilla"
-    inputs: ClassVar[tuple[str, ...]] = ("N", "D")  # type: ignore[misc]
-    parameters: ClassVar[tuple[Parameter, ...]] = (  # type: ignore[misc]
+    inputs: ClassVar[tuple[str, ...]] = ("N", "D")
+    parameters: ClassVar[tuple[Parameter, ...]] = (
         _LOSS,
         Parameter("A"),
         Parameter("alpha", *_EXPONENT),
@@ -101,8 +101,8 @@ class Kaplan(Form):
     """
 
     name: ClassVar[str] = "kaplan"
-    inputs: ClassVar[tuple[str, ...]] = ("N", "D")  # type: ignore[misc]
-    parameters: ClassVar[tuple[Parameter, ...]] = Chinchilla.parameters  # type: ignore[misc]
+    inputs: ClassVar[tuple[str, ...]] = ("N", "D")
+    parameters: ClassVar[tuple[Parameter, ...]] = Chinchilla.parameters
 
     def slopes(self, q_Bp: Floats, x_nk: Floats) -> tuple[Floats, Floats]:
         """Return the curve and its derivatives."""
@@ -150,7 +150,7 @@ class LossToLoss(Form):
 
     ceiling: float
     name: ClassVar[str] = "loss_to_loss"
-    inputs: ClassVar[tuple[str, ...]] = ("L0",)  # type: ignore[misc]
+    inputs: ClassVar[tuple[str, ...]] = ("L0",)
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -193,8 +193,8 @@ class Sigmoid(Form):
     name: ClassVar[str] = "sigmoid"
     residual: ClassVar[Literal["log", "linear"]] = "linear"
     scale: ClassVar[Literal["log", "linear"]] = "linear"
-    inputs: ClassVar[tuple[str, ...]] = ("L",)  # type: ignore[misc]
-    parameters: ClassVar[tuple[Parameter, ...]] = (  # type: ignore[misc]
+    inputs: ClassVar[tuple[str, ...]] = ("L",)
+    parameters: ClassVar[tuple[Parameter, ...]] = (
         Parameter("h", 1e-9, 1.0),
         Parameter("L0", 1e-9, 1e3),
         Parameter("k", 1e-6, 1e4),

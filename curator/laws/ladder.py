@@ -130,7 +130,7 @@ def moving_average(values_n: Floats, window: int) -> Floats:
     total = np.concatenate([[0.0], np.cumsum(values_n)])
     last = np.arange(1, len(total))
     first = np.maximum(last - window, 0)
-    return (total[last] - total[first]) / (last - first)
+    return np.asarray((total[last] - total[first]) / (last - first))
 
 
 def _checkpoints(

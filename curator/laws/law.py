@@ -137,10 +137,10 @@ class Law:
     def _beyond(self, x_nk: Floats) -> Floats:
         low, high = self.ranges.T
         if self.form.scale == "log":
-            return np.maximum(np.maximum(x_nk / high, low / x_nk), 1.0).max(axis=1)
+            return np.asarray(np.maximum(np.maximum(x_nk / high, low / x_nk), 1.0).max(axis=1))
         width = np.maximum(high - low, 1e-12)
         outside = np.maximum(np.maximum(x_nk - high, low - x_nk), 0.0)
-        return 1.0 + (outside / width).max(axis=1)
+        return np.asarray(1.0 + (outside / width).max(axis=1))
 
 
 def columns(form: Form, x: ArrayLike) -> Floats:
@@ -154,7 +154,7 @@ def columns(form: Form, x: ArrayLike) -> Floats:
     if x_nk.ndim == 1 and len(form.inputs) == 1:
         x_nk = x_nk[:, None]
     if x_nk.ndim != 2 or x_nk.shape[1] != len(form.inputs):
-        text = f"x of shape {np.shape(x)} does not fit {form.name}: it takes {form.inputs}, one a column"
+        text = f"x has shape {np.shape(x)}: {form.name} takes the columns {', '.join(form.inputs)}"
         raise RecipeError(text)
     bad = ~np.isfinite(x_nk)
     if form.scale == "log":

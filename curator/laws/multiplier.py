@@ -193,16 +193,21 @@ def _placed(
     """Return the multiplier, refused where it lies outside the baseline's budgets +- 20 %."""
     budgets = sorted({point.budget for point in baseline})
     lowest, highest = budgets[0] / MARGIN / budget, budgets[-1] * MARGIN / budget
-    counts = {"confidence": confidence, "budgets": len(budgets), "runs": len(baseline)}
+    value: float | None = None
+    where: Literal["inside", "below", "above"] = "inside"
     if log_value > math.log(highest):
-        note = f"more than the {highest:.2f} that the baseline's largest budget can show: train it longer"
-        return Multiplier(None, highest, math.inf, "above", note, **counts)
-    if log_value < math.log(lowest):
-        note = f"less than the {lowest:.2f} that the baseline's smallest budget can show: train it shorter"
-        return Multiplier(None, 0.0, lowest, "below", note, **counts)
-    notes = []
-    if len(budgets) == LEAST_BUDGETS:
-        notes.append("three budgets fit any curve: a fourth would check its shape")
-    if ends[0] < lowest or ends[1] > highest:
-        notes.append("the interval reaches beyond the baseline's budgets")
-    return Multiplier(math.exp(log_value), *ends, "inside", "; ".join(notes), **counts)
+        where, ends = "above", (highest, math.inf)
+        note = f"more than {highest:.2f}, all that the baseline's budgets can show: train it longer"
+    elif log_value < math.log(lowest):
+        where, ends = "below", (0.0, lowest)
+        note = (
+            f"less than {lowest:.2f}, all that the baseline's budgets can show: add a smaller one"
+        )
+    else:
+        value = math.exp(log_value)
+        few = len(budgets) == LEAST_BUDGETS
+        beyond = ends[0] < lowest or ends[1] > highest
+        notes = ["three budgets fit any curve: a fourth would check its shape"] * few
+        notes += ["the interval reaches beyond the baseline's budgets"] * beyond
+        note = "; ".join(notes)
+    return Multiplier(value, *ends, where, note, confidence, len(budgets), len(baseline))
