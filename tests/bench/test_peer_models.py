@@ -102,6 +102,34 @@ def test_nanogpt_ties_its_head_and_decays_matrices_only():
     assert sum(w.numel() for w in system.adam.param_groups[1]["params"]) == gains
 
 
+def test_nanogpt_gives_the_logits_of_gpt2_in_transformers():
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    model = build("nanogpt", plan()).model
+    config = GPT2Config(
+        vocab_size=48, n_positions=16, n_embd=32, n_layer=2, n_head=1, activation_function="gelu",
+        resid_pdrop=0, embd_pdrop=0, attn_pdrop=0, bos_token_id=None, eos_token_id=None,
+    )  # fmt: skip
+    reference = GPT2LMHeadModel(config)
+    trunk = reference.transformer
+    pairs = [
+        (trunk.wte, model.tokens), (trunk.wpe, model.positions), (trunk.ln_f, model.norm),
+    ]  # fmt: skip
+    for theirs, ours in zip(trunk.h, model.blocks, strict=True):
+        pairs += [
+            (theirs.ln_1, ours.attention_norm), (theirs.ln_2, ours.mlp_norm),
+            (theirs.attn.c_attn, ours.attention.joint), (theirs.attn.c_proj, ours.attention.out),
+            (theirs.mlp.c_fc, ours.up), (theirs.mlp.c_proj, ours.down),
+        ]  # fmt: skip
+    with torch.no_grad():
+        for theirs, ours in pairs:
+            linear = isinstance(ours, torch.nn.Linear)
+            theirs.weight.copy_(ours.weight.T if linear else ours.weight)
+    tokens = rows(2)[:, :-1]
+
+    torch.testing.assert_close(reference(tokens).logits, model(tokens))
+
+
 def test_nanogpt_warms_up_and_follows_a_cosine_to_a_tenth():
     factors = [nanogpt.factor(step, 1000) for step in range(1001)]
 
