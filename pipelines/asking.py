@@ -83,7 +83,7 @@ def _bits(
     from curator.evaluate.bits import bits_per_byte
     from curator.identity import document_ids
 
-    read = read_benchmark(str(file), file, fields, id_field=id_field).slice(0, items)
+    read = read_benchmark(file.name, file, fields, id_field=id_field).slice(0, items)
     texts = {
         "doc_id": document_ids(file.name, read["text"]),
         "source": read["benchmark"],
@@ -106,7 +106,7 @@ def _answers(
 
     model, tokenizer = load_model(proxy), load_tokenizer(proxy / TOKENIZER)
     if isinstance(spec, PairsSpec):
-        read = questions.read_pairs(str(file), file, spec, id_field=id_field)
+        read = questions.read_pairs(file.name, file, spec, id_field=id_field)
         found = pairs.score_pairs(model, tokenizer, read.table.slice(0, items))
         groups = [spec.group] if isinstance(spec.group, str) else spec.group
         more = {
@@ -115,7 +115,7 @@ def _answers(
             }
         }
     else:
-        read = questions.read_choices(str(file), file, spec, id_field=id_field)
+        read = questions.read_choices(file.name, file, spec, id_field=id_field)
         options = score_options(model, tokenizer, questions.first_items(read.table, items))
         found, more = score_items(options, questions.length_of(spec)), {}
     chances = dict(item_chances(found))
