@@ -123,8 +123,13 @@ def restore_checkpoint(
 
 
 def save_weights(out: Path, model: nn.Module) -> None:
-    """Write the finished weights and drop the checkpoint they replace."""
-    write_atomically(out / WEIGHTS, save(_plain(model.state_dict())))
+    """Write the finished weights."""
+    save_tensors(out / WEIGHTS, model.state_dict())
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Write named tensors as one safetensors file, whole or not at all."""
+    write_atomically(path, save(_plain(tensors)))
 
 
 def keep_tokenizer(source: Path, out: Path) -> None:

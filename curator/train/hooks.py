@@ -119,13 +119,14 @@ def weighted_loss(
     hidden_NC = model(batch.inputs, batch.mask, chance=chance).flatten(0, 1)
     counted_BT = torch.ones_like(batch.targets, dtype=torch.float32)
     if hooks.tokens is not None:
-        counted_BT = _checked(hooks.tokens(step, batch.inputs, batch.targets), counted_BT, hooks)
+        given = hooks.tokens(step, batch.inputs, batch.targets)
+        counted_BT = _checked(given, counted_BT, hooks.tokens.name)
     weights_BT, plain = counted_BT, None
     if hooks.rows is not None:
         losses_BT = _token_losses(model, hidden_NC, batch.targets)
         size_B = counted_BT.sum(1)
         losses_B = (losses_BT * counted_BT).sum(1) / size_B.clamp_min(1e-12)
-        weights_B = _checked(hooks.rows(step, losses_B), losses_B, hooks)
+        weights_B = _checked(hooks.rows(step, losses_B), losses_B, hooks.rows.name)
         # A row counts by its mean: as much with few tokens in it as with many.
         weights_BT = counted_BT * (weights_B / size_B.clamp_min(1e-12))[:, None]
         plain = float((losses_BT * counted_BT).sum() / counted_BT.sum())
@@ -146,7 +147,7 @@ def _token_losses(model: Gpt, hidden_NC: Tensor, targets_BT: Tensor) -> Tensor:
     return bits_N.view_as(targets_BT) * math.log(2)
 
 
-def _checked(weights: Tensor, like: Tensor, hooks: Hooks) -> Tensor:
+def _checked(weights: Tensor, like: Tensor, name: str) -> Tensor:
     """Return a hook's weights if a mean can be taken with them.
 
     Raises:
@@ -156,7 +157,7 @@ def _checked(weights: Tensor, like: Tensor, hooks: Hooks) -> Tensor:
     total = weights.sum().item()
     if weights.shape != like.shape or not 0 < total < math.inf or weights.min() < 0:
         raise RecipeError(
-            f"a hook of {hooks.settings()} returned weights of shape {tuple(weights.shape)}, sum "
+            f"hook {name!r} returned weights of shape {tuple(weights.shape)}, sum "
             f"{total!r} and minimum {weights.min().item()!r}; wanted {tuple(like.shape)}, at "
             "least 0 and not all 0"
         )

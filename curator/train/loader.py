@@ -8,6 +8,7 @@ holds the index and one batch.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +61,18 @@ class Mixture:
     def identity(self) -> dict[str, str]:
         """Return what names this mixture in a run's record."""
         return {key: str(self.description[key]) for key in ("draw_hash", "tokenizer_digest")}
+
+    def only(self, source: int) -> Mixture:
+        """Return the mixture's documents of one source, by its number: the index alone shrinks."""
+        rows = self.sources == source
+        return dataclasses.replace(
+            self,
+            doc_ids=self.doc_ids[rows],
+            epochs=self.epochs[rows],
+            offsets=self.offsets[rows],
+            lengths=self.lengths[rows],
+            sources=self.sources[rows],
+        )
 
     def stream(self, order_seed: int, budget: int | None = None, *, after: float = 0.0) -> Stream:
         """Return the endless stream of this mixture's tokens in the order of `order_seed`.

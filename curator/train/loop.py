@@ -348,6 +348,7 @@ class Run:
             trunk=None if self.trunk is None else self.trunk.summary(),
             hooks=self.hooks.settings(),
             evaluations=told(position.evaluations, batches.batch_tokens, self.steps_before),
+            parents=[],
             circumstances={
                 "device": self.device,
                 "threads": self.threads,
