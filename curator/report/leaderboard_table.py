@@ -29,8 +29,9 @@ def table_of(board: Leaderboard, path: str = "") -> RenderableType:
     ranked = sorted(board.standings, key=lambda each: (each.place, each.arm))
     for each in ranked:
         table.add_row(*_row(each, digits, beside=beside))
-    unit = f"{lines[0].unit}, {lines[0].better} is better" if lines else ""
-    table.caption = f"minus {one_line(board.report.baseline, 40)}, {unit}. {SEVERAL_ARMS}"
+    unit = f"{one_line(lines[0].unit, 20)}, {lines[0].better} is better" if lines else ""
+    told = f"minus {one_line(board.report.baseline, 40)}, {unit}. {SEVERAL_ARMS}"
+    table.caption = Text(told)  # a plain string would be read as markup
     table.caption_style, table.caption_justify = "dim", "left"
     parts: list[RenderableType] = [
         Text(one_line(title(board), 200), style="bold"),
@@ -41,7 +42,7 @@ def table_of(board: Leaderboard, path: str = "") -> RenderableType:
     warned = [each for each in ranked if each.warning]
     parts += [Text(f"{one_line(e.arm, 40)} {e.warning}", style="red") for e in warned]
     parts += [Text(), _costs(ranked, board), Text()]
-    parts += [Text(line, style="dim") for line in (shared_text(board), *board.notes)]
+    parts += [Text(one_line(told, 400), style="dim") for told in (shared_text(board), *board.notes)]
     if path:
         parts += [Text(), Text("page: ").append(one_line(path, 400), style="underline")]
     return Group(*parts)
