@@ -8,7 +8,9 @@ cache: the (tokens, vocabulary) matrix never exists.
 # Shapes: N tokens, C width, V vocabulary.
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -20,6 +22,10 @@ from curator.train.kernels import CAP
 LOGIT_BLOCK = 2**21  # logits made at a time on a CPU: 4 MB in bfloat16
 
 
+# Raw logits, targets, shares, z_loss -> losses and gradient: `torch_slopes`.
+Slopes = Callable[[Tensor, Tensor, Tensor, float], tuple[Tensor, Tensor]]
+
+
 def mean_loss(
     hidden_NC: Tensor,
     head_VC: Tensor,
@@ -28,6 +34,7 @@ def mean_loss(
     *,
     compute: torch.dtype,
     z_loss: float = 0.0,
+    compiled: bool = False,
 ) -> Tensor:
     """Return the mean of w (-log p + z_loss log^2 Z) in nats, a scalar with a gradient.
 
@@ -39,13 +46,15 @@ def mean_loss(
         compute: dtype of matrix products.
         z_loss: weight of the squared log of the softmax's sum (PaLM: 1e-4; Chowdhery et al. 2022,
             arXiv:2204.02311, section 5). 0 by default: the cap already bounds Z.
+        compiled: whether torch.compile fuses what a GPU does to logits.
     """
     if weights_N is None:
         shares_N = torch.full_like(targets_N, 1, dtype=torch.float32).div_(len(targets_N))
     else:
         shares_N = weights_N.float() / weights_N.sum(dtype=torch.float64).float()
+    slopes = slopes_for(hidden_NC, head_VC, compiled=compiled)
     mean: Tensor = CappedCrossEntropy.apply(  # type: ignore[no-untyped-call]
-        hidden_NC, head_VC, targets_N, shares_N, compute, z_loss
+        hidden_NC, head_VC, targets_N, shares_N, compute, z_loss, slopes
     )
     return mean
 
@@ -62,13 +71,13 @@ class CappedCrossEntropy(torch.autograd.Function):
         shares_N: Tensor,
         compute: torch.dtype,
         z_loss: float,
+        slopes: Slopes,
     ) -> Tensor:
         """Return the loss summed by shares, and keep both gradients for `backward`."""
         count, rows = len(targets_N), logit_rows(hidden_NC, len(head_VC))
         hidden, head = hidden_NC.to(compute), head_VC.to(compute)
         hidden_gradient = torch.empty_like(hidden)
         head_gradient = torch.zeros_like(head_VC)
-        slopes = kernel_slopes if kernels.usable(hidden, head) else torch_slopes
         total = torch.zeros((), dtype=torch.float64, device=hidden.device)
         for start in range(0, count, rows):
             part = slice(start, start + rows)
@@ -83,7 +92,20 @@ class CappedCrossEntropy(torch.autograd.Function):
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
         """Return the kept gradients times the one number that comes from above."""
         hidden_gradient, head_gradient = ctx.saved_tensors
-        return hidden_gradient * upstream[0], head_gradient * upstream[0], None, None, None, None
+        return hidden_gradient * upstream[0], head_gradient * upstream[0], *[None] * 5
+
+
+def slopes_for(hidden: Tensor, head: Tensor, *, compiled: bool) -> Slopes:
+    """Return what finds losses and slopes of the logits of `hidden` and `head` fastest."""
+    if kernels.usable(hidden, head):
+        return kernel_slopes
+    return compiled_slopes() if compiled else torch_slopes
+
+
+@functools.cache
+def compiled_slopes() -> Slopes:
+    """Return `torch_slopes` as few passes over memory: compiled once a process."""
+    return torch.compile(torch_slopes)
 
 
 def kernel_slopes(

@@ -216,6 +216,7 @@ class Gpt(nn.Module):
         self.shape = shape
         self.compute = compute
         self.dropout, self.z_loss = dropout, z_loss
+        self.compiled = False
         self.embedding = nn.Embedding(shape.vocab_size, shape.width)
         self.blocks = nn.ModuleList(Block(shape, compute) for _ in range(shape.depth))
         self.head = Matrix(shape.width, shape.vocab_size, compute)
@@ -223,6 +224,11 @@ class Gpt(nn.Module):
         self.angles: Tensor
         self.register_buffer("angles", angles, persistent=False)
         self.initialize(seed)
+
+    def compile(self, *arguments: Any, **settings: Any) -> None:
+        """Compile the forward pass and the loss in place by torch.compile: for a GPU."""
+        self.compiled = True
+        super().compile(*arguments, **settings)
 
     @torch.no_grad()
     def initialize(self, seed: int) -> None:
@@ -286,6 +292,7 @@ class Gpt(nn.Module):
             None if weights_BT is None else weights_BT.flatten(),
             compute=self.compute,
             z_loss=self.z_loss,
+            compiled=self.compiled,
         )
 
     @torch.no_grad()

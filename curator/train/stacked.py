@@ -130,12 +130,13 @@ def _train(
     optimizer, average = Optimizer(model, one.proxy.rates), None
     if one.proxy.average_share > 0:
         average = Average(model, steps=one.steps, share=one.proxy.average_share)
-    forward = torch.compile(model) if compiled else model
+    if compiled:
+        model.compile()
     losses = torch.zeros((one.steps, len(runs)), device=one.device)
     batches, began = [run.batches() for run in runs], time.perf_counter()
     for step, (inputs, targets) in enumerate(_ahead(batches, one.steps, one.device)):
-        found = forward(inputs, targets, _mask(inputs, one), _chances(runs, step))
-        found.sum().backward()
+        found = model.losses(inputs, targets, _mask(inputs, one), _chances(runs, step))
+        found.sum().backward()  # type: ignore[no-untyped-call]
         optimizer.step(one.factor(step))
         losses[step] = found.detach()
         if average is not None:

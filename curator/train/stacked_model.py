@@ -19,9 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from curator.train import kernels
 from curator.train.attention import attend, rotary_angles
-from curator.train.loss import kernel_slopes, logit_rows, torch_slopes
+from curator.train.loss import Slopes, logit_rows, slopes_for
 from curator.train.model import Drop, Gpt, add_norm, norm, square_positive
 from curator.train.proxy import Shape
 
@@ -142,6 +141,7 @@ class StackedGpt(nn.Module):
         count = len(seeds)
         self.shape, self.compute = shape, compute
         self.dropout, self.z_loss = dropout, z_loss
+        self.compiled = False
         self.embedding = Embeddings(count, shape)
         self.blocks = nn.ModuleList(Blocks(count, shape, compute) for _ in range(shape.depth))
         self.head = Matrices(count, shape.width, shape.vocab_size, compute)
@@ -161,7 +161,23 @@ class StackedGpt(nn.Module):
         alone.load_state_dict(weights)
         return alone
 
+    def compile(self, *arguments: Any, **settings: Any) -> None:
+        """Compile the forward pass and the loss in place by torch.compile: for a GPU."""
+        self.compiled = True
+        super().compile(*arguments, **settings)
+
     def forward(
+        self, tokens_PBT: Tensor, mask: Tensor | None = None, drops: Sequence[Drop] = ()
+    ) -> Tensor:
+        """Return each model's last hidden states, normalized, (P, N, C) in `compute`."""
+        angles = self.angles[:, : tokens_PBT.shape[2]]
+        x_PNC = norm(self.embedding(tokens_PBT.flatten(1)))
+        normed_PNC = norm(x_PNC).to(self.compute)
+        for block in self.blocks:
+            x_PNC, normed_PNC = block(x_PNC, normed_PNC, angles, mask, drops)
+        return normed_PNC
+
+    def losses(
         self,
         tokens_PBT: Tensor,
         targets_PBT: Tensor,
@@ -176,16 +192,13 @@ class StackedGpt(nn.Module):
             mask: (P x B, 1, T, T) bool, true where a query may look; None: all before it.
             chances: what each model's dropout draws from; empty: no dropout.
         """
-        angles = self.angles[:, : tokens_PBT.shape[2]]
-        drops = [Drop(self.dropout, chance) for chance in chances if self.dropout > 0]
-        x_PNC = norm(self.embedding(tokens_PBT.flatten(1)))
-        normed_PNC = norm(x_PNC).to(self.compute)
-        for block in self.blocks:
-            x_PNC, normed_PNC = block(x_PNC, normed_PNC, angles, mask, drops)
-        losses: Tensor = StackedCrossEntropy.apply(  # type: ignore[no-untyped-call]
-            normed_PNC, self.head.weight, targets_PBT.flatten(1), self.z_loss
+        drops = [Drop(self.dropout, chance) for chance in chances]
+        hidden_PNC = self(tokens_PBT, mask, drops)
+        slopes = slopes_for(hidden_PNC, self.head.weight, compiled=self.compiled)
+        found: Tensor = StackedCrossEntropy.apply(  # type: ignore[no-untyped-call]
+            hidden_PNC, self.head.weight, targets_PBT.flatten(1), self.z_loss, slopes
         )
-        return losses
+        return found
 
 
 class StackedCrossEntropy(torch.autograd.Function):
@@ -193,14 +206,18 @@ class StackedCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, hidden_PNC: Tensor, head_PVC: Tensor, targets_PN: Tensor, z_loss: float
+        ctx: Any,
+        hidden_PNC: Tensor,
+        head_PVC: Tensor,
+        targets_PN: Tensor,
+        z_loss: float,
+        slopes: Slopes,
     ) -> Tensor:
         """Return each model's mean loss, (P,), and keep both gradients for `backward`."""
         count, size = targets_PN.shape
         hidden, head = hidden_PNC, head_PVC.to(hidden_PNC.dtype)
         hidden_gradient, head_gradient = torch.empty_like(hidden), torch.zeros_like(head_PVC)
         shares = torch.full((count * size,), 1 / size, device=hidden.device)
-        slopes = kernel_slopes if kernels.usable(hidden, head) else torch_slopes
         totals = torch.zeros(count, dtype=torch.float64, device=hidden.device)
         rows = max(1, logit_rows(hidden, head.shape[1]) // count)
         for start in range(0, size, rows):
@@ -220,4 +237,5 @@ class StackedCrossEntropy(torch.autograd.Function):
         """Return the kept gradients times what comes from above each model's loss."""
         hidden_gradient, head_gradient = ctx.saved_tensors
         above = upstream[0][:, None, None]
-        return hidden_gradient * above.to(hidden_gradient.dtype), head_gradient * above, None, None
+        by_hidden = hidden_gradient * above.to(hidden_gradient.dtype)
+        return by_hidden, head_gradient * above, None, None, None

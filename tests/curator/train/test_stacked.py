@@ -80,7 +80,7 @@ def test_losses_and_gradients_are_each_models_own():
     inputs, targets = tokens[..., :-1], tokens[..., 1:]
     mask = document_mask(inputs.flatten(0, 1), 0)
 
-    losses = stack(inputs, targets, mask)
+    losses = stack.losses(inputs, targets, mask)
     (losses * torch.tensor([1.0, 3.0])).sum().backward()
 
     for number, scale in enumerate((1.0, 3.0)):
@@ -122,13 +122,12 @@ def test_muon_turns_each_matrix_of_a_stack_alone(shape):
 
 
 def test_a_member_that_meets_nan_fails_alone(mixtures, tmp_path, monkeypatch):
-    forward = StackedGpt.forward
+    honest = StackedGpt.losses
 
     def spoiled(self, *arguments):
-        losses = forward(self, *arguments)
-        return losses * torch.tensor([1.0, math.nan, 1.0])
+        return honest(self, *arguments) * torch.tensor([1.0, math.nan, 1.0])
 
-    monkeypatch.setattr(StackedGpt, "forward", spoiled)
+    monkeypatch.setattr(StackedGpt, "losses", spoiled)
 
     records = train_stack(members(mixtures, tmp_path), PROXY, tokens=TOKENS, device="cpu")
 
