@@ -2,9 +2,11 @@
 
     python -m bench.calibration --pool /tmp/pool/run --out /tmp/bench/calibration
 
-The pool is cut into disjoint draws. Seed s trains on J of them; a comparison takes any five seeds
-and two draws of each as the two arms, and asks the product's `compare` with the default threshold
-on the mean over held-out sources of bits per byte. Nominal: 5 %.
+The pool is cut into disjoint draws of documents of at most `--longest` tokens (one in twenty is
+longer, and those hold more than half of the text: a draw could be mostly one of them). Seed s
+trains on J draws; a comparison takes any five seeds and two draws of each as the two arms, and
+asks the product's `compare` with the default threshold on the mean over held-out sources of bits
+per byte. Nominal: 5 %.
 
 Two contrasts show why the text must be another one for every seed. "fixed": all seeds of an arm
 read one and the same draw. "shared": an arm is a mixture of which every seed reads a part (the
@@ -22,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.draws import Pool
+from bench.draws import Documents, Pool
 from bench.verdicts import Job, Rate, distinct, macro, rate_of, run_all, several
 from curator.evaluate.metrics import BITS, KINDS
 from curator.evaluate.overlap import APART, sharing
@@ -39,20 +41,24 @@ class Bench:
 
     def __init__(self, asked: argparse.Namespace) -> None:
         self.asked = asked
-        self.pool = Pool(asked.pool)
-        of_shared = int(asked.tokens / asked.share) if asked.shared else 0
+        self.pool = Pool(asked.pool, asked.longest)
         sizes = [int(asked.tokens * SPARE)] * (asked.seeds * asked.draws)
-        cut = self.pool.cut(sizes + [of_shared] * asked.shared, asked.cut)
+        cut = self.pool.cut(sizes, asked.cut)
         self.texts = self.pool.texts(asked.text, asked.out / f"texts-{asked.text}.arrow")
-        folder = asked.out / "draws"
-        name = f"{asked.cut}-{asked.tokens}"
-        written = [
-            self.pool.write(draw, folder / f"{name}-{len(draw.tokens)}-{number}")
-            for number, draw in enumerate(cut)
-        ]
-        self.draws, self.mixtures = written[: len(sizes)], written[len(sizes) :]
+        self.draws = self.written(cut, "draw")
+        self.mixtures = self.written(
+            self.pool.cut([int(asked.tokens / asked.share)] * asked.shared, asked.cut + 1), "shared"
+        )
         held = sum(draw.n_tokens for draw in cut)
         print(f"{len(cut)} disjoint draws, {held:,} of {self.pool.documents.n_tokens:,} tokens")
+
+    def written(self, cut: list[Documents], name: str) -> list[Path]:
+        """Return the mixtures of draws on disk."""
+        asked = self.asked
+        folder = asked.out / "draws" / f"{asked.cut}-{asked.longest}-{asked.tokens}"
+        return [
+            self.pool.write(draw, folder / f"{name}-{number}") for number, draw in enumerate(cut)
+        ]
 
     def job(self, mixture: Path, seed: int) -> Job:
         asked = self.asked
@@ -148,12 +154,13 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--proxy", default="d2")
     parser.add_argument("--tokens", type=int, default=200_000, help="a run trains on")
     parser.add_argument("--seeds", type=int, default=25)
-    parser.add_argument("--draws", type=int, default=4, help="of each seed, at least 2")
+    parser.add_argument("--draws", type=int, default=3, help="of each seed, at least 2")
     parser.add_argument("--fixed", type=int, default=10, help="draws that five seeds read; 0: none")
     parser.add_argument("--shared", type=int, default=10, help="mixtures read in part; 0: none")
     parser.add_argument("--share", type=float, default=0.35, help="of a mixture a seed reads")
     parser.add_argument("--text", type=int, default=40_000, help="held-out characters a source")
     parser.add_argument("--comparisons", type=int, default=20_000)
+    parser.add_argument("--longest", type=int, default=4096, help="tokens of a document; 0: any")
     parser.add_argument("--cut", type=int, default=0, help="seed of the cut into draws")
     parser.add_argument("--workers", type=int, default=2)
     return parser.parse_args()

@@ -77,6 +77,7 @@ class Pool:
     """What a finished run without training left: its mixture and the text it held out."""
 
     run: Path
+    longest: int = 0  # documents of more tokens are left out; 0: none is
 
     @cached_property
     def record(self) -> dict[str, Any]:
@@ -106,10 +107,12 @@ class Pool:
 
     @cached_property
     def documents(self) -> Documents:
-        """Every document once, as tokens on disk."""
+        """Every document once, as tokens on disk, without those that are too long."""
         mixture = self.mixture
         names = np.array(mixture.source_names, dtype=object)
         first = mixture.epochs == 0
+        if self.longest:
+            first &= mixture.lengths <= self.longest
         return Documents(
             mixture.doc_ids, names[mixture.sources], mixture.offsets, mixture.lengths,
             mixture.tokens,

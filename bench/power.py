@@ -45,21 +45,22 @@ class Point:
 
 def main() -> None:
     asked = arguments()
-    pool = Pool(asked.pool)
+    pool = Pool(asked.pool, asked.longest)
     texts = pool.texts(asked.text, asked.out / f"texts-{asked.text}.arrow")
     sizes = [int(asked.tokens * SPARE)] * (asked.seeds * asked.draws)
     clean = pool.cut(sizes, asked.cut)[:: asked.draws]
     junk = pieces(list(read_texts(asked.junk)), pool.tokenizer, "junk")
     print(f"junk: {junk.n_tokens:,} tokens in {len(junk.lengths):,} pieces")
 
+    folder = asked.out / "draws" / f"{asked.cut}-{asked.longest}-{asked.tokens}"
+
     def job(documents: Documents, name: str, seed: int) -> Job:
-        mixture = pool.write(documents, asked.out / "draws" / f"{asked.cut}-{asked.tokens}-{name}")
+        mixture = pool.write(documents, folder / name)
         return Job(mixture, texts, asked.proxy, asked.tokens, seed + 1, asked.out / "runs")
 
     jobs: dict[tuple[str, float], list[Job]] = {
         ("clean", 0.0): [
-            job(each, f"{len(each.tokens)}-{seed * asked.draws}", seed)
-            for seed, each in enumerate(clean)
+            job(each, f"draw-{seed * asked.draws}", seed) for seed, each in enumerate(clean)
         ]
     }
     for kind in asked.kinds:
@@ -177,7 +178,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--proxy", default="d2")
     parser.add_argument("--tokens", type=int, default=200_000, help="a run trains on")
     parser.add_argument("--seeds", type=int, default=25)
-    parser.add_argument("--draws", type=int, default=4, help="of each seed in bench.calibration")
+    parser.add_argument("--draws", type=int, default=3, help="of each seed in bench.calibration")
     parser.add_argument(
         "--doses", type=float, nargs="+", default=[0.005, 0.01, 0.02, 0.05, 0.1], metavar="SHARE"
     )
@@ -186,6 +187,7 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--text", type=int, default=40_000, help="held-out characters a source")
     parser.add_argument("--comparisons", type=int, default=20_000)
+    parser.add_argument("--longest", type=int, default=4096, help="tokens of a document; 0: any")
     parser.add_argument("--cut", type=int, default=0, help="seed of the cut into draws")
     parser.add_argument("--workers", type=int, default=2)
     return parser.parse_args()
