@@ -183,6 +183,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=1, help="of weights and order")
     parser.add_argument("--out", type=Path, required=True, help="the run's folder, seen by all")
     parser.add_argument("--checkpoint-seconds", type=float, default=30.0)
+    parser.add_argument("--compile", action="store_true", help="fuse the model: for GPUs")
     parser.add_argument("--ray", type=int, default=0, help="start so many Ray Train workers")
     asked = parser.parse_args(words)
     settings = {
@@ -193,6 +194,7 @@ def main(words: Sequence[str] | None = None) -> None:
         "order_seed": asked.seed,
         "out": str(asked.out.absolute()),
         "checkpoint_seconds": asked.checkpoint_seconds,
+        "compiled": asked.compile,
     }
     if asked.ray:
         train_on_ray(settings, asked.ray)

@@ -89,6 +89,7 @@ def train(
     hooks: Hooks | None = None,
     device: str = "cpu",
     threads: int = 1,
+    compiled: bool = False,
     group: Group | None = None,
     checkpoint_seconds: float = 30.0,
     progress: Callable[[Progress], None] | None = None,
@@ -111,6 +112,7 @@ def train(
         hooks: what weighs its rows and tokens, and what watches it.
         device: "cpu", "cuda", "cuda:1".
         threads: of torch; a process has one setting, and one thread is the reproducible one.
+        compiled: whether torch.compile fuses the model: for a GPU and more than a tiny run.
         group: the processes that train it together, `curator.train.distributed`; None: this one.
         checkpoint_seconds: at most this much work is lost by a cut; 0: a checkpoint every step.
         progress: called after every step.
@@ -130,7 +132,7 @@ def train(
     place, together = Path(out), group or Alone()
     run = Run(
         opened, proxy, steps, seeds, place, trunk, as_trunk, device, threads, together,
-        hooks or Hooks(),
+        hooks or Hooks(), compiled,
     )  # fmt: skip
     existing = read_record(out)
     if existing is not None:
@@ -156,6 +158,7 @@ class Run:
     threads: int
     group: Group
     hooks: Hooks = field(default_factory=Hooks)
+    compiled: bool = False
 
     def __post_init__(self) -> None:
         """Refuse hooks that need more of a batch than this process has."""
@@ -234,6 +237,8 @@ class Run:
             dropout=self.proxy.dropout,
             z_loss=self.proxy.z_loss,
         ).to(self.device)
+        if self.compiled:
+            model.compile()
         optimizer = Optimizer(model, self.proxy.rates)
         checkpoint = self.out / CHECKPOINT
         if self.trunk is not None and not checkpoint.exists():
