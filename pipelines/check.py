@@ -11,8 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from curator.errors import CuratorError, RecipeError
 from curator.recipe import (
+    BenchmarkSpec,
     Recipe,
     arrange,
     is_name,
@@ -128,10 +131,31 @@ def _benchmarks(corpus: Mapping[str, Any]) -> Iterator[str]:
             path = spec.get(split)
             if isinstance(path, str) and not os.path.exists(path):  # noqa: PTH110 - any length
                 yield f"corpus.benchmarks.{name}.{split}: there is no file {path!r}"
+            elif isinstance(path, str):
+                yield from _questions(f"corpus.benchmarks.{name}.{split}", path, spec)
     for what in _listing(_mapping(corpus.get("decontaminate")).get("against")):
         if what not in known:
             told = f"no benchmark split {what!r}{suggestion(what, known)}"
             yield f"corpus.decontaminate.against: {told}"
+
+
+def _questions(where: str, path: str, spec: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with questions or pairs: cheap to read, and first needed hours later."""
+    if not (spec.get("choices") or spec.get("pairs")):
+        return
+    from curator.evaluate.questions import read_choices, read_pairs
+
+    try:
+        asked = BenchmarkSpec.model_validate(dict(spec))
+    except ValidationError:
+        return  # told with the other mistakes of shape
+    field = asked.id or "id"
+    if asked.choices is not None:
+        choices = asked.choices
+        yield from _refusal(lambda: read_choices(where, path, choices, id_field=field), where)
+    if asked.pairs is not None:
+        pairs = asked.pairs
+        yield from _refusal(lambda: read_pairs(where, path, pairs, id_field=field), where)
 
 
 def _scores(content: Mapping[str, Any], corpus: Mapping[str, Any]) -> Iterator[str]:
@@ -231,7 +255,9 @@ def _training(content: Mapping[str, Any], corpus: Mapping[str, Any]) -> Iterator
             yield f"evaluate.heldout: source {what!r} has nothing held out{suggestion(what, held)}"
     known = splits(corpus)
     against = _listing(_mapping(corpus.get("decontaminate")).get("against"))
-    final = [evaluate["final_target"]] if evaluate.get("final_target") else []
+    target = evaluate.get("final_target")
+    final = [target.partition("#")[0]] if isinstance(target, str) and target else []
+    yield from _kind(str(target), corpus) if final and final[0] in known else ()
     for what in _words([*_listing(evaluate.get("benchmarks")), *final]):
         if what not in known:
             yield f"evaluate: no benchmark split {what!r}{suggestion(str(what), known)}"
@@ -255,6 +281,17 @@ def _trunk(content: Mapping[str, Any]) -> Iterator[str]:
         yield f"train.trunk.arm: no arm {trunk['arm']!r}{suggestion(trunk['arm'], arms)}"
     yield from _too_few_tokens("train.trunk", {"proxy": section["proxy"], **trunk})
     yield from _refusal(lambda: find_proxy(section["proxy"]).schedule.of_trunk(), "train.trunk")
+
+
+def _kind(target: str, corpus: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line where a final target names a kind of metric that its benchmark has not."""
+    from curator.evaluate.metrics import OF_CHOICES, OF_PAIRS
+
+    split, mark, kind = target.partition("#")
+    spec = _mapping(_mapping(corpus.get("benchmarks")).get(split.partition("/")[0]))
+    known = OF_CHOICES if spec.get("choices") else OF_PAIRS if spec.get("pairs") else ()
+    if mark and kind not in known:
+        yield f"evaluate.final_target: {split!r} has no metric {kind!r}{suggestion(kind, known)}"
 
 
 def _too_few_tokens(where: str, section: Mapping[str, Any]) -> Iterator[str]:

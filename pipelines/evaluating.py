@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curator.evaluate import VERSION
+from curator.evaluate.metrics import OF_CHOICES, OF_PAIRS
 from curator.identity import fingerprint
 from curator.ledger import Store, folder_digest
 from curator.recipe import Recipe
@@ -29,10 +30,7 @@ if TYPE_CHECKING:
 
 EVALUATION = "evaluation"
 HELDOUT = "heldout"
-# What each item of a form has that is a metric: a mean over items.
-ANSWERS = ("accuracy", "accuracy_raw", "correct_prob", "margin", "norm_prob", "gold_bits")
 ALONE = ("gold_bits",)  # with a single option there is nothing to choose
-PAIRED = ("accuracy", "margin_nats")
 
 
 @dataclass(frozen=True)
@@ -153,10 +151,10 @@ def item_means(items: pa.Table) -> dict[str, float]:
     from curator.evaluate.pairs import mean_of
 
     if "margin_nats" in items.column_names:
-        return {kind: mean_of(items, kind) for kind in PAIRED}
+        return {kind: mean_of(items, kind) for kind in OF_PAIRS}
     if not items.num_rows:
         return {}
-    kinds = ANSWERS if pc.max(items["options"]).as_py() > 1 else ALONE
+    kinds = OF_CHOICES if pc.max(items["options"]).as_py() > 1 else ALONE
     return {kind: float(pc.mean(items[kind]).as_py()) for kind in kinds}
 
 

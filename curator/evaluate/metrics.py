@@ -47,6 +47,9 @@ KINDS = {
     "gold_bits": Kind("bits per byte of the answer", "bits/byte", "lower", 0.01),
     "margin_nats": Kind("lead of the good text", "nats", "higher", 0.05),
 }
+# The kinds that questions with options and minimal pairs have, besides the bits of their text.
+OF_CHOICES = ("accuracy", "accuracy_raw", "correct_prob", "margin", "norm_prob", "gold_bits")
+OF_PAIRS = ("accuracy", "margin_nats")
 
 
 def kind_of(metric: str) -> Kind:

@@ -83,6 +83,43 @@ def test_a_mistake_says_what_was_found_and_what_was_wanted(tmp_path, line, told)
     assert told in problems(tmp_path, f"name: wrong\n{line}\n")
 
 
+def asking(folder, asked, target):
+    """Return a recipe with a benchmark of one item that asks `asked`."""
+    (folder / "quiz.jsonl").write_text('{"c": ["a word", "other words"], "a": 0}\n')
+    return f"""
+name: asked
+corpus:
+  benchmarks: {{quiz: {{test: {folder}/quiz.jsonl, {asked}}}}}
+  decontaminate: {{against: [quiz/test]}}
+evaluate: {{final_target: "{target}"}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("asked", "target", "told"),
+    [
+        ("choices: {options: c, answer: a}", "quiz/test#marg", "no metric 'marg'; did you mean"),
+        ("text: c", "quiz/test#margin", "'quiz/test' has no metric 'margin'"),
+        ("pairs: {good: a, bad: b}", "quiz/test#margin_nats", "no field 'b'"),
+        ("choices: {options: d, answer: a}", "quiz/test", "quiz.jsonl:1: item '1': no field 'd'"),
+        ("choices: {option: c}", "quiz/test", "did you mean 'options'"),
+    ],
+)
+def test_questions_and_the_metric_to_decide_by_are_checked_before_a_run(
+    tmp_path, asked, target, told
+):
+    assert told in problems(tmp_path, asking(tmp_path, asked, target))
+
+
+def test_a_metric_of_its_questions_can_be_what_a_recipe_decides_by(tmp_path):
+    told = asking(tmp_path, "choices: {options: c, answer: a}", "quiz/test#margin")
+    (tmp_path / "recipe.yaml").write_text(told)
+
+    found = load_recipe(tmp_path / "recipe.yaml")
+
+    assert found.evaluate.final_target == "quiz/test#margin"
+
+
 def test_learning_from_a_test_split_is_refused(tmp_path):
     items = tmp_path / "items.jsonl"
     items.write_text('{"text": "what is the capital of France"}\n')
