@@ -54,6 +54,7 @@ def board_of(raced: Raced, store: Store) -> Leaderboard:
     return Leaderboard(
         report=report,
         standings=tuple(_standings(raced, report, retention, store)),
+        recipes=tuple(recipe.name for recipe in raced.contest.recipes),
         retention_metric=retention,
         rungs=tuple(Rung(tokens, tuple(values)) for tokens, values in raced.rungs.items()),
         rung_metric=raced.rung_metric,

@@ -53,8 +53,8 @@ def title(board: Leaderboard) -> str:
 
 def headline(board: Leaderboard) -> Markup:
     """Return the top of the page: the sentence, what it rests on, the leading arms as cards."""
-    recipes = list(dict.fromkeys(each.recipe for each in board.standings))
-    kicker = f"Leaderboard of {figures.counted(len(recipes), 'recipe')}: {', '.join(recipes)}"
+    names = ", ".join(board.recipes)
+    kicker = f"Leaderboard of {figures.counted(len(board.recipes), 'recipe')}: {names}"
     notes = [tag("p", note, class_="lead") for note in (shared_text(board), *board.notes)]
     return tag(
         "div",
@@ -340,7 +340,7 @@ def _cost_row(board: Leaderboard, each: Standing) -> list[Markup]:
     return [
         row_head(swatch(each.arm, arm_color(board.report, each.arm))),
         count(spent.tokens),
-        cell(runs, sort=spent.runs),
+        cell(runs, sort=spent.runs, class_="r nb"),
         cell(figures.flops(flops), sort=flops),
         cell(figures.duration(spent.seconds), sort=spent.seconds),
         cell(figures.duration(spent.scoring_seconds), sort=spent.scoring_seconds),

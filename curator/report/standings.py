@@ -85,6 +85,7 @@ class Leaderboard:
 
     report: Report
     standings: tuple[Standing, ...]
+    recipes: tuple[str, ...] = ()
     retention_metric: str = ""
     rungs: tuple[Rung, ...] = ()
     rung_metric: str = ""

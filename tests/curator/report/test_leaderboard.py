@@ -53,8 +53,9 @@ def board(**changes: object) -> Leaderboard:
         Rung(tokens, (2.4 - 0.1 * n, 2.41 - 0.1 * n)) for n, tokens in enumerate((1, 2, 4))
     )
     whole = Leaderboard(
-        report, standings, RETAINED, rungs, TARGET, frozenset({("similar", "readmes")}), ("a note",)
-    )
+        report, standings, ("one", "two"), RETAINED, rungs, TARGET,
+        frozenset({("similar", "readmes")}), ("a note",),
+    )  # fmt: skip
     return replace(whole, **changes)
 
 
