@@ -229,6 +229,7 @@ def comparison_of(evidence: Evidence) -> list[made.Comparison]:
             unit=kind.unit,
             better=kind.better,
             baseline_mean=_mean(evidence.bits[evidence.baseline][metric]),
+            at_chance=evidence.at_chance(arm, metric),
         )
         for arm, metric, effect in evidence.effects
         for kind in [kind_of(metric)]

@@ -205,7 +205,8 @@ class Comparison:
     """One arm against the baseline on one metric: paired over seeds, arm minus baseline.
 
     `margin` is the smallest difference worth having: a whole interval inside ±margin is a
-    verdict "equivalent". `seeds_to_decide` is given while the verdict is "undecided".
+    verdict "equivalent". `seeds_to_decide` is given while the verdict is "undecided". `at_chance`:
+    neither the arm nor the baseline is above chance, so the verdict says nothing of them.
     """
 
     arm: str
@@ -220,6 +221,7 @@ class Comparison:
     unit: str = "bits/byte"
     better: Direction = "lower"
     baseline_mean: float | None = None
+    at_chance: bool = False
 
 
 @dataclass(frozen=True)

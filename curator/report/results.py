@@ -28,6 +28,8 @@ from curator.report.tables import (
 )
 from curator.report.visible import one_line
 
+AT_CHANCE = "Neither is above chance by two standard deviations: do not decide by this."
+
 
 def title(report: Report) -> str:
     """Return the one sentence that the page opens with."""
@@ -36,7 +38,7 @@ def title(report: Report) -> str:
         _, kept, *_ = report.conservation()
         return f"{figures.grouped(kept)} documents kept" if report.stages else report.name
     base, metric = report.baseline or "the baseline", lines[0].metric
-    won = [line for line in lines if line.verdict == "better"]
+    won = [line for line in lines if line.verdict == "better" and not line.at_chance]
     if won:
         won.sort(key=lambda line: (line.effect * (1 if line.better == "lower" else -1), line.arm))
         names = " and ".join(
@@ -78,9 +80,15 @@ def _card(report: Report, line: Comparison) -> Markup:
         tag("p", f"{interval} at 95 %, {line.seeds} seeds"),
         tag("p", f"{relative}{direction} {base}; {line.better} is better"),
         tag("p", _deciding(line)) if line.verdict == "undecided" else None,
+        tag("p", AT_CHANCE) if line.at_chance else None,
         class_="verdict",
         style=f"--c:{arm_color(report, line.arm)}",
     )
+
+
+def guesses(line: Comparison) -> Markup | None:
+    """Return a remark where a verdict is about two arms that only guess."""
+    return tag("span", " at chance", title=AT_CHANCE, class_="q") if line.at_chance else None
 
 
 def _deciding(line: Comparison) -> str:
@@ -223,7 +231,7 @@ def _forest_row(
         tag("td", swatch(line.arm, color)),
         tag("td", track, class_="plot"),
         tag("td", value, class_="r nb"),
-        tag("td", badge(line.verdict)),
+        tag("td", badge(line.verdict), guesses(line)),
         tag("td", seeds, class_="r nb seeds"),
         class_=None if leads else "next",
     )

@@ -144,7 +144,7 @@ def _comparison(report: Report) -> Table:
             Text(one_line(line.arm, 30)),
             Text(figures.signed(line.effect, digits)),
             Text(interval),
-            Text(line.verdict, style=STYLES[line.verdict]),
+            Text(line.verdict + (", at chance" if line.at_chance else ""), STYLES[line.verdict]),
             Text(f"{line.seeds}{more}"),
         )
         previous = line.metric

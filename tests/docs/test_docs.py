@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 
 from curator import errors, recipe
 from curator.clean.rules import GROUPS, RULES
+from curator.evaluate.metrics import KINDS
 from curator.ingest.reader import READERS, Reader, reader_class
 from curator.mix.share import SCHEMES
 from curator.mix.spec import MixSpec
@@ -105,6 +106,14 @@ def test_every_section_of_a_recipe_is_on_the_page():
     }
 
     assert made - {recipe.Recipe.__base__} == set(SECTIONS.values())
+
+
+def test_every_kind_of_metric_is_told_with_its_threshold():
+    told = stated("Metrics of benchmarks")
+
+    assert [name.partition("SPLIT")[2].lstrip("#") for name in told] == list(KINDS)
+    for kind, (_, unit, better, threshold, _) in zip(KINDS.values(), told.values(), strict=True):
+        assert (unit, better, float(threshold)) == (kind.unit, kind.better, kind.threshold)
 
 
 def test_every_key_of_a_selection_is_told_with_its_default():

@@ -116,6 +116,16 @@ def test_the_title_claims_no_more_than_the_verdicts(verdicts: tuple[str, str], w
     assert title(Report("x", comparison=lines)) == words
 
 
+def test_a_verdict_on_two_arms_that_guess_is_marked_and_wins_no_title() -> None:
+    line = Comparison("a", "m", -0.1, -0.2, 0.0, "better", 3, at_chance=True)
+    report = Report("x", comparison=(line,))
+    page = render(report)
+    assert title(report) == "No arm beats the baseline on m"
+    assert "at chance" in page
+    assert "do not decide by this" in page
+    assert "at chance" not in render(full_report())
+
+
 def test_rows_that_do_not_add_up_are_said_to_be_missing() -> None:
     leaky = (StageCount("ingest", 100, 90, {"short": 4}), StageCount("clean", 88, 88))
     report = Report("leak", stages=leaky)
