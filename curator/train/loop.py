@@ -7,10 +7,9 @@ the last bit on every repeat, interrupted or not.
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -31,10 +30,13 @@ from curator.train.checkpoint import (
     save_checkpoint,
     save_weights,
 )
+from curator.train.draws import DrawnBatches
+from curator.train.ending import RunBatches, record_of
 from curator.train.group import Alone, Group
 from curator.train.hooks import Batch, Hooks, Measure, Vitals, weighted_loss
 from curator.train.loader import Batches, Mixture, open_mixture
 from curator.train.model import Gpt, document_mask, dropout_chance
+from curator.train.online import Mixing
 from curator.train.optim import Optimizer
 from curator.train.order import write_order
 from curator.train.proxy import Proxy
@@ -42,11 +44,8 @@ from curator.train.record import (
     RunRecord,
     Seeds,
     broken,
-    curve,
     failure,
-    last_loss,
     stride,
-    told,
     write_record,
 )
 
@@ -87,6 +86,7 @@ def train(
     start: str | Path | None = None,
     as_trunk: bool = False,
     hooks: Hooks | None = None,
+    mixing: Mixing | None = None,
     device: str = "cpu",
     threads: int = 1,
     compiled: bool = False,
@@ -110,6 +110,7 @@ def train(
         start: a trunk's folder; the run is a branch that decays over all its tokens.
         as_trunk: hold the rate to the end and keep what branches begin from.
         hooks: what weighs its rows and tokens, and what watches it.
+        mixing: weights of sources over the run; None: the mixture's documents as they are.
         device: "cpu", "cuda", "cuda:1".
         threads: of torch; a process has one setting, and one thread is the reproducible one.
         compiled: whether torch.compile fuses the model: for a GPU and more than a tiny run.
@@ -118,29 +119,34 @@ def train(
         progress: called after every step.
 
     Raises:
-        BudgetError: `tokens` is less than one batch.
+        BudgetError: `tokens` is less than one batch, or a source would be read too often.
         LedgerError: `out` holds another run, or `start` is not a trunk of this proxy and seed.
     """
-    steps = tokens // proxy.batch_tokens
-    if steps < 1:
+    steps, opened = whole_steps(tokens, proxy), open_mixture(mixture)
+    seeds = Seeds(seed, order_seed, seed if dropout_seed is None else dropout_seed)
+    trunk = None if start is None else open_trunk(start, opened, proxy, seeds)
+    run = Run(
+        opened, proxy, steps, seeds, Path(out), trunk, as_trunk, device, threads,
+        group or Alone(), hooks or Hooks(), compiled, mixing,
+    )  # fmt: skip
+    served = run.served()
+    if served is not None:
+        return served
+    torch.set_num_threads(threads)
+    return run.finish(checkpoint_seconds, progress)
+
+
+def whole_steps(tokens: int, proxy: Proxy) -> int:
+    """Return how many steps a budget pays for.
+
+    Raises:
+        BudgetError: not even one.
+    """
+    if tokens < proxy.batch_tokens:
         raise BudgetError(
             f"{tokens} tokens are less than one batch of {proxy.batch_tokens}; ask for more"
         )
-    opened = open_mixture(mixture)
-    seeds = Seeds(seed, order_seed, seed if dropout_seed is None else dropout_seed)
-    trunk = None if start is None else open_trunk(start, opened, proxy, seeds)
-    place, together = Path(out), group or Alone()
-    run = Run(
-        opened, proxy, steps, seeds, place, trunk, as_trunk, device, threads, together,
-        hooks or Hooks(), compiled,
-    )  # fmt: skip
-    existing = read_record(out)
-    if existing is not None:
-        if existing["identity"] != run.identity:
-            raise LedgerError("holds another run; train into another folder", where=str(out))
-        return RunRecord(**existing)
-    torch.set_num_threads(threads)
-    return run.finish(checkpoint_seconds, progress)
+    return tokens // proxy.batch_tokens
 
 
 @dataclass(frozen=True)
@@ -152,16 +158,19 @@ class Run:
     steps: int
     seeds: Seeds
     out: Path
-    trunk: Trunk | None
-    as_trunk: bool
-    device: str
-    threads: int
-    group: Group
+    trunk: Trunk | None = None
+    as_trunk: bool = False
+    device: str = "cpu"
+    threads: int = 1
+    group: Group = field(default_factory=Alone)
     hooks: Hooks = field(default_factory=Hooks)
     compiled: bool = False
+    mixing: Mixing | None = None
 
     def __post_init__(self) -> None:
-        """Refuse hooks that need more of a batch than this process has."""
+        """Refuse hooks without what they need."""
+        if self.mixing is not None and self.mixing.schedule.online and not self.hooks.evaluation:
+            raise RecipeError("an online mixture follows evaluations; hang one into `hooks`")
         if self.hooks.rows is not None and self.group.size > 1:
             raise RecipeError(
                 f"hook {self.hooks.rows.name!r} weighs rows by the losses of a whole batch, which "
@@ -191,9 +200,21 @@ class Run:
                 "dropout": [self.seeds.dropout, self.group.size] if self.proxy.dropout else None,
                 "trunk": self.trunk and self.trunk.record["identity"],
                 "as_trunk": self.as_trunk,
-                "hooks": self.hooks.changing(),
+                "hooks": self.hooks.changing(watched=self.mixing is not None),
+                "mixing": self.mixing,
             }
         )
+
+    def served(self) -> RunRecord | None:
+        """Return the record of this run if its folder holds it finished.
+
+        Raises:
+            LedgerError: the folder holds another run.
+        """
+        record = read_record(self.out)
+        if record is not None and record["identity"] != self.identity:
+            raise LedgerError("holds another run; train into another folder", where=str(self.out))
+        return None if record is None else RunRecord(**record)
 
     def finish(
         self, checkpoint_seconds: float, progress: Callable[[Progress], None] | None
@@ -204,7 +225,7 @@ class Run:
         self.group.agree(position.step)
         resumed, began = position.step, time.perf_counter()
         saved = began
-        batches = self.batches()
+        batches = self.batches(position.evaluations)
         watch = self.hooks.evaluation.open() if self.hooks.evaluation else None
         while position.step < self.steps and not broken(position.losses):
             position.losses.append(self._step(model, optimizer, batches, position))
@@ -249,16 +270,22 @@ class Run:
         state = (model, optimizer, average)
         return *state, restore_checkpoint(checkpoint, self.identity, *state)
 
-    def batches(self) -> Batches:
-        """Return the batches that this run reads, by step."""
-        return Batches(
-            self.mixture,
-            rows=self.proxy.batch_rows,
-            context=self.proxy.context,
-            order_seed=self.seeds.order,
-            steps=self.steps,
-            after=self.trunk.read_share(self.seeds.order) if self.trunk else 0.0,
-        )
+    def batches(self, evaluated: Sequence[Evaluated] = ()) -> RunBatches:
+        """Return the batches that this run reads, by step.
+
+        Args:
+            evaluated: what it has measured, growing while it trains.
+        """
+        sizes = {
+            "rows": self.proxy.batch_rows,
+            "context": self.proxy.context,
+            "order_seed": self.seeds.order,
+            "steps": self.steps,
+        }
+        if self.mixing is not None:
+            return DrawnBatches(self.mixture, self.mixing, **sizes, evaluated=evaluated)
+        after = self.trunk.read_share(self.seeds.order) if self.trunk else 0.0
+        return Batches(self.mixture, **sizes, after=after)
 
     def factor(self, step: int) -> float:
         """Return what the highest rate is multiplied by at `step`."""
@@ -268,7 +295,7 @@ class Run:
         return (schedule.of_trunk() if self.as_trunk else schedule).factor(step, self.steps)
 
     def _step(
-        self, model: Gpt, optimizer: Optimizer, batches: Batches, position: Position
+        self, model: Gpt, optimizer: Optimizer, batches: RunBatches, position: Position
     ) -> float:
         """Return the loss of one step, in nats a token, after moving the weights."""
         step, chance = position.step, None
@@ -287,7 +314,7 @@ class Run:
             position.statistics[step] = vitals.after()
         return mean if plain is None else plain
 
-    def _batch(self, batches: Batches, step: int) -> Batch:
+    def _batch(self, batches: RunBatches, step: int) -> Batch:
         """Return this process's rows of a step's batch, on its device."""
         inputs, targets = (
             torch.from_numpy(self.group.rows(part)).to(self.device) for part in batches.batch(step)
@@ -305,7 +332,7 @@ class Run:
             position.evaluations.append(Evaluated(steps, dict(watch(model))))
 
     def write(
-        self, model: Gpt, batches: Batches, position: Position, seconds: float, speed: float
+        self, model: Gpt, batches: RunBatches, position: Position, seconds: float, speed: float
     ) -> RunRecord:
         """Return the run's record, written after its weights.
 
@@ -323,45 +350,11 @@ class Run:
             write_order(
                 self.out,
                 self.mixture,
-                batches.stream.positions,
+                batches.positions,
                 steps=position.step,
                 batch_tokens=batches.batch_tokens,
             )
-        losses = [loss for loss in position.losses if math.isfinite(loss)]
-        before = self.steps_before * batches.batch_tokens
-        tokens = before + position.step * batches.batch_tokens
-        record = RunRecord(
-            identity=self.identity,
-            status="failed" if reason else "finished",
-            reason=reason,
-            proxy=settings_of(self.proxy),
-            mixture=self.mixture.identity(),
-            vocab_size=self.mixture.vocab_size,
-            parameters=model.shape.parameters,
-            tokens=tokens,
-            steps=self.steps_before + position.step,
-            flops=tokens * model.shape.flops_per_token,
-            seed=self.seeds.init,
-            order_seed=self.seeds.order,
-            dropout_seed=self.seeds.dropout,
-            precision=self.precision,
-            first_loss=losses[0] if losses else None,
-            final_loss=last_loss(losses) if losses else None,
-            curve=curve(losses, batches.batch_tokens, position.statistics, before),
-            coverage={name: asdict(c) for name, c in batches.coverage(position.step).items()},
-            window=[*batches.window],
-            trunk=None if self.trunk is None else self.trunk.summary(),
-            hooks=self.hooks.settings(),
-            evaluations=told(position.evaluations, batches.batch_tokens, self.steps_before),
-            parents=[],
-            circumstances={
-                "device": self.device,
-                "threads": self.threads,
-                "processes": self.group.size,
-                "seconds": round(seconds, 3),
-                "tokens_per_second": round(speed),
-            },
-        )
+        record = record_of(self, model.shape, batches, position, reason, seconds, speed)
         if self.group.is_writer:
             write_record(self.out, record)
             (self.out / CHECKPOINT).unlink(missing_ok=True)

@@ -20,12 +20,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from curator.errors import BudgetError, LedgerError, RecipeError
+from curator.errors import RecipeError
 from curator.train.average import Average
-from curator.train.checkpoint import Position, read_record
-from curator.train.group import Alone
+from curator.train.checkpoint import Position
 from curator.train.loader import Batches, open_mixture
-from curator.train.loop import Progress, Run, compute_dtype
+from curator.train.loop import Progress, Run, compute_dtype, whole_steps
 from curator.train.model import document_mask, dropout_chance
 from curator.train.optim import Optimizer
 from curator.train.proxy import Proxy
@@ -72,13 +71,9 @@ def train_stack(
         RecipeError: the mixtures' tokenizers differ.
         LedgerError: a member's folder holds another run.
     """
-    steps = tokens // proxy.batch_tokens
-    if steps < 1:
-        raise BudgetError(
-            f"{tokens} tokens are less than one batch of {proxy.batch_tokens}; ask for more"
-        )
+    steps = whole_steps(tokens, proxy)
     runs = [_run(member, proxy, steps, device) for member in members]
-    found = {number: _served(run) for number, run in enumerate(runs)}
+    found = {number: run.served() for number, run in enumerate(runs)}
     todo = [number for number, record in found.items() if record is None]
     if todo:
         fresh = _train([runs[number] for number in todo], compiled=compiled, progress=progress)
@@ -94,19 +89,9 @@ def _run(member: Member, proxy: Proxy, steps: int, device: str) -> Run:
         steps=steps,
         seeds=Seeds(member.seed, member.order_seed, dropout),
         out=member.out,
-        trunk=None,
-        as_trunk=False,
         device=device,
         threads=torch.get_num_threads(),
-        group=Alone(),
     )
-
-
-def _served(run: Run) -> RunRecord | None:
-    record = read_record(run.out)
-    if record is not None and record["identity"] != run.identity:
-        raise LedgerError("holds another run; train into another folder", where=str(run.out))
-    return None if record is None else RunRecord(**record)
 
 
 def _train(
