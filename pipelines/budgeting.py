@@ -19,7 +19,14 @@ from curator.train.proxy import find_proxy
 from pipelines.curate import Curated, choose, prepare
 from pipelines.entering import Contest, Entry
 from pipelines.mixing import Mixed
-from pipelines.pricing import ScoreCost, Speed, scoring_of, speed_of
+from pipelines.pricing import (
+    ScoreCost,
+    Speed,
+    evaluations_of,
+    measuring_speed,
+    scoring_of,
+    speed_of,
+)
 from pipelines.rereading import Nothing, NotMade, Reading
 from pipelines.training import jobs_of
 
@@ -54,6 +61,8 @@ class Plan:
     tokens: int  # still to be trained on
     flops: int  # of that
     speed: Speed
+    unmeasured: int  # runs that are still to be measured
+    measuring: float | None  # seconds for one of them, None where none was measured yet
     workers: int
     prepared: bool  # whether the pool is in the store
     notes: tuple[str, ...]
@@ -63,6 +72,13 @@ class Plan:
         """Wall clock of what is to be trained, all workers at work."""
         busy = max(1, min(self.workers, self.runs - self.finished))
         return self.tokens / (self.speed.tokens_per_second * busy)
+
+    @property
+    def measuring_seconds(self) -> float | None:
+        """Wall clock of what is to be measured, all workers at work."""
+        if self.measuring is None:
+            return None
+        return self.measuring * self.unmeasured / max(1, min(self.workers, self.unmeasured))
 
     @property
     def scores(self) -> tuple[ScoreCost, ...]:
@@ -86,6 +102,8 @@ class Plan:
             "speed_known_from": self.speed.source,
             "workers": self.workers,
             "seconds": round(self.seconds, 1),
+            "unmeasured": self.unmeasured,
+            "measuring_seconds": self.measuring_seconds,
             "arms": [_arm_summary(arm) for arm in self.arms],
             "scores": [_score_summary(score) for score in self.scores],
             "notes": list(self.notes),
@@ -104,7 +122,11 @@ def plan_of(contest: Contest, store: Store, workers: int, *, multiplier: bool) -
     mixtures = {entry.name: _mixture(entry, made, store) for entry in contest.entries}
     proxy = find_proxy(contest.train.proxy)
     rungs = rungs_of(contest.train, proxy.batch_tokens) if multiplier else ()
-    finished, runs, tokens = _runs(contest, mixtures, rungs, store)
+    wanted, unknown = _runs(contest, mixtures, rungs, store)
+    todo = {folder: budget for folder, budget in wanted.items() if not Store.whole(folder)}
+    tokens, runs = sum(todo.values()) + sum(unknown), len(wanted) + len(unknown)
+    finished = [folder for folder in wanted if folder not in todo]
+    measured = evaluations_of(contest.shared, made, finished, store) if made else []
     vocabulary = _vocabulary(contest.shared.corpus)
     arms = tuple(_arm(e, mixtures[e.name], made, contest, store) for e in contest.entries)
     return Plan(
@@ -112,10 +134,12 @@ def plan_of(contest: Contest, store: Store, workers: int, *, multiplier: bool) -
         rungs,
         contest.train,
         runs,
-        finished,
+        len(finished),
         tokens,
         tokens * proxy.shape(vocabulary).flops_per_token,
         speed_of(proxy, vocabulary, store),
+        runs - sum(Store.whole(folder) for folder in measured),
+        measuring_speed(store),
         workers,
         made is not None,
         (*contest.notes, *_notes(arms, contest.train)),
@@ -143,8 +167,8 @@ def _mixture(entry: Entry, made: Curated | None, store: Store) -> Mixed | None:
 
 def _runs(
     contest: Contest, mixtures: Mapping[str, Mixed | None], rungs: Sequence[int], store: Store
-) -> tuple[int, int, int]:
-    """Return (runs finished, runs in all, tokens still to be trained on); equal runs are one."""
+) -> tuple[dict[Path, int], list[int]]:
+    """Return the tokens of every run, by its folder, equal runs once; and of runs yet unnamed."""
     train = contest.train
     wanted: dict[Path, int] = {}
     unknown: list[int] = []
@@ -157,9 +181,7 @@ def _runs(
             spec = train.model_copy(update={"tokens": budget})
             jobs = jobs_of(spec, {name: mixed.folder}, store)
             wanted |= {job.folder: budget for job in jobs}
-    todo = {folder: budget for folder, budget in wanted.items() if not Store.whole(folder)}
-    runs = len(wanted) + len(unknown)
-    return len(wanted) - len(todo), runs, sum(todo.values()) + sum(unknown)
+    return wanted, unknown
 
 
 def _arm(
@@ -284,6 +306,11 @@ def _lines(plan: Plan) -> Iterator[str]:
         f"training: {figures.compact(plan.tokens)} tokens, {figures.flops(plan.flops)}, about "
         f"{figures.duration(plan.seconds)} on {plan.workers} workers at {rate}"
     )
+    known = plan.measuring_seconds
+    words = (
+        "not known before one was measured" if known is None else f"about {figures.duration(known)}"
+    )
+    yield f"measuring: {figures.counted(plan.unmeasured, 'run')}, {words}"
     new = [score for score in plan.scores if not score.made]
     if not plan.prepared:
         yield "scoring: not known before the corpus has been read once; `curator plan` samples it"

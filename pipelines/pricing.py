@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,11 @@ import pyarrow as pa
 
 from curator.identity import document_ids, fingerprint, id_matrix, settings_of
 from curator.ledger import Store, folder_seconds
-from curator.recipe import ModelSpec
+from curator.recipe import ModelSpec, Recipe
 from curator.schema import SELECTION
 from curator.train.proxy import Proxy
 from pipelines.curate import Curated
+from pipelines.evaluating import EVALUATION, EvaluateJob, sets_of
 from pipelines.reporting import flops_of
 from pipelines.rereading import Nothing, NotMade, Reading
 from pipelines.scoring import entry_name, score_one
@@ -124,6 +125,22 @@ def _made_up(folder: Path, vocab_size: int, tokens: int) -> None:
     write_tokens(
         drawn, [document], folder, tokenizer_digest="0" * 32, vocab_size=vocab_size, bos_id=0
     )
+
+
+def evaluations_of(recipe: Recipe, made: Curated, runs: Sequence[Path], store: Store) -> list[Path]:
+    """Return where the measurements of finished runs lie, or will."""
+    assert made.tokens is not None  # runs have mixtures, so tokens are counted
+    sets, tokenizer = sets_of(recipe, made.benchmarks, made.heldout), made.tokens.path
+    return [EvaluateJob(run, sets, tokenizer, store).folder for run in runs]
+
+
+def measuring_speed(store: Store) -> float | None:
+    """Return the seconds that measuring one proxy took, by the median of all in the store."""
+    found = [
+        folder_seconds(f) for f in store.root.glob(f"folders/{EVALUATION}-*") if store.whole(f)
+    ]
+    known = [seconds for seconds in found if seconds]
+    return statistics.median(known) if known else None
 
 
 def scoring_of(

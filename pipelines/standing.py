@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from curator.engine.driver import Driver
 from curator.errors import CuratorError
-from curator.ledger import Store
+from curator.ledger import Store, folder_seconds
 from curator.report import content as made
 from curator.report.standings import Leaderboard, Multiple, Rung, Spent, Standing, placed
 from pipelines.entering import Entry
 from pipelines.evaluating import HELDOUT
 from pipelines.pool import source_counts
-from pipelines.pricing import scoring_of
+from pipelines.pricing import evaluations_of, scoring_of
 from pipelines.reporting import (
     arm_of,
     comparison_of,
@@ -118,13 +118,15 @@ def _standings(
 def _spent(entry: Entry, raced: Raced, store: Store) -> Spent:
     folders = raced.made.proxies[entry.name]
     runs = [json.loads((folder / "run.json").read_text()) for folder in folders]
-    recipe = entry.recipe
+    recipe, shared = entry.recipe, raced.contest.shared
+    measured = evaluations_of(shared, raced.made, folders, store)
     scoring = scoring_of(recipe.score, raced.made, recipe.models, store)
     return Spent(
         tokens=int(runs[0]["tokens"]),
         runs=len(runs),
         flops=float(sum(flops_of(run) for run in runs)),
         seconds=sum(float(run["circumstances"]["seconds"]) for run in runs),
+        measuring_seconds=sum(map(folder_seconds, measured)),
         scoring_seconds=scoring.seconds,
         scoring_flops=float(scoring.flops),
         scores=tuple(score.name for score in scoring.scores),

@@ -321,7 +321,8 @@ def cost(board: Leaderboard) -> Markup:
     """Return what the verdict on each arm cost: training, scoring, and both in hours."""
     rows = [_cost_row(board, each) for each in sorted(board.standings, key=lambda e: e.place)]
     heads: list[tuple[Child, str]] = [("arm", ""), ("tokens a run", "r"), ("runs", "r")]
-    heads += [("compute", "r"), ("training", "r"), ("scoring", "r"), ("hours in all", "r")]
+    heads += [("compute", "r"), ("training", "r"), ("measuring", "r"), ("scoring", "r")]
+    heads.append(("hours in all", "r"))
     heads.append(("scores", ""))
     lead = (
         "Seconds of workers, as recorded when the work was done, reused or not. A score is charged "
@@ -343,6 +344,7 @@ def _cost_row(board: Leaderboard, each: Standing) -> list[Markup]:
         cell(runs, sort=spent.runs, class_="r nb"),
         cell(figures.flops(flops), sort=flops),
         cell(figures.duration(spent.seconds), sort=spent.seconds),
+        cell(figures.duration(spent.measuring_seconds), sort=spent.measuring_seconds),
         cell(figures.duration(spent.scoring_seconds), sort=spent.scoring_seconds),
         cell(f"{spent.hours:.3g}", sort=spent.hours),
         words(", ".join(spent.scores) or "none", "q"),

@@ -66,7 +66,7 @@ def _costs(ranked: Sequence[Standing], board: Leaderboard) -> Table:
     """Return what each verdict cost, scoring included, and what it is worth in compute."""
     multiples = any(each.multiple for each in ranked)
     heads = ["arm!", "selected>", "documents>", "tokens a run>", "runs>", "compute>"]
-    heads += ["training>", "scoring>", "hours>"] + ["multiplier>"] * multiples
+    heads += ["training>", "measuring>", "scoring>", "hours>"] + ["multiplier>"] * multiples
     table = borderless(*heads)
     for each in ranked:
         arm, spent = board.arm(each.arm), each.spent
@@ -77,7 +77,8 @@ def _costs(ranked: Sequence[Standing], board: Leaderboard) -> Table:
         ]
         cells += [figures.compact(spent.tokens), f"{spent.runs}"]
         cells += [figures.flops(spent.flops + spent.scoring_flops)]
-        cells += [figures.duration(each) for each in (spent.seconds, spent.scoring_seconds)]
+        took = (spent.seconds, spent.measuring_seconds, spent.scoring_seconds)
+        cells += [figures.duration(seconds) for seconds in took]
         cells.append(f"{spent.hours:.2g}")
         if multiples:
             cells.append(multiple_words(each.multiple) if each.multiple else "1×")

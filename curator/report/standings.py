@@ -24,6 +24,7 @@ class Spent:
     runs: int
     flops: float  # of training, all runs
     seconds: float  # of training, all runs
+    measuring_seconds: float  # of evaluating them
     scoring_seconds: float
     scoring_flops: float = 0.0  # of training reference models
     scores: tuple[str, ...] = ()
@@ -31,8 +32,8 @@ class Spent:
 
     @property
     def hours(self) -> float:
-        """Hours of worker time, scoring included."""
-        return (self.seconds + self.scoring_seconds) / 3600
+        """Hours of worker time: scoring, training, measuring."""
+        return (self.scoring_seconds + self.seconds + self.measuring_seconds) / 3600
 
 
 @dataclass(frozen=True)

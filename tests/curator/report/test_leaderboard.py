@@ -28,7 +28,7 @@ from tests.support.report_content import full_report
 from tests.support.report_results import METRIC
 
 TARGET, RETAINED = METRIC, "headers"
-COST = Spent(400_000, 5, 2.2e12, 41.5, 7.25, 1e9, ("sim",), 2)
+COST = Spent(400_000, 5, 2.2e12, 41.5, 12.0, 7.25, 1e9, ("sim",), 2)
 
 
 def board(**changes: object) -> Leaderboard:
