@@ -58,7 +58,7 @@ class LrAnnealing(Form):
     def check(self, x_nk: Floats) -> None:
         """Raise RecipeError where S1 is not positive."""
         if (x_nk[:, 0] <= 0).any():
-            text = f"S1 is {x_nk[:, 0].min()!r}: it must be positive; drop steps before training"
+            text = f"S1 is {x_nk[:, 0].min():.6g}: it must be positive; drop steps before training"
             raise RecipeError(text)
 
     def slopes(self, q_Bp: Floats, x_nk: Floats) -> tuple[Floats, Floats]:

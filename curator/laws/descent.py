@@ -53,6 +53,11 @@ class Problem:
     center_p: Floats
     tail_p: Floats
 
+    @property
+    def free(self) -> int:
+        """Number of parameters that are not fixed."""
+        return int((self.low_p < self.high_p).sum())
+
     def residuals(self, curve_Bn: Floats) -> Floats:
         """Return curve minus target, of the logs or of the values; NaN where there is no log."""
         if self.residual == "linear":

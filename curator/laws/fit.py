@@ -17,7 +17,7 @@ from curator.errors import RecipeError
 from curator.laws.descent import Loss, Minima, Problem, Residual, descend, finish
 from curator.laws.form import Floats, Form
 from curator.laws.law import Diagnostics, Law, columns
-from curator.laws.pose import Pull, importance_of, numbered, pose, refuse_too_little
+from curator.laws.pose import Groups, Pull, group, importance_of, pose, refuse_too_little
 
 _SAME = 1e-3  # minima whose values differ by less than this part are counted as one
 _KEPT = 4  # minima of the full data that each resample starts from
@@ -45,7 +45,7 @@ def fit(
 
     Args:
         form: the equation.
-        x: (n, k) inputs in the order of `form.inputs`; (n,) where there is one.
+        x: (n, k) inputs as `form.inputs`; (n,) where there is one.
         y: (n,) targets; positive for log residuals.
         runs: (n,) name of the run that each point comes from; None: each point is a run. A name
             that is None marks a point that is no run (an ideal point): it is kept in all resamples.
@@ -68,37 +68,41 @@ def fit(
     """
     x_nk = columns(form, x)
     problem = pose(form, x_nk, y, loss, delta, residual, fixed, bounds, pulls)
-    importance = importance_of(weights, problem.y_n.size)
-    run_n, count = numbered(runs, problem.y_n.size)
-    unit_n, units = (run_n, count) if together is None else numbered(together, problem.y_n.size)
-    free = int((problem.low_p < problem.high_p).sum())
-    refuse_too_little(form, x_nk, count, free, partial=bool(fixed))
+    groups = group(runs, together, len(x_nk))
+    importance = importance_of(weights, len(x_nk))
+    refuse_too_little(problem, groups.runs, partial=bool(fixed))
     minima = _search(problem, importance, starts)
+    return _conclude(problem, groups, importance, minima, (draws, seed))
+
+
+def _conclude(
+    problem: Problem, groups: Groups, importance: Floats, minima: Minima, chance: tuple[int, int]
+) -> Law:
+    """Return the law of the best minimum: finished, bootstrapped and diagnosed."""
+    form = problem.form
     kept, distinct = _distinct(minima, 1e-9 * _scale(problem, importance))
-    best, value = finish(problem, kept[0], importance)
-    bend = problem.slopes(best[None], importance[None])[2][0]
-    shares = _spread_out(shares_of(units, draws, seed), unit_n) * importance
+    best = finish(problem, kept[0], importance)[0]
+    shares = _spread_out(shares_of(groups.units, *chance), groups.unit_n) * importance
     resampled = _refit(problem, np.vstack([best, kept[1:]]), shares)
-    curve = form.curve(best[None], x_nk)[0]
+    curve = form.curve(best[None], problem.x_nk)[0]
     diagnostics = Diagnostics(
-        converged=bool(minima.converged_B[np.argmin(minima.value_B)]) and np.isfinite(value),
+        converged=bool(minima.converged_B[np.argmin(minima.value_B)]),
         minima=distinct,
-        condition=_condition(bend, problem),
+        condition=_condition(problem.slopes(best[None], importance[None])[2][0], problem),
         r2=_explained(problem.y_n, curve, importance),
         error=_mean_error(problem, curve, importance),
-        left_out=_left_out(problem, best, importance, run_n),
+        left_out=_left_out(problem, best, importance, groups.run_n),
         at_bound=_at_bound(problem, best),
-        runs=count,
+        runs=groups.runs,
         points=problem.y_n.size,
     )
-    outer = form.outer(best[None])[0]
     return Law(
         form=form,
-        parameters=dict(zip(form.names, outer.tolist(), strict=True)),
+        parameters=dict(zip(form.names, form.outer(best[None])[0].tolist(), strict=True)),
         bootstrap=form.outer(resampled),
-        units=units,
-        spread=_spread(units, problem.y_n.size, free),
-        ranges=np.column_stack([x_nk.min(axis=0), x_nk.max(axis=0)]),
+        units=groups.units,
+        spread=_spread(groups.units, problem.y_n.size, problem.free),
+        ranges=np.column_stack([problem.x_nk.min(axis=0), problem.x_nk.max(axis=0)]),
         diagnostics=diagnostics,
     )
 

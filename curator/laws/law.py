@@ -163,7 +163,7 @@ def columns(form: Form, x: ArrayLike) -> Floats:
         row, column = np.argwhere(bad)[0]
         wanted = "finite and positive" if form.scale == "log" else "finite"
         text = (
-            f"{form.inputs[column]} of point {row} is {x_nk[row, column]!r}: {form.name} wants "
+            f"{form.inputs[column]} of point {row} is {x_nk[row, column]:.6g}: {form.name} wants "
             f"{wanted} inputs; drop the point or correct it"
         )
         raise RecipeError(text)

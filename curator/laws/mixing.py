@@ -168,9 +168,7 @@ def _shares(shares: ArrayLike, domains: int) -> Floats:
     bad = ~(np.abs(sums - 1) <= SUM_TOLERANCE) | (shares_nk < 0).any(axis=1)
     if bad.any():
         at = int(np.argmax(bad))
-        text = (
-            f"mixture {at} sums to {sums[at]!r}: shares must be >= 0 and sum to 1; renormalize them"
-        )
+        text = f"mixture {at} sums to {sums[at]:.6g}: shares must be >= 0 and sum to 1; rescale it"
         raise RecipeError(text)
     return shares_nk
 

@@ -26,6 +26,7 @@ MARGIN = 1.2  # beyond the baseline's budgets by this ratio a multiplier is not 
 # Huber's delta on log losses: seed noise of small proxies is 0.2 to 0.5 % of the loss (measured,
 # 0.33M parameters), so that ordinary runs weigh as in least squares and failed ones do not.
 _DELTA = 0.01
+_ENDLESS = 700.0  # log of a budget that stands for none: near the largest float's
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,10 +164,10 @@ def _method_losses(
 
 
 def _log_budget(rows_Bp: Floats, loss_B: Floats) -> Floats:
-    """Return the log of the budget at which each curve reaches its loss; infinity where none."""
+    """Return the log of the budget at which each curve reaches its loss; 700 where none does."""
     floor, scale, alpha = rows_Bp.T
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(loss_B > floor, (np.log(scale) - np.log(loss_B - floor)) / alpha, np.inf)
+    above = np.maximum(loss_B - floor, 1e-300)
+    return np.asarray(np.minimum((np.log(scale) - np.log(above)) / alpha, _ENDLESS))
 
 
 def _widening(law: Law, method: Sequence[Point], confidence: float, *, paired: bool) -> float:
@@ -178,9 +179,8 @@ def _widening(law: Law, method: Sequence[Point], confidence: float, *, paired: b
 
 
 def _stretched(middle: float, tail: float, wide: float) -> float:
-    if not math.isfinite(middle) or not math.isfinite(tail):
-        return math.exp(min(tail, 700.0)) if tail < math.inf else math.inf
-    return math.exp(min(middle + wide * (tail - middle), 700.0))
+    end = middle + wide * (tail - middle)
+    return math.exp(end) if end < _ENDLESS / 2 else math.inf
 
 
 def _placed(
@@ -206,7 +206,7 @@ def _placed(
     else:
         value = math.exp(log_value)
         few = len(budgets) == LEAST_BUDGETS
-        beyond = ends[0] < lowest or ends[1] > highest
+        beyond = bool(ends[0] < lowest or ends[1] > highest)
         notes = ["three budgets fit any curve: a fourth would check its shape"] * few
         notes += ["the interval reaches beyond the baseline's budgets"] * beyond
         note = "; ".join(notes)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from curator.errors import BudgetError, RecipeError
 from curator.laws.descent import Loss, Problem, Residual
@@ -62,11 +62,11 @@ def pose(
     if bad.any():
         at = int(np.argmax(bad))
         wanted = "finite and positive" if kind == "log" else "finite"
-        text = f"the target of point {at} is {y_n[at]!r}: {kind} residuals want {wanted}; drop it"
+        text = f"the target of point {at} is {y_n[at]:.6g}: {kind} residuals want {wanted}; drop it"
         raise RecipeError(text)
     if y_n.size and np.ptp(y_n) <= 1e-12 * np.abs(y_n).max():
         text = (
-            f"all {y_n.size} targets are {y_n[0]!r}: a constant has no law; measure other budgets"
+            f"all {y_n.size} targets are {y_n[0]:.6g}: a constant has no law; measure other budgets"
         )
         raise RecipeError(text)
     ranges = {p.name: (p.low, p.high) for p in form.parameters}
@@ -105,31 +105,51 @@ def importance_of(weights: ArrayLike | None, points: int) -> Floats:
     return given
 
 
-def numbered(runs: Sequence[Hashable] | None, points: int) -> tuple[np.ndarray, int]:
-    """Return the number of each point's run in order of appearance, and how many there are.
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """Which run each point comes from, and which unit of the bootstrap; -1 for no run."""
 
-    A point that is no run has the number -1.
+    run_n: NDArray[np.int64]
+    runs: int
+    unit_n: NDArray[np.int64]
+    units: int
+
+
+def group(
+    runs: Sequence[Hashable] | None, together: Sequence[Hashable] | None, points: int
+) -> Groups:
+    """Return the points' runs and units, numbered in order of appearance.
+
+    Raises:
+        RecipeError: not one name a point.
     """
-    if runs is None:
+    run_n, count = _numbered(runs, points)
+    unit_n, units = (run_n, count) if together is None else _numbered(together, points)
+    return Groups(run_n, count, unit_n, units)
+
+
+def _numbered(names: Sequence[Hashable] | None, points: int) -> tuple[NDArray[np.int64], int]:
+    if names is None:
         return np.arange(points), points
-    if len(runs) != points:
-        text = f"{len(runs)} names of runs for {points} points: name the run of each point"
+    if len(names) != points:
+        text = f"{len(names)} names of runs for {points} points: name the run of each point"
         raise RecipeError(text)
     numbers: dict[Hashable, int] = {}
-    found = [-1 if run is None else numbers.setdefault(run, len(numbers)) for run in runs]
-    return np.array(found), len(numbers)
+    found = [-1 if name is None else numbers.setdefault(name, len(numbers)) for name in names]
+    return np.array(found, dtype=np.int64), len(numbers)
 
 
-def refuse_too_little(form: Form, x_nk: Floats, runs: int, free: int, *, partial: bool) -> None:
+def refuse_too_little(problem: Problem, runs: int, *, partial: bool) -> None:
     """Raise BudgetError where runs or distinct inputs are too few to tell parameters apart."""
-    wanted = free + _SPARE_RUNS
+    form, wanted = problem.form, problem.free + _SPARE_RUNS
     if runs < wanted:
         text = (
-            f"{form.name} has {free} free parameters and wants {wanted} distinct runs, found "
-            f"{runs}: add {wanted - runs} at other {', '.join(form.inputs[:3])}, or fix a parameter"
+            f"{form.name} has {problem.free} free parameters and wants {wanted} distinct runs, "
+            f"found {runs}: add {wanted - runs} at other {', '.join(form.inputs[:3])}, or fix a "
+            "parameter"
         )
         raise BudgetError(text)
-    for name, column, least in zip(form.inputs, x_nk.T, form.least, strict=True):
+    for name, column, least in zip(form.inputs, problem.x_nk.T, form.least, strict=True):
         distinct = len(np.unique(column))
         if distinct < least and not partial:
             text = (
