@@ -45,7 +45,9 @@ def ask_proxy(
         raise RecipeError("--choices and --pairs are given; the items are one of them")
     asked = ChoicesSpec, choices, "--choices"
     spec = (
-        _spec(*(asked if choices else (PairsSpec, pairs, "--pairs"))) if choices or pairs else None
+        spec_from(*(asked if choices else (PairsSpec, pairs, "--pairs")))
+        if choices or pairs
+        else None
     )
     rows, counts = _answers(proxy, file, spec, id_field, items) if spec else ([], {})
     rows.insert(0, _bits(proxy, file, _fields(text, spec), id_field, items))
@@ -53,7 +55,7 @@ def ask_proxy(
     return Found(summary, _drawn(rows, f"{proxy.name} on {file.name}", counts))
 
 
-def _spec(wanted: type[Any], told: str, option: str) -> Any:
+def spec_from(wanted: type[Any], told: str, option: str) -> Any:
     """Return the section that KEY=FIELD,KEY=FIELD stands for; fields can be YAML lists."""
     given = override({}, re.split(r",(?=\w+=)", told))
     try:
