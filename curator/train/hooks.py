@@ -87,13 +87,14 @@ class Hooks:
             if hook is not None
         }
 
-    def changing(self) -> dict[str, Any]:
-        """Return `settings` of the hooks that the weights depend on."""
-        return {
-            purpose: told
-            for purpose, told in self.settings().items()
-            if purpose in ("rows", "tokens")
-        }
+    def changing(self, *, watched: bool = False) -> dict[str, Any]:
+        """Return `settings` of the hooks that the weights depend on.
+
+        Args:
+            watched: whether the mixture follows what is evaluated.
+        """
+        counting = {"rows", "tokens"} | ({"evaluation"} if watched else set())
+        return {kind: told for kind, told in self.settings().items() if kind in counting}
 
 
 @dataclass(frozen=True, slots=True)

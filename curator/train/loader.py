@@ -192,18 +192,32 @@ class Batches:
         """Return inputs and targets of `step`, each (rows, context) int64."""
         start = step * self.batch_tokens
         places = self.stream.positions(start, start + self.batch_tokens + 1)
-        ids = self.mixture.tokens[places].astype(np.int64)
-        if int(ids.max()) >= self.mixture.vocab_size:
-            raise LedgerError(
-                f"tokens.bin holds id {int(ids.max())}, past the vocabulary of "
-                f"{self.mixture.vocab_size}; write the mixture again",
-                where=str(self.mixture.folder),
-            )
+        ids = token_batch(self.mixture, places)
         shape = (self.rows, self.context)
         return ids[:-1].reshape(shape), ids[1:].reshape(shape)
+
+    def positions(self, start: int, stop: int) -> NDArray[np.int64]:
+        """Return the places in tokens.bin of inputs `start` to `stop`."""
+        return self.stream.positions(start, stop)
 
     def coverage(self, steps: int) -> dict[str, Coverage]:
         """Return per source what `steps` steps trained on."""
         names = self.mixture.source_names
         found = self.stream.coverage(steps * self.batch_tokens, self.mixture.sources, len(names))
         return dict(zip(names, found, strict=True))
+
+
+def token_batch(mixture: Mixture, places: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the tokens at some places of tokens.bin, int64.
+
+    Raises:
+        LedgerError: a token is none of the vocabulary's.
+    """
+    ids = mixture.tokens[places].astype(np.int64)
+    if int(ids.max()) >= mixture.vocab_size:
+        raise LedgerError(
+            f"tokens.bin holds id {int(ids.max())}, past the vocabulary of "
+            f"{mixture.vocab_size}; write the mixture again",
+            where=str(mixture.folder),
+        )
+    return ids

@@ -58,6 +58,7 @@ class RunRecord:
     trunk: dict[str, Any] | None  # identity, tokens, steps, flops and window of what it began from
     hooks: dict[str, Any]  # settings of what changed its loss or watched it, by purpose
     evaluations: list[dict[str, Any]]  # steps, tokens, losses: what was measured on the way
+    mixing: dict[str, Any] | None  # schedule of sources' weights, cap, weights over time
     parents: list[dict[str, Any]]  # identity and share of the runs whose weights it averages
     circumstances: dict[str, Any]  # device, threads, seconds, tokens_per_second
 

@@ -142,6 +142,7 @@ def _record(identity: str, records: Sequence[dict[str, Any]], shares: Sequence[f
             "evaluations": [],
             "window": [0.0, 1.0],
             "hooks": {},
+            "mixing": None,
             "parents": [
                 {"identity": record["identity"], "share": share}
                 for record, share in zip(records, shares, strict=True)

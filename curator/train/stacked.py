@@ -23,7 +23,8 @@ from torch import Tensor
 from curator.errors import RecipeError
 from curator.train.average import Average
 from curator.train.checkpoint import Position
-from curator.train.loader import Batches, open_mixture
+from curator.train.ending import RunBatches
+from curator.train.loader import open_mixture
 from curator.train.loop import Progress, Run, compute_dtype, whole_steps
 from curator.train.model import document_mask, dropout_chance
 from curator.train.optim import Optimizer
@@ -141,7 +142,9 @@ def _train(
     ]
 
 
-def _ahead(batches: Sequence[Batches], steps: int, device: str) -> Iterator[tuple[Tensor, Tensor]]:
+def _ahead(
+    batches: Sequence[RunBatches], steps: int, device: str
+) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield inputs and targets of every step, (P, B, T) each, read while the one before trains."""
 
     def read(step: int) -> tuple[Tensor, Tensor]:
@@ -176,7 +179,7 @@ def _finish(
     run: Run,
     model: StackedGpt,
     number: int,
-    batches: Batches,
+    batches: RunBatches,
     losses: list[float],
     seconds: float,
     speed: float,

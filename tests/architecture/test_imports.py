@@ -18,6 +18,7 @@ LEVELS = {
 SIBLINGS = {  # exceptions to "siblings do not import each other", each with its reason
     ("identity", "schema"),
     ("schema", "identity"),
+    ("train", "mix"),  # weights that change in training begin from the shares of mixtures
     ("mix", "select"),  # a mixture is drawn from a selection and named by the same hashes
 }
 FOUNDATION = {"errors", "schema", "identity", "shards", "stage", "ledger", "recipe"}

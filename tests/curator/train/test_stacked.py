@@ -93,6 +93,27 @@ def test_losses_and_gradients_are_each_models_own():
             assert torch.allclose(ours, scale * weight.grad, atol=1e-5), name
 
 
+def test_compiled_models_have_the_same_losses_and_gradients():
+    shape = dataclasses.replace(PROXY, depth=1).shape(64)
+    tokens = torch.randint(0, 64, (2, 4, 17), generator=torch.Generator().manual_seed(0))
+    plain, compiled = StackedGpt(shape, [5, 6]), StackedGpt(shape, [5, 6])
+    compiled.compile(backend="aot_eager")
+    alone = Gpt(shape, seed=6)
+    alone.compile(backend="aot_eager")
+
+    losses = plain.losses(tokens[..., :-1], tokens[..., 1:])
+    losses.sum().backward()
+    found = compiled.losses(tokens[..., :-1], tokens[..., 1:])
+    found.sum().backward()
+    one = alone.loss(tokens[1, :, :-1], tokens[1, :, 1:])
+
+    assert torch.allclose(found, losses, rtol=1e-5)
+    assert one.item() == pytest.approx(losses[1].item(), rel=1e-5)
+    assert plain.state_dict().keys() == compiled.state_dict().keys() == alone.state_dict().keys()
+    for (name, ours), theirs in zip(compiled.named_parameters(), plain.parameters(), strict=True):
+        assert torch.allclose(ours.grad, theirs.grad, atol=1e-6), name
+
+
 def test_first_weights_are_those_of_each_seed():
     stack = StackedGpt(PROXY.shape(64), [5, 6])
 
