@@ -13,12 +13,11 @@ import time
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import torch
 
 from curator.evaluate.choices import encode_parts
 from curator.evaluate.prepack import bits_of_tokens
-from curator.evaluate.questions import first_items, read_choices, read_pairs
+from curator.evaluate.questions import read_choices, read_pairs, spread_items
 from curator.recipe import ChoicesSpec, PairsSpec
 from curator.train.checkpoint import load_model
 from curator.train.tokenizer import load_tokenizer
@@ -31,11 +30,12 @@ ROUNDS = 3
 def texts_of(file: Path, fields: str) -> tuple[list[str], list[int]]:
     """Return every text that is scored, and the character from which it is."""
     if fields.startswith("good="):
-        pairs: pa.Table = read_pairs(file.name, file, spec_from(PairsSpec, fields, "fields")).table
-        both = [*pairs["good"].to_pylist()[:ITEMS], *pairs["bad"].to_pylist()[:ITEMS]]
+        every = read_pairs(file.name, file, spec_from(PairsSpec, fields, "fields"))
+        pairs = spread_items(every.table, ITEMS)
+        both = [*pairs["good"].to_pylist(), *pairs["bad"].to_pylist()]
         return both, [0] * len(both)
     read = read_choices(file.name, file, spec_from(ChoicesSpec, fields, "fields"))
-    options = first_items(read.table, ITEMS)
+    options = spread_items(read.table, ITEMS)
     return options["text"].to_pylist(), options["start"].to_pylist()
 
 

@@ -219,10 +219,11 @@ class TrainSpec(_Section):
 
 
 class EvaluateSpec(_Section):
-    """What proxies are measured on, in bits per byte."""
+    """What proxies are measured on: bits per byte, and answers where a benchmark asks."""
 
     heldout: list[str] = []
     benchmarks: list[str] = []
+    items: PositiveInt | None = None
     final_target: str | None = None
 
 

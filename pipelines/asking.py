@@ -35,7 +35,7 @@ def ask_proxy(
         choices: keys of `corpus.benchmarks.NAME.choices` as KEY=FIELD,KEY=FIELD; or "".
         pairs: the same of `pairs`; or "".
         id_field: names the item.
-        items: only the first so many; all if None.
+        items: so many, evenly over the file; all if None.
 
     Raises:
         RecipeError: the file or the fields are not what they should be.
@@ -83,9 +83,10 @@ def _bits(
 
     from curator.dedup.benchmarks import read_benchmark
     from curator.evaluate.bits import bits_per_byte
+    from curator.evaluate.questions import spread_items
     from curator.identity import document_ids
 
-    read = read_benchmark(file.name, file, fields, id_field=id_field).slice(0, items)
+    read = spread_items(read_benchmark(file.name, file, fields, id_field=id_field), items)
     texts = {
         "doc_id": document_ids(file.name, read["text"]),
         "source": read["benchmark"],
@@ -109,7 +110,7 @@ def _answers(
     model, tokenizer = load_model(proxy), load_tokenizer(proxy / TOKENIZER)
     if isinstance(spec, PairsSpec):
         read = questions.read_pairs(file.name, file, spec, id_field=id_field)
-        found = pairs.score_pairs(model, tokenizer, read.table.slice(0, items))
+        found = pairs.score_pairs(model, tokenizer, questions.spread_items(read.table, items))
         groups = [spec.group] if isinstance(spec.group, str) else spec.group
         more = {
             "groups": {
@@ -118,7 +119,7 @@ def _answers(
         }
     else:
         read = questions.read_choices(file.name, file, spec, id_field=id_field)
-        options = score_options(model, tokenizer, questions.first_items(read.table, items))
+        options = score_options(model, tokenizer, questions.spread_items(read.table, items))
         found, more = score_items(options, questions.length_of(spec)), {}
     chances = dict(item_chances(found))
     rows = [_row(kind, mean, chances.get(kind)) for kind, mean in item_means(found).items()]

@@ -121,7 +121,7 @@ def evaluate(
     pairs: Annotated[str, typer.Option(help="Fields: good=FIELD,bad=FIELD,group=FIELD")] = "",
     text: Annotated[str, typer.Option(help="Fields of the text, with commas between.")] = "",
     id_field: Annotated[str, typer.Option("--id", help="The field that names an item.")] = "id",
-    items: Annotated[int | None, typer.Option(min=1, help="Only the first so many.")] = None,
+    items: Annotated[int | None, typer.Option(min=1, help="So many, evenly over the file.")] = None,
     as_json: Json = False,
 ) -> None:
     """Ask one proxy about one file: bits per byte, and answers to questions or pairs."""

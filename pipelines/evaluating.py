@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from curator.evaluate import VERSION
 from curator.evaluate.metrics import OF_CHOICES, OF_PAIRS
+from curator.evaluate.questions import spread_items
 from curator.identity import fingerprint
 from curator.ledger import Store, folder_digest
 from curator.recipe import Recipe
@@ -41,6 +42,7 @@ class TextSet:
     documents: Shard
     sources: tuple[str, ...] = ()  # all if empty
     asked: Asked | None = None
+    items: int | None = None  # of documents and of questions, evenly over them; all if None
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class EvaluateJob:
     def identity(self) -> dict[str, Any]:
         """Return what names the evaluation."""
         sets = [
-            [each.name, each.documents.digest, list(each.sources), _named(each.asked)]
+            [each.name, each.documents.digest, list(each.sources), each.items, _named(each.asked)]
             for each in self.sets
         ]
         return {
@@ -85,7 +87,10 @@ def sets_of(
     assert wanted is not None
     final = [wanted.final_target.partition("#")[0]] if wanted.final_target else []
     names = dict.fromkeys([*wanted.benchmarks, *final])
-    sets = [TextSet(name, benchmarks[name].items, (), benchmarks[name].asked) for name in names]
+    sets = [
+        TextSet(name, benchmarks[name].items, (), benchmarks[name].asked, wanted.items)
+        for name in names
+    ]
     if heldout is None:
         return tuple(sets)
     held = [TextSet(f"{HELDOUT}/{source}", heldout, (source,)) for source in wanted.heldout]
@@ -101,15 +106,21 @@ def run_evaluate(job: EvaluateJob) -> Path:
             texts = read_shard(each.documents, ("doc_id", "source", "text"))
             if each.sources:
                 texts = texts.filter(pc.is_in(texts["source"], pa.array(each.sources)))
-            measured = bits_per_byte(job.run, texts, job.tokenizer)
+            measured = bits_per_byte(job.run, spread_items(texts, each.items), job.tokenizer)
             write_shard(measured, out / f"bits-{number}.arrow", name=f"bits-{number}")
             if each.asked is not None:
-                _ask(job, each.asked, number, out)
+                _ask(
+                    job,
+                    each.asked,
+                    spread_items(read_shard(each.asked.shard), each.items),
+                    number,
+                    out,
+                )
 
     return job.store.folder(EVALUATION, job.identity, make)
 
 
-def _ask(job: EvaluateJob, asked: Asked, number: int, out: Path) -> None:
+def _ask(job: EvaluateJob, asked: Asked, questions: pa.Table, number: int, out: Path) -> None:
     """Write what a proxy answers to every item of a set; its tokenizer has been checked."""
     from curator.evaluate.choices import score_items, score_options
     from curator.evaluate.pairs import score_pairs
@@ -117,7 +128,6 @@ def _ask(job: EvaluateJob, asked: Asked, number: int, out: Path) -> None:
     from curator.train.tokenizer import load_tokenizer
 
     model, tokenizer = load_model(job.run), load_tokenizer(job.tokenizer)
-    questions = read_shard(asked.shard)
     found = {}
     if asked.form == "pairs":
         found["pairs"] = score_pairs(model, tokenizer, questions)
@@ -189,11 +199,16 @@ def at_chance(folders: Sequence[Path], sets: Sequence[TextSet]) -> tuple[str, ..
 
 def texts_of(sets: Sequence[TextSet], metrics: Sequence[str]) -> dict[str, str]:
     """Return metric -> the name of what it was measured on; a mean's is made of those averaged."""
-    texts = {each.name: fingerprint([each.documents.digest, each.sources]) for each in sets}
-    asked = {each.name: fingerprint(_named(each.asked)) for each in sets if each.asked}
+    texts = {each.name: fingerprint(_text_of(each)) for each in sets}
+    asked = {each.name: fingerprint([_named(each.asked), each.items]) for each in sets}
     held = [text for name, text in texts.items() if name.startswith(f"{HELDOUT}/")]
     texts |= {HELDOUT: fingerprint(held)} if len(held) > 1 else {}
     return texts | {name: asked[name.partition("#")[0]] for name in metrics if "#" in name}
+
+
+def _text_of(each: TextSet) -> list[Any]:
+    shares = [] if each.items is None else [each.items]
+    return [each.documents.digest, each.sources, *shares]
 
 
 def _named(asked: Asked | None) -> list[str] | None:

@@ -70,12 +70,24 @@ def text_fields(spec: ChoicesSpec | PairsSpec) -> list[str]:
     return [*([spec.context] if spec.context else []), *options]
 
 
-def first_items(options: pa.Table, items: int | None) -> pa.Table:
-    """Return the options of the first items, of all if `items` is None."""
-    begins = np.flatnonzero(options["option"].to_numpy() == 0)
-    if items is None or items >= len(begins):
-        return options
-    return options.slice(0, int(begins[items]))
+def spread_items(table: pa.Table, items: int | None) -> pa.Table:
+    """Return so many items evenly over a table, all if it has no more or `items` is None.
+
+    Files lie sorted by kind of item more often than not, so the first ones would be of one kind.
+
+    Args:
+        table: `OPTIONS`, whose items are several rows side by side, or a row an item.
+        items: at least 1.
+    """
+    first = np.ones(table.num_rows, dtype=np.bool_)
+    if "option" in table.column_names:
+        first = table["option"].to_numpy() == 0
+    total = int(first.sum())
+    if items is None or items >= total:
+        return table
+    taken = np.zeros(total, dtype=np.bool_)
+    taken[np.arange(items) * total // items] = True
+    return table.filter(pa.array(taken[np.cumsum(first) - 1]))
 
 
 def read_choices(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -174,7 +175,20 @@ def test_one_proxy_is_asked_about_one_file(tmp_path, proxy, job):
     found.print()
 
 
-def test_only_the_first_items_are_asked_where_so_many_are_wanted(tmp_path, proxy, benchmarks):
+def test_so_many_items_are_asked_as_are_wanted_and_others_are_another_metric(job):
+    few = EvaluateJob(
+        job.run, tuple(replace(each, items=4) for each in job.sets), job.tokenizer, job.store
+    )
+
+    folder = run_evaluate(few)
+
+    names = ["quiz/test", "quiz/test#margin"]
+    assert read_shard(folder / "choices-0.arrow")["item"].to_pylist() == ["q0", "q3", "q6", "q9"]
+    assert read_shard(folder / "bits-0.arrow").num_rows == 4
+    assert not set(texts_of(few.sets, names).values()) & set(texts_of(job.sets, names).values())
+
+
+def test_only_some_items_are_asked_where_so_many_are_wanted(tmp_path, proxy, benchmarks):
     def items(**fields):
         given = {"text": "", "choices": "", "pairs": "", "id_field": "id", "items": 3, **fields}
         name = "quiz" if fields.get("choices") else "pairs"
