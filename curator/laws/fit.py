@@ -184,10 +184,13 @@ def _refit(problem: Problem, starts_Sp: Floats, shares_Rn: Floats) -> Floats:
 def _spread(units: int, points: int, free: int) -> float:
     """Return the widening of deviations for few units and many parameters.
 
-    The finite-sample factor CR1 of cluster-robust variances (Cameron and Miller 2015, J. Human
-    Resources 50:317, section II.E), here applied to the bootstrap, whose variance lacks it too.
+    Under exponential weights the variance of a mean is s^2 (n - 1) / (n (n + 1)) for the s^2 / n
+    that is wanted (Rubin 1981, section 3), hence (n + 1) / (n - 1); the rest is the correction for
+    fitted parameters of cluster-robust variances (Cameron and Miller 2015, J. Human Resources
+    50:317, section II.E).
     """
-    return float(np.sqrt(units / max(units - 1, 1) * (points - 1) / max(points - free, 1)))
+    lost = (points - 1) / max(points - free, 1)
+    return float(np.sqrt((units + 1) / max(units - 1, 1) * lost))
 
 
 def _scale(problem: Problem, importance: Floats) -> float:

@@ -175,7 +175,9 @@ def _widening(law: Law, method: Sequence[Point], confidence: float, *, paired: b
         return law.widening(confidence)
     # The method's few runs have fewer degrees of freedom than the curve: theirs count.
     few = stdtrit(len(method) - 1, 0.5 * (1 + confidence)) / ndtri(0.5 * (1 + confidence))
-    return max(law.widening(confidence), float(few * math.sqrt(len(method) / (len(method) - 1))))
+    return max(
+        law.widening(confidence), float(few * math.sqrt((len(method) + 1) / (len(method) - 1)))
+    )
 
 
 def _stretched(middle: float, tail: float, wide: float) -> float:
