@@ -17,6 +17,7 @@ from curator.shards import Shard
 from pipelines.arms import select_arm
 from pipelines.comparing import Evidence, compare_arms
 from pipelines.deduplicating import dedup
+from pipelines.expecting import announce
 from pipelines.guarding import decontaminate, drop_copies
 from pipelines.ingesting import ingest
 from pipelines.mixing import Mixed, mix_arm
@@ -54,6 +55,7 @@ def curate(recipe: Recipe, driver: Driver) -> Curated:
         return made
     made = choose(recipe, made, driver)
     mixtures = {name: mixed.folder for name, mixed in made.arms.items()}
+    announce(recipe, driver.store, quiet=driver.quiet)
     proxies = train_arms(recipe.train, mixtures, driver)
     evidence = compare_arms(recipe, proxies, made.benchmarks, made.heldout, tokens, driver)
     return replace(made, proxies=proxies, evidence=evidence, steps=tuple(driver.steps))

@@ -17,6 +17,7 @@ from curator.ingest.reader import Unit, make_reader
 from curator.ledger import Store
 from curator.recipe import Recipe
 from pipelines.check import load_recipe
+from pipelines.expecting import expectations
 from pipelines.looking import Found
 from pipelines.running import free_bytes
 
@@ -57,6 +58,7 @@ def plan_recipe(
         "recipe": {"name": recipe.name, "digest": recipe.digest},
         **vars(planned),
         "disk_free_bytes": free_bytes(store),
+        "finds": expectations(recipe, Store(store)),
     }
     if sample:
         summary["sample"] = _sampled(recipe, _share(sample), planned)
@@ -174,6 +176,8 @@ def _drawn(summary: dict[str, Any]) -> Any:
     if summary["input_bytes"]:
         _disk_row(table, summary)
     table.add_row("steps", Text(" → ".join(summary["steps"])))
+    if summary["finds"]:
+        table.add_row("will find", Text("\n".join(row["says"] for row in summary["finds"])))
     for note in summary["notes"]:
         table.add_row("note", Text(one_line(note, 400)))
     if "sample" in summary:

@@ -88,6 +88,7 @@ def comparison(evidence: Evidence | None) -> list[dict[str, Any]]:
             "effect": effect.effect,
             "low": effect.low,
             "high": effect.high,
+            "sd": effect.sd,
             "verdict": effect.verdict,
             "seeds": effect.n,
             "seeds_needed": effect.seeds_needed,

@@ -1,0 +1,68 @@
+"""What a recipe's comparison will be able to find, said before its proxies are trained."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from curator.ledger import Store
+from curator.recipe import Recipe
+from curator.report.visible import one_line
+
+if TYPE_CHECKING:
+    from curator.evaluate.noise import Detectable, Noise
+
+
+def expectations(recipe: Recipe, store: Store) -> list[dict[str, Any]]:
+    """Return, a row a metric, what can be found and in which words; none if nothing is compared."""
+    from curator.evaluate.noise import expected_mde, sentence
+
+    train = recipe.train
+    if train is None or recipe.evaluate is None or len(recipe.arms) < 2 or len(train.seeds) < 2:
+        return []
+    found: list[Detectable] = expected_mde(
+        train.proxy, train.tokens, len(train.seeds), _metrics(recipe), observed=observed(store)
+    )
+    budget = train.proxy, train.tokens, len(train.seeds)
+    return [{**asdict(row), "says": one_line(sentence(row, *budget), 300)} for row in found]
+
+
+def announce(recipe: Recipe, store: Store, *, quiet: bool) -> None:
+    """Print on stderr what the leading metric will be able to show."""
+    rows = [] if quiet else expectations(recipe, store)
+    if rows:
+        print(rows[0]["says"], file=sys.stderr, flush=True)
+
+
+def observed(store: Store) -> list[Noise]:
+    """Return what comparisons of the store's finished runs showed."""
+    from curator.evaluate.noise import noise_of_run
+    from pipelines.registering import registered
+    from pipelines.running import RUN
+
+    found = []
+    for folder in registered(store).runs:
+        path = folder / RUN
+        if path.exists():
+            try:
+                found += noise_of_run(json.loads(path.read_bytes()))
+            except ValueError:
+                continue  # it is told where the run is used
+    return found
+
+
+def _metrics(recipe: Recipe) -> list[str]:
+    """Return the names of what will be measured, the leading one first."""
+    from pipelines.comparing import headline_of
+
+    assert recipe.evaluate is not None
+    final = recipe.evaluate.final_target
+    held = [f"heldout/{source}" for source in recipe.evaluate.heldout]
+    names = [*held, *recipe.evaluate.benchmarks, *([final] if final else [])]
+    names += ["heldout"] if len(held) > 1 else []
+    if not names:
+        return []
+    leading = headline_of(final, names)
+    return [leading, *(name for name in dict.fromkeys(names) if name != leading)]
