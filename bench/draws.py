@@ -227,15 +227,15 @@ def shuffled(documents: Documents, tokenizer: Path, seed: int) -> Documents:
 def dose(clean: Documents, tokens: int, seed: int) -> tuple[Documents, Documents]:
     """Return what is left of a draw without `tokens` of its tokens, and what was taken out.
 
-    Documents go in the order of a hash; the last one is cut to the token.
+    Documents go in the order of a hash; of the last one the end is taken, to the token.
     """
     order = np.argsort(random_bits(clean.doc_ids, "bench.dose", seed), kind="stable")
     lengths = clean.lengths[order]
     before = np.cumsum(lengths) - lengths
     gone = np.clip(tokens - before, 0, lengths)
     taken, kept = clean.take(order), clean.take(order)
-    taken = replace(taken, lengths=gone).take(gone > 1)
-    kept = replace(kept, lengths=lengths - gone).take(lengths - gone > 1)
+    taken = replace(taken, lengths=gone, offsets=taken.offsets + lengths - gone).take(gone > 0)
+    kept = replace(kept, lengths=lengths - gone).take(lengths > gone)
     return kept.whole(), taken.whole()
 
 
