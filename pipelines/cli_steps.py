@@ -100,6 +100,7 @@ def train(
     arm: Arm = "",
     store: StoreFolder = STORE,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes [all cores].")] = None,
+    device: Annotated[str, typer.Option(help="cpu or cuda: there, all seeds at once.")] = "cpu",
     as_json: Json = False,
 ) -> None:
     """Train proxies on one mixture, one a seed; finished ones are served."""
@@ -107,7 +108,7 @@ def train(
 
     found = train_mixture(
         mixture, arm=arm, proxy=proxy, tokens=tokens, seeds=seeds, store=store, workers=workers,
-        quiet=as_json,
+        quiet=as_json, device=device,
     )  # fmt: skip
     finish(found, as_json=as_json)
 

@@ -26,11 +26,12 @@ def train_mixture(
     store: Path,
     workers: int | None,
     quiet: bool,
+    device: str = "cpu",
 ) -> Found:
     """Train proxies on one mixture from the seeds 1 to `seeds`; finished ones are served.
 
     Raises:
-        RecipeError: there is no such proxy or arm.
+        RecipeError: there is no such proxy, arm or device.
         ShardError: a run diverged.
     """
     from rich.table import Table
@@ -44,11 +45,13 @@ def train_mixture(
 
     mixture = mixture_at(path, arm)
     find_proxy(proxy)
+    if device != "cpu":
+        _look_for(device)
     spec = TrainSpec(proxy=proxy, tokens=tokens, seeds=list(range(1, seeds + 1)))
     name, place = arm or mixture.name, Store(store.absolute())
     with resumable(), open_engine("inline", None, workers) as engine, place.writing():
         driver = Driver(place, engine, quiet=quiet)
-        folders = train_arms(spec, {name: mixture}, driver)[name]
+        folders = train_arms(spec, {name: mixture}, driver, device=device)[name]
         register_folders(place, [mixture, *folders])
     runs = [json.loads((folder / "run.json").read_text()) for folder in folders]
     rows = [
@@ -62,6 +65,19 @@ def train_mixture(
         loss = f"{row['final_loss']:.4f}"
         table.add_row(str(row["seed"]), f"{row['tokens']:,}", loss, Text(row["folder"]))
     return Found({"mixture": str(mixture), "proxy": proxy, "proxies": rows}, table)
+
+
+def _look_for(device: str) -> None:
+    """Refuse a device that is not here.
+
+    Raises:
+        RecipeError: it is not.
+    """
+    import torch
+
+    known = ["cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
+    if (f"{device}:0" if device == "cuda" else device) not in known:
+        raise RecipeError(f"--device: {device!r} is not here; there are {', '.join(known)}")
 
 
 def compare_run_folders(folders: Sequence[Path], baseline: str, metric: str) -> Found:

@@ -1,6 +1,7 @@
 """Mixtures become proxies, one a seed, side by side; a cut run goes on from its checkpoint.
 
 With a trunk, one run a seed is trained first, and the arms' proxies are short branches of it.
+On a GPU, proxies of one shape and budget are trained together as a stack.
 """
 
 from __future__ import annotations
@@ -25,12 +26,14 @@ from curator.train.proxy import Proxy, find_proxy
 
 if TYPE_CHECKING:
     from curator.train.loop import Progress
+    from curator.train.record import RunRecord
 
 PROXY = "proxy"
 PULSE = "pulse"
 PULSE_SECONDS = 1.0
 TOKENIZER = "tokenizer.json"
 WEIGHTS = "model.safetensors"
+LARGEST_STACK = 32  # proxies that share a GPU's kernels: what the target was set for
 
 
 @dataclass(frozen=True)
@@ -103,8 +106,7 @@ def run_train(job: TrainJob) -> Path:
     folder = job.folder
     if Store.whole(folder):
         return folder
-    if (folder / RECORD).exists():  # it was finished, and has lost something since
-        shutil.rmtree(folder)
+    _forget_damaged(folder)
     # One seed for all streams: arms of a comparison share first weights and order of documents.
     trained = train(
         job.mixture,
@@ -118,6 +120,73 @@ def run_train(job: TrainJob) -> Path:
         device=job.device,
         progress=_Pulse(folder / PULSE),
     )
+    return _close(job, folder, trained)
+
+
+@dataclass(frozen=True)
+class TrainStack:
+    """Proxies that differ in mixture and seed alone, trained at once in one process."""
+
+    jobs: tuple[TrainJob, ...]
+
+    @property
+    def name(self) -> str:
+        """What errors call it."""
+        return f"{len(self.jobs)} proxies, the first of them {self.jobs[0].name}"
+
+
+def stacks_of(jobs: Sequence[TrainJob]) -> list[TrainStack]:
+    """Return the jobs that are faster together: those on a GPU that train from first weights."""
+    alike: dict[tuple[object, ...], list[TrainJob]] = {}
+    for job in jobs:
+        if job.device != "cpu" and job.trunk is None and not job.as_trunk:
+            vocabulary = json.loads((job.mixture / "mixture.json").read_text())["tokenizer_digest"]
+            key = (job.proxy, job.tokens, job.device, job.precision, vocabulary)
+            alike.setdefault(key, []).append(job)
+    return [
+        TrainStack(tuple(group[start : start + LARGEST_STACK]))
+        for group in alike.values()
+        for start in range(0, len(group), LARGEST_STACK)
+    ]
+
+
+def run_stack(stack: TrainStack) -> list[Path]:
+    """Train the jobs of a stack, and return their folders as `run_train` would have made them."""
+    from curator.train.stacked import Member, train_stack
+
+    todo = {folder: job for job in stack.jobs if not Store.whole(folder := job.folder)}
+    if todo:
+        for folder in todo:
+            _forget_damaged(folder)
+            folder.mkdir(parents=True, exist_ok=True)
+        pulses = [_Pulse(folder / PULSE) for folder in todo]
+
+        def progress(where: Progress) -> None:
+            for pulse in pulses:
+                pulse(where)
+
+        one = stack.jobs[0]
+        members = [Member(job.mixture, job.seed, job.seed, folder) for folder, job in todo.items()]
+        found = train_stack(
+            members, find_proxy(one.proxy), tokens=one.tokens, device=one.device, progress=progress
+        )
+        for (folder, job), trained in zip(todo.items(), found, strict=True):
+            _close(job, folder, trained)
+    return [job.folder for job in stack.jobs]
+
+
+def _forget_damaged(folder: Path) -> None:
+    """Remove a run that was finished, and has lost something since."""
+    if (folder / RECORD).exists():
+        shutil.rmtree(folder)
+
+
+def _close(job: TrainJob, folder: Path, trained: RunRecord) -> Path:
+    """Return the folder of a run that is over, made an artifact.
+
+    Raises:
+        ShardError: the run failed.
+    """
     (folder / PULSE).unlink(missing_ok=True)
     if not trained.finished:
         raise ShardError(
@@ -153,19 +222,21 @@ def _pulse(path: Path) -> float:
 
 
 def train_arms(
-    spec: TrainSpec | None, mixtures: Mapping[str, Path], driver: Driver
+    spec: TrainSpec | None, mixtures: Mapping[str, Path], driver: Driver, *, device: str = "cpu"
 ) -> dict[str, list[Path]]:
     """Return the runs of every arm, in the order of the seeds."""
     if spec is None:
         return {}
-    jobs = jobs_of(spec, mixtures, driver.store)
+    jobs = jobs_of(spec, mixtures, driver.store, device=device)
     runs: dict[str, list[Path]] = {arm: [] for arm in mixtures}
     for job, folder in zip(jobs, train_jobs(jobs, driver), strict=True):
         runs[job.arm].append(folder)
     return runs
 
 
-def jobs_of(spec: TrainSpec, mixtures: Mapping[str, Path], store: Store) -> list[TrainJob]:
+def jobs_of(
+    spec: TrainSpec, mixtures: Mapping[str, Path], store: Store, *, device: str = "cpu"
+) -> list[TrainJob]:
     """Return a job for every seed and arm; arms share the trunk of their seed.
 
     Raises:
@@ -177,11 +248,13 @@ def jobs_of(spec: TrainSpec, mixtures: Mapping[str, Path], store: Store) -> list
         if arm not in mixtures:
             raise RecipeError(f"train.trunk.arm: no arm {arm!r}{suggestion(arm, mixtures)}")
         trunks = {
-            seed: TrainJob(mixtures[arm], spec.proxy, tokens, seed, store, arm, as_trunk=True)
+            seed: TrainJob(
+                mixtures[arm], spec.proxy, tokens, seed, store, arm, device, as_trunk=True
+            )
             for seed in spec.seeds
         }
     return [
-        TrainJob(mixture, spec.proxy, spec.tokens, seed, store, arm, trunk=trunks.get(seed))
+        TrainJob(mixture, spec.proxy, spec.tokens, seed, store, arm, device, trunk=trunks.get(seed))
         for seed in spec.seeds  # seeds outermost: a cut run leaves whole pairs behind
         for arm, mixture in mixtures.items()
     ]
@@ -205,11 +278,16 @@ def train_jobs(jobs: Sequence[TrainJob], driver: Driver) -> list[Path]:
 
 def _train_all(jobs: Mapping[Path, TrainJob], driver: Driver, step: str) -> None:
     """Train jobs, by folder, side by side; none waits for another."""
-    todo = list(jobs.values())
+    stacks = stacks_of(list(jobs.values()))
+    stacked = {job for stack in stacks for job in stack.jobs}
+    todo = [job for job in jobs.values() if job not in stacked]
 
     def watch() -> float:
         return sum(_pulse(folder / PULSE) for folder in jobs)
 
-    with StepProgress(step, len(todo), quiet=driver.quiet, unit="tokens", watch=watch) as progress:
+    with StepProgress(step, len(jobs), quiet=driver.quiet, unit="tokens", watch=watch) as progress:
+        for number, _ in driver.engine.map(run_stack, stacks):
+            for job in stacks[number].jobs:
+                progress.advance(job.tokens, 0, {})
         for number, _ in driver.engine.map(run_train, todo):
             progress.advance(todo[number].tokens, 0, {})

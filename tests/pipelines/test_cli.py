@@ -321,6 +321,7 @@ def test_a_new_scorer_keeps_the_contract(tmp_path, monkeypatch):
         ("export", "RUN", "--format", "jsonl", "--out", "new"),
         ("export", "RUN", "--arm", "sim", "--format", "nothing", "--out", "new"),
         ("train", "RUN", "--arm", "sim", "--proxy", "nothing", "--tokens", "10"),
+        ("train", "RUN", "--arm", "sim", "--proxy", "d2", "--tokens", "9999", "--device", "moon"),
         ("ingest", "nowhere.jsonl", "--source", "web"),
         ("new", "scorer", "Not A Name"),
         ("score", "letters", "nowhere", "--out", "new"),

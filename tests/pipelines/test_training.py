@@ -18,7 +18,15 @@ from curator.train.checkpoint import read_record
 from curator.train.proxy import Proxy, Rates, find_proxy
 from pipelines import evaluating, training
 from pipelines.evaluating import EvaluateJob
-from pipelines.training import TrainJob, proxy_called, run_train, train_arms
+from pipelines.training import (
+    TrainJob,
+    TrainStack,
+    proxy_called,
+    run_stack,
+    run_train,
+    stacks_of,
+    train_arms,
+)
 from tests.support.mixtures import counting_documents, write_mixture
 
 SMALL = Proxy(depth=1, width=16, heads=2, context=16, batch_tokens=64, precision="fp32")
@@ -45,6 +53,31 @@ def test_a_proxy_that_lost_a_file_is_trained_again(job, lost):
     assert run_train(job) == folder
     assert Store.whole(folder)
     assert json.loads((folder / RECORD).read_text())["files"]["model.safetensors"] == weights
+
+
+def test_on_a_gpu_proxies_of_one_shape_and_budget_are_stacked(job):
+    alike = [dataclasses.replace(job, device="cuda", seed=seed) for seed in range(40)]
+    longer = dataclasses.replace(alike[0], tokens=1280)
+    branch = dataclasses.replace(alike[0], trunk=job)
+
+    stacks = stacks_of([job, *alike, longer, branch])
+
+    assert [len(stack.jobs) for stack in stacks] == [32, 8, 1]
+    assert stacks[0].jobs + stacks[1].jobs == tuple(alike)
+    assert {*alike, longer} == {job for stack in stacks for job in stack.jobs}
+
+
+def test_a_stack_leaves_the_folders_of_single_runs(job):
+    jobs = [dataclasses.replace(job, seed=seed) for seed in (1, 2, 3)]
+    first = run_train(jobs[0])
+    written = (first / RECORD).stat().st_mtime_ns
+
+    folders = run_stack(TrainStack(tuple(jobs)))
+
+    assert folders == [each.folder for each in jobs]
+    assert all(Store.whole(folder) for folder in folders)
+    assert (first / RECORD).stat().st_mtime_ns == written
+    assert read_record(folders[2])["seed"] == 3
 
 
 def test_proxies_of_other_settings_have_other_names():
