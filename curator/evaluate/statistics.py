@@ -23,7 +23,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import stdtr, stdtrit
+from scipy.special import bdtr, stdtr, stdtrit
 
 from curator.errors import BudgetError, RecipeError
 from curator.evaluate.metrics import BITS, KINDS, Kind
@@ -54,6 +54,8 @@ class Effect:
         overlap: mean share of text that two runs of an arm have in common, the larger arm's.
         covers: what the interval and the verdict speak of: "text", other draws of text as well as
             other seeds; "seeds", other seeds on the same text only.
+        sign_p: two-sided, by how many pairs went which way alone: no word on how far. Below 5 %
+            from six pairs on.
     """
 
     effect: float
@@ -67,6 +69,7 @@ class Effect:
     threshold: float
     overlap: float
     covers: Covers
+    sign_p: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,7 @@ def compare(
         )
     return Effect(
         effect, effect - reach, effect + reach, sd, n, p, verdict, seeds, kind.threshold,
-        text.overlap, text.covers,
+        text.overlap, text.covers, sign_test(differences),
     )  # fmt: skip
 
 
@@ -237,6 +240,13 @@ def seeds_to_decide(
     reach = stdtrit(n - 1, level) + stdtrit(n - 1, power)
     enough = reach * sd * np.sqrt(text.widening(n)) <= distance
     return int(n[enough.argmax()]) if enough.any() and distance > 0 else None
+
+
+def sign_test(differences: ArrayLike) -> float:
+    """Return the two-sided p of as uneven a number of gains and losses; ties are left out."""
+    found = np.sign(np.asarray(differences, dtype=np.float64))
+    fewer = int(min((found > 0).sum(), (found < 0).sum()))
+    return min(1.0, 2 * float(bdtr(fewer, int((found != 0).sum()), 0.5)))
 
 
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:

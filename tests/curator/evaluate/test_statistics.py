@@ -21,6 +21,7 @@ from curator.evaluate.statistics import (
     mean_interval,
     minimum_detectable_effect,
     seeds_to_decide,
+    sign_test,
 )
 
 ANY = dataclasses.replace(KINDS[BITS], threshold=0.0)
@@ -153,6 +154,20 @@ def test_the_seeds_that_decide_are_the_fewest(effect, sd):
 
 def test_an_effect_as_large_as_the_threshold_needs_too_many_seeds():
     assert seeds_to_decide(0.002, 0.001, threshold=0.002) is None
+
+
+@given(st.lists(st.integers(-3, 3), min_size=1, max_size=12))
+def test_the_sign_test_is_scipys_without_ties(differences):
+    gains = sum(each > 0 for each in differences)
+    losses = sum(each < 0 for each in differences)
+
+    p = stats.binomtest(gains, gains + losses).pvalue if gains + losses else 1.0
+
+    assert sign_test(differences) == pytest.approx(p)
+
+
+def test_an_effect_carries_its_sign_test():
+    assert compare(BASE + 1, BASE).sign_p == pytest.approx(2 / 2**5)
 
 
 def test_holm_agrees_with_a_worked_example_and_keeps_order():
