@@ -137,7 +137,7 @@ def _row(kind: str, value: float, chance: Any) -> dict[str, Any]:
         "unit": about.unit,
         "better": about.better,
         "chance": None if chance is None else chance.level,
-        "at_chance": None if chance is None else not above_chance([value], chance),
+        "at_chance": None if chance is None else not above_chance([value], [chance]),
     }
 
 

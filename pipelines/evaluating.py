@@ -179,6 +179,7 @@ def item_chances(items: pa.Table) -> Iterator[tuple[str, Chance]]:
         levels = 1 / items["options"].to_numpy()
         for kind in ("accuracy", "accuracy_raw", "norm_prob"):
             yield kind, chance_of(items[kind].to_numpy(), levels)
+        yield "margin", chance_of(items["margin"].to_numpy(), items["margin_by_chance"].to_numpy())
 
 
 def at_chance(folders: Sequence[Path], sets: Sequence[TextSet]) -> tuple[str, ...]:
@@ -191,9 +192,12 @@ def at_chance(folders: Sequence[Path], sets: Sequence[TextSet]) -> tuple[str, ..
             continue
         tables = [read_shard(one / f"{each.asked.form}-{number}.arrow") for one in folders]
         means = [item_means(table) for table in tables]
-        for kind, chance in item_chances(tables[0]):
-            if not above_chance([mean[kind] for mean in means], chance):
-                found.append(f"{each.name}#{kind}")
+        chances = [dict(item_chances(table)) for table in tables]
+        found += [
+            f"{each.name}#{kind}"
+            for kind in chances[0]
+            if not above_chance([one[kind] for one in means], [one[kind] for one in chances])
+        ]
     return tuple(found)
 
 

@@ -53,6 +53,8 @@ ITEM_SCORES = pa.schema(
         pa.field("item", pa.string(), nullable=False),
         pa.field("options", pa.int64(), nullable=False),
         *(pa.field(name, pa.float64(), nullable=False) for name in (*ANSWERS, "gold_bits")),
+        # The mean of the margins that each option would have if it were the right one.
+        pa.field("margin_by_chance", pa.float64(), nullable=False),
     ]
 )
 
@@ -149,8 +151,9 @@ def score_items(scores: pa.Table, per: Length) -> pa.Table:
     level = nats / np.maximum(size, 1)
     chance = np.exp(level)
     right = chance[gold]
-    wrong = np.maximum.reduceat(np.where(gold, 0.0, chance), begins) if len(begins) else right
     total = np.add.reduceat(chance, begins) if len(begins) else right
+    margin = chance - _best_other(chance, begins)
+    by_chance = np.add.reduceat(margin, begins) / count if len(begins) else right
     bits_per_byte = -nats[gold] / np.log(2) / np.maximum(scores["bytes"].to_numpy()[gold], 1)
     return pa.table(
         [
@@ -159,16 +162,30 @@ def score_items(scores: pa.Table, per: Length) -> pa.Table:
             _best(level, gold, begins),
             _best(nats, gold, begins),
             right,
-            right - wrong,
+            margin[gold],
             right / total,
             total,
             bits_per_byte,
+            by_chance,
         ],
         schema=ITEM_SCORES,
     )
 
 
 _COLUMN = {"character": "characters", "byte": "bytes", "token": "tokens"}
+
+
+def _best_other(level_R: NDArray[np.float64], begins: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the highest of the other options of the same item, 0 where there is none, (R,)."""
+    if not len(begins):
+        return level_R
+    count = np.diff([*begins, len(level_R)])
+    order = np.lexsort((-level_R, np.repeat(np.arange(len(begins)), count)))
+    best = order[begins]
+    second = level_R[order[np.minimum(begins + 1, len(level_R) - 1)]]
+    others = np.repeat(level_R[best], count)
+    others[best] = np.where(count > 1, second, 0.0)
+    return others
 
 
 def _best(

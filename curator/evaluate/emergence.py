@@ -34,17 +34,19 @@ def chance_of(values: NDArray[np.float64], levels: NDArray[np.float64]) -> Chanc
     """
     if not len(values):
         return Chance(0.0, math.inf)
-    deviation = values.std(ddof=1) / math.sqrt(len(values)) if len(values) > 1 else math.inf
+    leads = values - levels
+    deviation = leads.std(ddof=1) / math.sqrt(len(leads)) if len(leads) > 1 else math.inf
     return Chance(float(levels.mean()), float(deviation))
 
 
-def above_chance(values: Sequence[float], chance: Chance) -> bool:
+def above_chance(values: Sequence[float], chances: Sequence[Chance]) -> bool:
     """Return whether the mean over seeds passes chance by two standard deviations.
 
     Args:
         values: one a seed.
-        chance: of the metric; higher is better.
+        chances: of the metric, one a seed; higher is better.
     """
-    over_seeds = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
-    mean = float(np.mean(values))
-    return mean > chance.level + DEVIATIONS * max(over_seeds, chance.deviation)
+    leads = [value - chance.level for value, chance in zip(values, chances, strict=True)]
+    over_seeds = float(np.std(leads, ddof=1)) if len(leads) > 1 else 0.0
+    over_items = max(chance.deviation for chance in chances)
+    return float(np.mean(leads)) > DEVIATIONS * max(over_seeds, over_items)

@@ -127,6 +127,16 @@ def test_an_items_numbers_are_those_of_the_definitions():
     assert row["gold_bits"] == pytest.approx(3.0 / math.log(2) / 4)
 
 
+def test_chance_of_a_margin_is_its_mean_over_the_options_in_turn():
+    cases = [[-4.0, -3.0, -9.0], [-1.0, -1.0], [-2.0], [-5.0, -1.0, -1.0, -3.0]]
+    table = score_items(scores(*[(each, [1] * len(each), 0) for each in cases]), "character")
+
+    for found, each in zip(table["margin_by_chance"].to_pylist(), cases, strict=True):
+        p = np.exp(each)
+        turns = [p[i] - max(np.delete(p, i), default=0) for i in range(len(p))]
+        assert found == pytest.approx(np.mean(turns))
+
+
 def test_ties_count_what_a_lot_would_give():
     table = score_items(scores(([-2.0, -2.0, -5.0], [2, 2, 2], 1)), "character")
 

@@ -11,10 +11,12 @@ from curator.evaluate.emergence import Chance, above_chance, chance_of
 def test_chance_is_the_mean_level_and_the_error_of_the_mean():
     values = np.array([1.0, 0.0, 0.0, 1.0])
 
-    found = chance_of(values, np.array([0.25, 0.25, 0.5, 0.5]))
+    levels = np.array([0.25, 0.25, 0.5, 0.5])
+
+    found = chance_of(values, levels)
 
     assert found.level == 0.375
-    assert found.deviation == pytest.approx(values.std(ddof=1) / 2)
+    assert found.deviation == pytest.approx((values - levels).std(ddof=1) / 2)
 
 
 @pytest.mark.parametrize(
@@ -27,14 +29,21 @@ def test_chance_is_the_mean_level_and_the_error_of_the_mean():
     ],
 )
 def test_two_of_the_larger_deviation_are_wanted(values, above):
-    assert above_chance(values, Chance(0.25, 0.01)) is above
+    assert above_chance(values, [Chance(0.25, 0.01)] * len(values)) is above
+
+
+def test_each_seed_is_held_against_its_own_level():
+    chances = [Chance(-0.30, 0.01), Chance(-0.10, 0.01)]
+
+    assert above_chance([-0.25, -0.05], chances)
+    assert not above_chance([-0.29, -0.09], chances)
 
 
 def test_a_single_item_or_none_says_nothing():
     for count in (0, 1):
         values = np.ones(count)
 
-        assert not above_chance([1.0, 1.0], chance_of(values, values / 4))
+        assert not above_chance([1.0, 1.0], [chance_of(values, values / 4)] * 2)
 
 
 def test_a_proxy_that_guesses_is_called_above_chance_in_few_of_many_cases():
@@ -42,7 +51,7 @@ def test_a_proxy_that_guesses_is_called_above_chance_in_few_of_many_cases():
     levels = np.full(400, 0.25)
 
     called = [
-        above_chance([values.mean()], chance_of(values, levels))
+        above_chance([values.mean()], [chance_of(values, levels)])
         for values in (random.random((1000, 400)) < 0.25).astype(float)
     ]
 
