@@ -304,7 +304,7 @@ def _lines(plan: Plan) -> Iterator[str]:
     rate = f"{plan.speed.tokens_per_second:,.0f} tokens/s a worker ({plan.speed.source})"
     yield (
         f"training: {figures.compact(plan.tokens)} tokens, {figures.flops(plan.flops)}, about "
-        f"{figures.duration(plan.seconds)} on {plan.workers} workers at {rate}"
+        f"{figures.duration(plan.seconds)} on {figures.counted(plan.workers, 'worker')} at {rate}"
     )
     known = plan.measuring_seconds
     words = (
