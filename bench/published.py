@@ -1,4 +1,4 @@
-"""Our laws against published numbers: a model ladder, a swarm of mixtures, repeated text.
+"""Our laws against published numbers: a model ladder, mixtures, learning rates, repeated text.
 
     python -m bench.published --data FOLDER [--subsets 100] [--draws 200]
 
@@ -15,13 +15,16 @@ from __future__ import annotations
 
 import argparse
 import csv
+import math
 import time
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from curator.laws.annealing import DECAY, LrAnnealing, schedule_areas
 from curator.laws.data_constrained import best_allocation, predicted_loss
+from curator.laws.fit import fit
 from curator.laws.ladder import Rung, fit_ladder
 from curator.laws.mixing import fit_mixing, rank_correlation
 
@@ -48,6 +51,7 @@ FIRST, MEDIAN = 0.98, 0.97  # targets of the rank correlation on Pile-CC
 RUNS = 64
 TARGET = "pile_cc"
 UNIQUE = 25e9
+C4 = "eval/c4_en-validation/CrossEntropyLoss"
 
 
 def main() -> None:
@@ -60,6 +64,7 @@ def main() -> None:
     begun = time.process_time()
     ladder(given.data / "olmo-ladder" / "ladder-runs", given.draws)
     swarm(given.data / "regmix", given.subsets)
+    annealing(given.data / "olmo-ladder" / "ladder-runs")
     repeated()
     print(f"{time.process_time() - begun:.1f} s of CPU")
 
@@ -168,6 +173,38 @@ def _table(file: Path) -> tuple[list[str], NDArray[np.float64]]:
         head, *rows = [row for row in csv.reader(lines) if row]
     names = [n.split("the_pile_")[1].removesuffix("_val_loss") for n in head[1:]]
     return names, np.array([[float(v) for v in row[1:]] for row in rows])
+
+
+def annealing(folder: Path) -> None:
+    """Print how the annealing law of two short runs predicts C4 loss along two longer ones."""
+    print(
+        f"annealing law (decay {DECAY}) fitted to {' and '.join(LENGTHS[:2])}: C4 loss along others"
+    )
+    print(f"{'size':6}{'R2':>8}" + "".join(f"{x + ' mean':>12}{'at end':>9}" for x in LENGTHS[2:]))
+    for label in SIZES:
+        seen = [_schedule(folder / f"{label}-{length}.csv") for length in LENGTHS[:2]]
+        areas, losses = (np.concatenate(parts) for parts in zip(*seen, strict=True))
+        law = fit(LrAnnealing(), areas, losses, draws=0)
+        line = f"{label:6}{law.diagnostics.r2:8.4f}"
+        for length in LENGTHS[2:]:
+            later, actual = _schedule(folder / f"{label}-{length}.csv")
+            away = 100 * (law.predict(later).mean / actual - 1)
+            line += f"{np.abs(away).mean():11.2f}%{away[-1]:+8.2f}%"
+        print(line)
+
+
+def _schedule(file: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return areas and C4 losses at the checkpoints after warm-up and the first tenth."""
+    rows = _rows(file)
+    steps, rates, losses = (
+        np.array([float(row[name]) for row in rows])
+        for name in ("_step", "optim/learning_rate_group0", C4)
+    )
+    peak = int(rates.argmax())
+    rates[:peak] = rates[peak]
+    each = np.interp(np.arange(1, int(steps[-1]) + 1), steps, rates)
+    first = max(peak + 1, math.ceil(0.1 * len(rows)))
+    return schedule_areas(each)[steps[first:].astype(np.int64) - 1], losses[first:]
 
 
 def repeated() -> None:
