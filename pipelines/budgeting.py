@@ -13,11 +13,12 @@ from typing import Any
 
 from curator.evaluate.overlap import sharing
 from curator.ledger import Store
-from curator.recipe import CorpusSpec, TrainSpec
+from curator.recipe import CorpusSpec, Recipe, TrainSpec
 from curator.train.packing import CIRCLE, GOLDEN
 from curator.train.proxy import find_proxy
 from pipelines.curate import Curated, choose, prepare
 from pipelines.entering import Contest, Entry
+from pipelines.expecting import expectations
 from pipelines.mixing import Mixed
 from pipelines.pricing import (
     ScoreCost,
@@ -65,6 +66,7 @@ class Plan:
     measuring: float | None  # seconds for one of them, None where none was measured yet
     workers: int
     prepared: bool  # whether the pool is in the store
+    detectable: tuple[Mapping[str, Any], ...]  # a row a metric, the leading one first
     notes: tuple[str, ...]
 
     @property
@@ -106,6 +108,7 @@ class Plan:
             "measuring_seconds": self.measuring_seconds,
             "arms": [_arm_summary(arm) for arm in self.arms],
             "scores": [_score_summary(score) for score in self.scores],
+            "detectable": [dict(row) for row in self.detectable],
             "notes": list(self.notes),
         }
 
@@ -142,8 +145,15 @@ def plan_of(contest: Contest, store: Store, workers: int, *, multiplier: bool) -
         measuring_speed(store),
         workers,
         made is not None,
+        tuple(expectations(_whole(contest), store)),
         (*contest.notes, *_notes(arms, contest.train)),
     )
+
+
+def _whole(contest: Contest) -> Recipe:
+    """Return the contest as one recipe with every arm."""
+    arms = {entry.name: entry.spec for entry in contest.entries}
+    return contest.shared.model_copy(update={"arms": arms})
 
 
 def _prepared(contest: Contest, store: Store) -> Curated | None:
@@ -306,6 +316,7 @@ def _lines(plan: Plan) -> Iterator[str]:
         f"training: {figures.compact(plan.tokens)} tokens, {figures.flops(plan.flops)}, about "
         f"{figures.duration(plan.seconds)} on {figures.counted(plan.workers, 'worker')} at {rate}"
     )
+    yield from (str(row["says"]) for row in plan.detectable[:1])
     known = plan.measuring_seconds
     words = (
         "not known before one was measured" if known is None else f"about {figures.duration(known)}"

@@ -189,6 +189,8 @@ def test_a_plan_tells_the_cost_and_makes_nothing(place, tmp_path):
     assert plan["tokens_per_second"] > 0
     assert "real" in plan["speed_known_from"] or "seconds" in plan["speed_known_from"]
     assert [arm["finished"] for arm in plan["arms"]] == [None] * 3
+    assert plan["detectable"][0]["metric"] == "exam/test"
+    assert plan["detectable"][0]["effect"] > 0
     assert not (tmp_path / "store").exists()
     assert not (tmp_path / "out").exists()
 
