@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
 import site
 import subprocess
@@ -27,9 +26,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from curator.evaluate.prepack import bits_of_tokens
+from curator.evaluate.choices import score_items, score_options
+from curator.evaluate.questions import OPTIONS
 from curator.train.checkpoint import load_model
-from curator.train.tokenizer import encode, load_tokenizer
+from curator.train.tokenizer import count_tokens, load_tokenizer
 from pipelines.handing import export, proxy_at
 
 HARNESS = ("lm_eval==0.4.13", "accelerate>=1.8")
@@ -151,46 +151,40 @@ def answers(out: Path, task: str) -> Iterator[Answer]:
 
 def agreement(proxy: Path, found: list[Answer]) -> dict[str, float | int]:
     """Compare the harness's log-likelihoods with ours, nats and choices."""
-    pairs = [pair for answer in found for pair in answer.requests]
-    ours, fits = log_likelihoods(proxy, pairs)
-    apart = np.abs(ours - np.concatenate([answer.theirs for answer in found]))
-    nats = iter(ours.tolist())
-    same, our_right, their_right = 0, 0, 0
-    for answer in found:
-        mine = [next(nats) for _ in answer.theirs]
-        choice, theirs = int(np.argmax(mine)), int(np.argmax(answer.theirs))
-        same += choice == theirs
-        our_right += choice == answer.right
-        their_right += theirs == answer.right
+    ours, fits = log_likelihoods(proxy, found)
+    theirs = np.concatenate([answer.theirs for answer in found])
+    apart = np.abs(ours["log_likelihood"].to_numpy() - theirs)
+    nats = iter(ours["log_likelihood"].to_pylist())
+    mine = [[next(nats) for _ in answer.theirs] for answer in found]
+    same = [np.argmax(a) == np.argmax(b.theirs) for a, b in zip(mine, found, strict=True)]
+    right = [np.argmax(answer.theirs) == answer.right for answer in found]
     return {
         "items": len(found),
-        "options": len(pairs),
+        "options": len(theirs),
         "largest_difference_nats": round(float(apart[fits].max()), 6),
         "longer_than_context": int((~fits).sum()),
         "largest_difference_of_those": round(float(apart[~fits].max(initial=0)), 6),
-        "same_choice": same,
-        "our_accuracy": our_right / len(found),
-        "harness_accuracy": their_right / len(found),
+        "same_choice": int(np.sum(same)),
+        "our_accuracy": float(np.mean(score_items(ours, "character")["accuracy_raw"])),
+        "harness_accuracy": float(np.mean(right)),
     }
 
 
-def log_likelihoods(
-    proxy: Path, pairs: list[tuple[str, str]]
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Log p of each continuation given its context, in nats, and which texts fit the context.
+def log_likelihoods(proxy: Path, found: list[Answer]) -> tuple[pa.Table, NDArray[np.bool_]]:
+    """Our scores of every option the harness was asked, and which texts fit the context.
 
     The harness drops the beginning of a longer text, our evaluation reads it in windows.
     """
-    tokenizer = load_tokenizer(proxy / "tokenizer.json")
-    offsets, ids = encode(tokenizer, pa.array([context + rest for context, rest in pairs]))
-    before, _ = encode(tokenizer, pa.array([context for context, _ in pairs]))
-    wanted = np.ones(len(ids), dtype=np.bool_)
-    for start, length in zip(offsets[:-1], np.diff(before), strict=True):
-        wanted[start : start + length] = False
-    model = load_model(proxy)
-    bits = bits_of_tokens(model, offsets, ids, wanted=wanted).astype(np.float64)
-    nats = np.add.reduceat(bits, offsets[:-1]) * -math.log(2)
-    return nats, np.diff(offsets) - 1 <= model.shape.context
+    rows = [
+        (str(number), option, option == answer.right, context + rest, len(context))
+        for number, answer in enumerate(found)
+        for option, (context, rest) in enumerate(answer.requests)
+    ]
+    columns = zip(("item", "option", "gold", "text", "start"), zip(*rows, strict=True), strict=True)
+    options = pa.table({name: pa.array(part, OPTIONS.field(name).type) for name, part in columns})
+    tokenizer, model = load_tokenizer(proxy / "tokenizer.json"), load_model(proxy)
+    fits = count_tokens(tokenizer, options["text"]) - 1 <= model.shape.context
+    return score_options(model, tokenizer, options), fits
 
 
 if __name__ == "__main__":
