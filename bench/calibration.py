@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -43,11 +43,16 @@ class Bench:
         self.asked = asked
         self.pool = Pool(asked.pool, asked.longest)
         sizes = [int(asked.tokens * SPARE)] * (asked.seeds * asked.draws)
-        cut = self.pool.cut(sizes, asked.cut)
+        cut = self.pool.cut(sizes, asked.cut, stratified=asked.stratified)
         self.texts = self.pool.texts(asked.text, asked.out / f"texts-{asked.text}.arrow")
         self.draws = self.written(cut, "draw")
         self.mixtures = self.written(
-            self.pool.cut([int(asked.tokens / asked.share)] * asked.shared, asked.cut + 1), "shared"
+            self.pool.cut(
+                [int(asked.tokens / asked.share)] * asked.shared,
+                asked.cut + 1,
+                stratified=asked.stratified,
+            ),
+            "shared",
         )
         held = sum(draw.n_tokens for draw in cut)
         print(f"{len(cut)} disjoint draws, {held:,} of {self.pool.documents.n_tokens:,} tokens")
@@ -55,7 +60,11 @@ class Bench:
     def written(self, cut: list[Documents], name: str) -> list[Path]:
         """Return the mixtures of draws on disk."""
         asked = self.asked
-        folder = asked.out / "draws" / f"{asked.cut}-{asked.longest}-{asked.tokens}"
+        folder = (
+            asked.out
+            / "draws"
+            / f"{asked.cut}-{asked.longest}-{asked.tokens}{'-even' * asked.stratified}"
+        )
         return [
             self.pool.write(draw, folder / f"{name}-{number}") for number, draw in enumerate(cut)
         ]
@@ -108,7 +117,24 @@ def main() -> None:
         windows = [found[job.folder]["window"] for job in groups["shared"][0]]
         told["shared"] = between(values["shared"])
         told["shared, widened"] = between(values["shared"], windows)
-    report(asked, told, values, {"sd": float(np.median([each.sd for each in effects]))})
+    report(asked, told, values, noise_of(found, groups["apart"], sources))
+
+
+def noise_of(
+    found: Mapping[Path, Mapping[str, Any]], group: Sequence[Sequence[Job]], sources: Sequence[str]
+) -> dict[str, float]:
+    """Return the deviation of one pair's difference: of the mean, of every source, of the median.
+
+    Two draws of one seed differ by the root of twice their variance; seeds are pooled. These are
+    the numbers of configs/noise.yaml.
+    """
+
+    def deviation(of: Sequence[str]) -> float:
+        values = np.array([[macro(found[job.folder], of) for job in row] for row in group])
+        return float(np.sqrt(2 * values.var(axis=1, ddof=1).mean()))
+
+    each = {source: deviation([source]) for source in sources}
+    return {"mean": deviation(sources), "single": float(np.median([*each.values()])), **each}
 
 
 def between(values: np.ndarray, windows: list[list[float]] | None = None) -> Rate:
@@ -130,7 +156,7 @@ def report(
     """Print the rates and write all numbers as JSON."""
     rates = {name: vars(rate) for name, rate in told.items()}
     settings = {key: str(value) for key, value in vars(asked).items()}
-    content: dict[str, Any] = {"settings": settings, "rates": rates, **noise}
+    content: dict[str, Any] = {"settings": settings, "rates": rates, "sd": dict(noise)}
     content["values"] = {name: each.tolist() for name, each in values.items()}
     path = asked.out / f"calibration-{asked.proxy}-{asked.tokens}.json"
     write_atomically(path, json.dumps(content, indent=1).encode())
@@ -140,7 +166,10 @@ def report(
         "shared": "text shared in part, plain interval",
         "shared, widened": "text shared in part, widened interval",
     }
-    print(f"{asked.proxy} x {asked.tokens:,} tokens, {PAIRS} pairs; median sd {noise['sd']:.4f}")
+    print(
+        f"{asked.proxy} x {asked.tokens:,} tokens, {PAIRS} pairs; one pair's difference varies by"
+    )
+    print("  " + ", ".join(f"{name} {sd:.4f}" for name, sd in noise.items()))
     for name, rate in told.items():
         print(f"  {labels[name]:46} better or worse in {rate}")
     print(path)
@@ -159,6 +188,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--shared", type=int, default=10, help="mixtures read in part; 0: none")
     parser.add_argument("--share", type=float, default=0.35, help="of a mixture a seed reads")
     parser.add_argument("--text", type=int, default=40_000, help="held-out characters a source")
+    parser.add_argument("--stratified", action="store_true", help="every draw has all sources")
     parser.add_argument("--comparisons", type=int, default=20_000)
     parser.add_argument("--longest", type=int, default=4096, help="tokens of a document; 0: any")
     parser.add_argument("--cut", type=int, default=0, help="seed of the cut into draws")

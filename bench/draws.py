@@ -136,14 +136,24 @@ class Pool:
         write_shard(pa.concat_tables(kept), out, name=out.stem)
         return out
 
-    def cut(self, sizes: Sequence[int], seed: int = 0) -> list[Documents]:
+    def cut(
+        self, sizes: Sequence[int], seed: int = 0, *, stratified: bool = False
+    ) -> list[Documents]:
         """Return disjoint random draws of at least so many tokens each.
+
+        Args:
+            sizes: in tokens.
+            seed: of the order.
+            stratified: whether every draw has the pool's share of each source, as nearly as whole
+                documents allow.
 
         Raises:
             BudgetError: the pool does not hold them all.
         """
         documents = self.documents
         order = np.argsort(random_bits(documents.doc_ids, "bench.draws", seed), kind="stable")
+        if stratified:
+            order = order[np.argsort(_places(documents.take(order)), kind="stable")]
         reached = np.cumsum(documents.lengths[order])
         found: list[Documents] = []
         begin = spent = 0
@@ -187,6 +197,16 @@ class Pool:
             bos_id=described["bos_id"],
         )
         return out
+
+
+def _places(documents: Documents) -> NDArray[np.float64]:
+    """Return where in its source each document stands, in (0, 1), by tokens."""
+    place = np.empty(len(documents.lengths))
+    for source in np.unique(documents.sources.astype(str)):
+        rows = documents.sources == source
+        lengths = documents.lengths[rows]
+        place[rows] = (np.cumsum(lengths) - lengths / 2) / lengths.sum()
+    return place
 
 
 def pieces(texts: Sequence[str], tokenizer: Path, source: str) -> Documents:

@@ -48,11 +48,15 @@ def main() -> None:
     pool = Pool(asked.pool, asked.longest)
     texts = pool.texts(asked.text, asked.out / f"texts-{asked.text}.arrow")
     sizes = [int(asked.tokens * SPARE)] * (asked.seeds * asked.draws)
-    clean = pool.cut(sizes, asked.cut)[:: asked.draws]
+    clean = pool.cut(sizes, asked.cut, stratified=asked.stratified)[:: asked.draws]
     junk = pieces(list(read_texts(asked.junk)), pool.tokenizer, "junk")
     print(f"junk: {junk.n_tokens:,} tokens in {len(junk.lengths):,} pieces")
 
-    folder = asked.out / "draws" / f"{asked.cut}-{asked.longest}-{asked.tokens}"
+    folder = (
+        asked.out
+        / "draws"
+        / f"{asked.cut}-{asked.longest}-{asked.tokens}{'-even' * asked.stratified}"
+    )
 
     def job(documents: Documents, name: str, seed: int) -> Job:
         mixture = pool.write(documents, folder / name)
@@ -186,6 +190,7 @@ def arguments() -> argparse.Namespace:
         "--kinds", nargs="+", default=["junk"], choices=["junk", "shuffled"], metavar="KIND"
     )
     parser.add_argument("--text", type=int, default=40_000, help="held-out characters a source")
+    parser.add_argument("--stratified", action="store_true", help="every draw has all sources")
     parser.add_argument("--comparisons", type=int, default=20_000)
     parser.add_argument("--longest", type=int, default=4096, help="tokens of a document; 0: any")
     parser.add_argument("--cut", type=int, default=0, help="seed of the cut into draws")

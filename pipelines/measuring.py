@@ -206,9 +206,10 @@ def _drawn(rows: Sequence[Mapping[str, Any]], baseline: str) -> Any:
     for row in rows:
         needed, kind = row["seeds_needed"], kind_of(row["metric"])
         verdict = row["verdict"] + (f" ({needed} seeds would decide)" if needed else "")
+        alone = "" if row["covers"] == "text" else ", of this text alone"
         table.add_row(
             words(row["metric"]), kind.unit, kind.better, words(row["arm"]),
             f"{row['effect']:+.4f}", f"{row['low']:+.4f} to {row['high']:+.4f}", str(row["n"]),
-            verdict + (", at chance" if row["at_chance"] else ""),
+            verdict + alone + (", at chance" if row["at_chance"] else ""),
         )  # fmt: skip
     return table
