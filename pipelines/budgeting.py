@@ -29,7 +29,6 @@ from pipelines.pricing import (
     speed_of,
 )
 from pipelines.rereading import Nothing, NotMade, Reading
-from pipelines.training import jobs_of
 
 # Budgets of the baseline beside its own, as shares of it, for the compute multiplier: three more
 # make four points of a curve with three unknowns, on both sides of where the arms are.
@@ -140,7 +139,7 @@ def plan_of(contest: Contest, store: Store, workers: int, *, multiplier: bool) -
         len(finished),
         tokens,
         tokens * proxy.shape(vocabulary).flops_per_token,
-        speed_of(proxy, vocabulary, store),
+        speed_of(proxy, vocabulary, store, contest.device),
         runs - sum(Store.whole(folder) for folder in measured),
         measuring_speed(store),
         workers,
@@ -188,8 +187,7 @@ def _runs(
             if mixed is None:
                 unknown += [budget] * len(train.seeds)
                 continue
-            spec = train.model_copy(update={"tokens": budget})
-            jobs = jobs_of(spec, {name: mixed.folder}, store)
+            jobs = contest.jobs({name: mixed.folder}, budget, store)
             wanted |= {job.folder: budget for job in jobs}
     return wanted, unknown
 
@@ -200,7 +198,7 @@ def _arm(
     train, finished, scores = contest.train, None, None
     asked = entry.spec.select.get("tokens")
     if mixed is not None:
-        jobs = jobs_of(train, {entry.name: mixed.folder}, store)
+        jobs = contest.jobs({entry.name: mixed.folder}, train.tokens, store)
         finished = sum(Store.whole(job.folder) for job in jobs)
     if made is not None:
         recipe = entry.recipe

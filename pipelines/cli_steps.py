@@ -164,6 +164,7 @@ def leaderboard(
         ),
     ] = False,
     plan: Annotated[bool, typer.Option("--plan", help="Print the cost and stop.")] = False,
+    device: Annotated[str, typer.Option(help="What to train on: cpu or cuda.")] = "cpu",
     store: StoreFolder = STORE,
     out: Annotated[Path, typer.Option(help="The folder of the answer.")] = Path("runs/leaderboard"),
     engine: Annotated[str, typer.Option(help="inline or ray.")] = "inline",
@@ -186,7 +187,7 @@ def leaderboard(
         run_leaderboard(
             recipes, proxy=proxy, tokens=tokens, seeds=seeds, corpus=corpus, baseline=baseline,
             settings=Settings(store, out, engine, address, workers, quiet=as_json),
-            assignments=set_ or [], multiplier=multiplier, plan_only=plan,
+            assignments=set_ or [], multiplier=multiplier, plan_only=plan, device=device,
         ),
         as_json=as_json,
     )  # fmt: skip

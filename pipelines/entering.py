@@ -15,8 +15,10 @@ from typing import Any
 
 from curator.errors import RecipeError, shown
 from curator.identity import fingerprint
+from curator.ledger import Store
 from curator.recipe import ArmSpec, ModelSpec, Recipe, TrainSpec, suggestion
 from pipelines.check import load_recipe
+from pipelines.training import TrainJob, jobs_of
 
 RANDOM = "random"  # the baseline where recipes name none
 _REMEDIES = {
@@ -59,6 +61,12 @@ class Contest:
     entries: tuple[Entry, ...]  # the baseline first
     train: TrainSpec
     notes: tuple[str, ...] = ()
+    device: str = "cpu"  # what proxies are trained on
+
+    def jobs(self, mixtures: Mapping[str, Path], tokens: int, store: Store) -> list[TrainJob]:
+        """Return a job for every seed and mixture, of so many tokens."""
+        spec = self.train.model_copy(update={"tokens": tokens})
+        return jobs_of(spec, mixtures, store, device=self.device)
 
     @property
     def baseline(self) -> Entry:
@@ -78,6 +86,7 @@ def enter(
     corpus: Path | None = None,
     assignments: Sequence[str] = (),
     baseline: str = "",
+    device: str = "cpu",
 ) -> Contest:
     """Return the contest of every arm of some recipes, all trained alike.
 
@@ -88,6 +97,7 @@ def enter(
         assignments: overrides of every recipe: `evaluate.final_target=arc_easy/test`.
         baseline: the arm to compare with, by its name on the board; "": the one that the recipes
             name, or the arm called "random".
+        device: what to train on, "cpu" or "cuda".
 
     Raises:
         RecipeError: every mistake of every recipe, or all that makes them incomparable.
@@ -104,7 +114,7 @@ def enter(
     entries = _entries(recipes, dict(sorted(models.items())))
     first = _baseline(baseline, recipes, entries)
     ordered = (first, *(entry for entry in entries if entry is not first))
-    return Contest(tuple(recipes), ordered, train, tuple(_notes(recipes, models)))
+    return Contest(tuple(recipes), ordered, train, tuple(_notes(recipes, models)), device)
 
 
 def _loaded(paths: Sequence[Path], corpus: Path | None, assignments: Sequence[str]) -> list[Recipe]:

@@ -30,7 +30,7 @@ from pipelines.looking import Found
 from pipelines.printing import show
 from pipelines.registering import register_begin, register_end
 from pipelines.running import ENGINES, RUN, open_engine, resumable
-from pipelines.training import jobs_of, train_jobs
+from pipelines.training import train_jobs
 
 NAME = "leaderboard"
 PAGE, RECORD = f"{NAME}.html", f"{NAME}.json"
@@ -78,6 +78,7 @@ def run_leaderboard(
     baseline: str = "",
     multiplier: bool = False,
     plan_only: bool = False,
+    device: str = "cpu",
 ) -> Any:
     """Compare every arm of some recipes with one baseline; print the cost before anything runs.
 
@@ -92,6 +93,7 @@ def run_leaderboard(
         baseline: the arm to compare with; "": the one that the recipes name.
         multiplier: train the baseline at more budgets too, for the compute multiplier.
         plan_only: stop once the cost is printed.
+        device: what to train on, "cpu" or "cuda".
 
     Raises:
         RecipeError: recipes that are wrong or cannot be compared; nothing ran.
@@ -102,7 +104,9 @@ def run_leaderboard(
         raise RecipeError(f"--seeds {seeds}; a verdict needs at least 2, better 5")
     find_proxy(proxy)
     train = TrainSpec(proxy=proxy, tokens=tokens, seeds=list(range(1, seeds + 1)))
-    contest = enter(paths, train, corpus=corpus, assignments=assignments, baseline=baseline)
+    contest = enter(
+        paths, train, corpus=corpus, assignments=assignments, baseline=baseline, device=device
+    )
     store = Store(settings.store.absolute())
     with (
         resumable(store.root),
@@ -145,10 +149,9 @@ def race(contest: Contest, plan: Plan, driver: Driver) -> Raced:
     mixtures = {name: mixed.folder for name, mixed in arms.items()}
 
     spec, base = contest.train, contest.baseline.name
-    rungs = [spec.model_copy(update={"tokens": budget}) for budget in plan.rungs]
-    jobs = [*jobs_of(spec, mixtures, driver.store)]
-    for rung in rungs:
-        jobs += jobs_of(rung, {base: mixtures[base]}, driver.store)
+    jobs = contest.jobs(mixtures, spec.tokens, driver.store)
+    for budget in plan.rungs:
+        jobs += contest.jobs({base: mixtures[base]}, budget, driver.store)
     reused = frozenset(folder for job in jobs if Store.whole(folder := job.folder))
     folders = train_jobs(jobs, driver)
     runs: dict[tuple[str, int], list[Path]] = {}
@@ -167,7 +170,7 @@ def race(contest: Contest, plan: Plan, driver: Driver) -> Raced:
 
     evidence = measured(proxies)
     metric = rung_metric_of(evidence)
-    values = {rung.tokens: measured({base: runs[base, rung.tokens]}) for rung in rungs}
+    values = {budget: measured({base: runs[base, budget]}) for budget in plan.rungs}
     steps = {step.artifact.id: step for step in driver.steps}  # a score of two arms is one step
     merged = replace(
         made,

@@ -70,17 +70,19 @@ class Scoring:
         return sum(score.flops for score in self.scores)
 
 
-def speed_of(proxy: Proxy, vocab_size: int, store: Store) -> Speed:
+def speed_of(proxy: Proxy, vocab_size: int, store: Store, device: str = "cpu") -> Speed:
     """Return how fast a worker trains a proxy: by runs in the store, or by some real steps."""
-    known = sorted(_speeds(proxy, vocab_size, store))
+    known = sorted(_speeds(proxy, vocab_size, store, device))
     if known:
         latest = [speed for _, speed in known[-_LATEST:]]
         what = "finished run" if len(latest) == 1 else f"{len(latest)} finished runs"
         return Speed(statistics.median(latest), f"median of {what}")
-    return Speed(_timed(proxy, vocab_size), "a few seconds of steps, one worker alone")
+    return Speed(_timed(proxy, vocab_size, device), "a few seconds of steps, one worker alone")
 
 
-def _speeds(proxy: Proxy, vocab_size: int, store: Store) -> Iterator[tuple[float, float]]:
+def _speeds(
+    proxy: Proxy, vocab_size: int, store: Store, device: str
+) -> Iterator[tuple[float, float]]:
     """Yield (when it ended, tokens a second) of every finished run of a proxy in the store."""
     wanted = settings_of(proxy)
     for path in store.root.glob(f"folders/{PROXY}-*/run.json"):
@@ -88,12 +90,15 @@ def _speeds(proxy: Proxy, vocab_size: int, store: Store) -> Iterator[tuple[float
             run = json.loads(path.read_bytes())
         except ValueError:
             continue  # it is told where the run is used
-        told = run.get("circumstances", {}).get("tokens_per_second", 0)
+        circumstances = run.get("circumstances", {})
+        told = circumstances.get("tokens_per_second", 0)
+        if circumstances.get("device") != device:
+            continue
         if run.get("proxy") == wanted and run.get("vocab_size") == vocab_size and told > 0:
             yield path.stat().st_mtime, float(told)
 
 
-def _timed(proxy: Proxy, vocab_size: int) -> float:
+def _timed(proxy: Proxy, vocab_size: int, device: str) -> float:
     """Return the tokens a second of real steps on made-up text."""
     from curator.train.loop import train
 
@@ -103,7 +108,7 @@ def _timed(proxy: Proxy, vocab_size: int) -> float:
         speed, tokens = 0.0, _TRIAL_BATCHES * proxy.batch_tokens
         for number in range(2):  # the first steps load and warm up, and say how many to time
             out = Path(folder) / f"run-{number}"
-            run = train(mixture, proxy, tokens=tokens, seed=1, order_seed=1, out=out)
+            run = train(mixture, proxy, tokens=tokens, seed=1, order_seed=1, out=out, device=device)
             speed = float(run.circumstances["tokens_per_second"])
             tokens = max(tokens, int(_TRIAL_SECONDS * speed))
     return speed
