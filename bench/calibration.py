@@ -158,7 +158,7 @@ def report(
     settings = {key: str(value) for key, value in vars(asked).items()}
     content: dict[str, Any] = {"settings": settings, "rates": rates, "sd": dict(noise)}
     content["values"] = {name: each.tolist() for name, each in values.items()}
-    path = asked.out / f"calibration-{asked.proxy}-{asked.tokens}.json"
+    path = asked.out / f"calibration-{asked.proxy}-{asked.tokens}{'-even' * asked.stratified}.json"
     write_atomically(path, json.dumps(content, indent=1).encode())
     labels = {
         "apart": "other text for every seed (the product's way)",

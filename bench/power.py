@@ -167,7 +167,7 @@ def report(
             )
         ninety = found[kind] = found_in(curve, 0.9)
         print("  found in 90 %: " + ("none of these" if ninety is None else f"{ninety:.2%}"))
-    path = asked.out / f"power-{asked.proxy}-{asked.tokens}.json"
+    path = asked.out / f"power-{asked.proxy}-{asked.tokens}{'-even' * asked.stratified}.json"
     content["dose_found_in_90_percent"] = found
     write_atomically(path, json.dumps(content, indent=1).encode())
     print(path)
