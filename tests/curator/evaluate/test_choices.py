@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import numpy as np
@@ -16,7 +17,7 @@ from curator.evaluate.choices import (
     score_items,
     score_options,
 )
-from curator.evaluate.questions import OPTIONS, length_of
+from curator.evaluate.questions import OPTIONS, length_of, read_choices
 from curator.recipe import ChoicesSpec
 from tests.support.asked import plain_nats, seeing_model, small_tokenizer
 
@@ -147,6 +148,26 @@ def test_a_blank_is_decided_by_perplexity():
     assert length_of(ChoicesSpec(options="c")) == "character"
     assert length_of(ChoicesSpec(options="c", blank="_")) == "token"
     assert length_of(ChoicesSpec(options="c", blank="_", per="option")) == "option"
+
+
+def test_the_filled_sentence_of_lowest_perplexity_wins(asked, tmp_path):
+    model, tokenizer = asked
+    words = ["cat", "two dogs", "naïve mat", "home"]
+    path = tmp_path / "cloze.jsonl"
+    path.write_text(json.dumps({"s": "while the _ barked at it", "c": words, "a": 1}))
+    spec = ChoicesSpec(context="s", options="c", answer="a", blank="_")
+
+    table = score_options(model, tokenizer, read_choices("t", path, spec).table)
+    found = score_items(table, length_of(spec)).to_pylist()[0]
+
+    perplexities = []
+    for word in words:
+        nats, places = plain_nats(model, tokenizer, f"while the {word} barked at it")
+        scored = [at for at, (_, end) in zip(nats, places, strict=True) if end > len("while the")]
+        perplexities.append(np.exp(-np.mean(scored)))
+    # 1e-4: other batches may take other float32 kernels.
+    assert found["correct_prob"] == pytest.approx(1 / perplexities[1], rel=1e-4)
+    assert found["accuracy"] == float(np.argmin(perplexities) == 1)
 
 
 def test_no_items_give_an_empty_table(asked):
