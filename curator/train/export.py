@@ -1,8 +1,9 @@
 """A trained proxy as a folder of the transformers library, for its tools and its evaluators.
 
     AutoModelForCausalLM.from_pretrained(folder, trust_remote_code=True)
+    AutoTokenizer.from_pretrained(folder, trust_remote_code=True)
 
-loads it offline: the folder holds the code (`modeling_proxy.py`, which needs no curator), config,
+load it offline: the folder holds the code (`modeling_proxy.py`, which needs no curator), config,
 weights, tokenizer and the run's record. The model was trained on documents that begin with the
 first token, and whatever asks it must put that token first: the exported tokenizer does so by
 itself, and calls it `bos_token`. Nothing marks a document's end but the next one's beginning, so

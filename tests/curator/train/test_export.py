@@ -49,7 +49,7 @@ def exported(run, tmp_path_factory):
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
         model = AutoModelForCausalLM.from_pretrained(folder, trust_remote_code=True)
-        yield model.eval(), AutoTokenizer.from_pretrained(folder)
+        yield model.eval(), AutoTokenizer.from_pretrained(folder, trust_remote_code=True)
 
 
 def ids_of(exported, *texts):

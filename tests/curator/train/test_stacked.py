@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from curator.errors import BudgetError, LedgerError, RecipeError
+from curator.train import kernels
 from curator.train.checkpoint import load_model
 from curator.train.loop import train
 from curator.train.model import Gpt, document_mask
@@ -91,6 +92,20 @@ def test_losses_and_gradients_are_each_models_own():
         for name, weight in alone.named_parameters():
             ours = stack.get_parameter(name).grad[number]
             assert torch.allclose(ours, scale * weight.grad, atol=1e-5), name
+
+
+def test_torchs_own_operations_find_what_the_kernels_find(monkeypatch):
+    tokens = torch.randint(0, 64, (2, 4, 17), generator=torch.Generator().manual_seed(0))
+    found = []
+    for usable in (kernels.usable, lambda *_: False):
+        monkeypatch.setattr(kernels, "usable", usable)
+        stack = StackedGpt(PROXY.shape(64), [5, 6])
+        losses = stack.losses(tokens[..., :-1], tokens[..., 1:])
+        losses.sum().backward()
+        found.append([losses, *(weight.grad for weight in stack.parameters())])
+
+    for ours, theirs in zip(*found, strict=True):
+        assert torch.allclose(ours, theirs, atol=1e-6)
 
 
 def test_compiled_models_have_the_same_losses_and_gradients():
