@@ -1,4 +1,4 @@
-"""What a comparison is expected to find: from finished ones, from the table, scaled."""
+"""What a comparison is expected to find: from finished ones or from the table."""
 
 from __future__ import annotations
 
@@ -64,11 +64,11 @@ def test_several_comparisons_are_pooled_by_their_degrees_of_freedom():
     assert row.origin == "as in 2 comparisons of 1,000 tokens"
 
 
-def test_between_budgets_noise_falls_with_the_root_of_tokens_from_the_nearest(table):
-    row = only(expected_mde("d2", 1_600_000, 5, ["heldout"]))
+def test_of_several_budgets_the_nearest_counts_as_it_is(table):
+    rows = [only(expected_mde("d2", tokens, 5, ["heldout"])) for tokens in (90_000, 1_600_000)]
 
-    assert row.sd == pytest.approx(0.005)
-    assert "scaled by the root of tokens" in row.origin
+    assert [row.sd for row in rows] == pytest.approx([0.02, 0.01])
+    assert rows[1].origin == "as we measured at 400,000 tokens"
 
 
 def test_another_proxy_is_told(table):
