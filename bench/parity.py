@@ -39,10 +39,12 @@ def main() -> None:
     asked = arguments()
     held = Held(asked.mixture, asked.texts, asked.out)
     rates = {
-        (size, name): asked.rates.get((size, name), 1.0) for size in asked.sizes for name in SYSTEMS
+        (size, name): asked.rates.get((size, name), 1.0)
+        for size in asked.sizes
+        for name in asked.systems
     }
     if asked.tune:
-        tuned = [*PEERS, "ours"] if asked.tune_ours else PEERS
+        tuned = [name for name in asked.systems if name in PEERS or asked.tune_ours]
         rates |= tune(held, asked, [(size, name) for size in asked.sizes for name in tuned])
     jobs = [
         Job(name, size, asked.tokens, seed, rate=rate, decay=decay_of(name, rate, asked))
@@ -51,7 +53,7 @@ def main() -> None:
     ]
     if asked.seeds:
         run_all(held, jobs, split="test", workers=asked.workers)
-        for size in asked.sizes:
+        for size in asked.sizes if "ours" in asked.systems else ():
             report(held, size, [job for job in jobs if job.size == size])
 
 
@@ -61,6 +63,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--texts", type=Path, required=True, help="held-out doc_id, source, text")
     parser.add_argument("--out", type=Path, default=Path("runs/parity"))
     parser.add_argument("--sizes", nargs="+", choices=SIZES, default=["0.1M"])
+    parser.add_argument(
+        "--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS), help="compared with ours"
+    )
     parser.add_argument("--tokens", type=int, default=1_000_000)
     parser.add_argument("--seeds", nargs="*", type=int, default=[1, 2, 3])
     parser.add_argument("--tune", action="store_true")
@@ -124,6 +129,7 @@ def tune(
 def report(held: Held, size: str, jobs: Sequence[Job]) -> None:
     """Print each system's numbers and ours against each peer, paired by seed."""
     rows = {name: [job for job in jobs if job.system == name] for name in SYSTEMS}
+    rows = {name: found for name, found in rows.items() if found}
     results = {name: [load_result(held, job) for job in found] for name, found in rows.items()}
     blocks = {name: found[0]["block_parameters"] for name, found in results.items()}
     if max(blocks.values()) > 1.03 * min(blocks.values()):
@@ -137,7 +143,7 @@ def report(held: Held, size: str, jobs: Sequence[Job]) -> None:
             f"  rate x{tuned.rate:g}  {blocks[name]:,} in blocks, {each[0]['parameters']:,} in all"
             f"  {np.mean([found['cpu_seconds'] for found in each]):.0f} s of CPU a run"
         )
-    for peer in PEERS:
+    for peer in (name for name in PEERS if name in bits):
         effect = compare(bits["ours"], bits[peer], WITH_MARGIN)
         print(
             f"  ours - {peer:9s} {effect.effect:+.4f} [{effect.low:+.4f}, {effect.high:+.4f}]"
