@@ -31,6 +31,23 @@ def rotary_angles(context: int, head_width: int) -> Tensor:
     return torch.stack((angle.cos(), angle.sin()))
 
 
+def with_values(projected_BT3HD: Tensor, looked_up: Tensor, gate: Tensor) -> Tensor:
+    """Return the projections with 3 sigmoid(gate) times a table's values added to the values.
+
+    Value embeddings with a gate a head, after karpathy/nanochat (nanochat/gpt.py).
+
+    Args:
+        projected_BT3HD: queries, keys and values.
+        looked_up: each token's values from the layer's table, as many numbers as (B, T, H, D).
+        gate: as many numbers as (B, T, H).
+    """
+    *rows, _, heads, width = projected_BT3HD.shape
+    more = looked_up.to(projected_BT3HD.dtype).view(*rows, heads, width)
+    more = more * (3 * torch.sigmoid(gate)).view(*rows, heads, 1)
+    value = projected_BT3HD[:, :, 2:] + more.unsqueeze(2)
+    return torch.cat((projected_BT3HD[:, :, :2], value), dim=2)
+
+
 def attend(projected_BT3HD: Tensor, angles: Tensor, mask: Tensor | None = None) -> Tensor:
     """Return what each position gathers from those up to it, (B, T, C).
 

@@ -92,6 +92,9 @@ def _config(shape: Shape) -> dict[str, Any]:
         "logit_cap": CAP,
         "query_key_gain": QUERY_KEY_GAIN,
         "rotary_base": ROTARY_BASE,
+        "valued_layers": list(shape.valued_layers),
+        "gate_inputs": shape.gate_inputs,
+        "smear_inputs": shape.smear_inputs,
         "tie_word_embeddings": False,
         "use_cache": True,
     }

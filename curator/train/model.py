@@ -20,12 +20,13 @@ from torch.nn import functional
 
 from curator.identity import fingerprint
 from curator.train import kernels
-from curator.train.attention import attend, rotary_angles
+from curator.train.attention import attend, rotary_angles, with_values
 from curator.train.loss import mean_loss, token_bits
 from curator.train.proxy import Shape
 
 EMBEDDING_STD = 0.8  # nanochat/gpt.py; the head's standard deviation is 0.001 there
 HEAD_STD = 0.001
+GATE_BOUND = 0.02  # of the first weights of gates, uniform from 0: nanochat/gpt.py
 
 
 class AddNorm(torch.autograd.Function):
@@ -100,6 +101,17 @@ def square_positive(x: Tensor) -> Tensor:
     return functional.relu(x).square()
 
 
+def smear(x_BTC: Tensor, gate_BT1: Tensor, mask: Tensor | None) -> Tensor:
+    """Return each position plus `gate` times the one before it, unless `mask` hides that one.
+
+    After karpathy/nanochat (nanochat/gpt.py): what stands before is known without attention.
+    """
+    before = x_BTC[:, :-1] * gate_BT1[:, 1:]
+    if mask is not None:
+        before = before * mask[:, 0].diagonal(-1, 1, 2).unsqueeze(-1)
+    return x_BTC + functional.pad(before, (0, 0, 1, 0))
+
+
 class Matrix(nn.Linear):
     """A linear map without bias: float32 weights, product in the dtype of `compute`."""
 
@@ -115,23 +127,28 @@ class Matrix(nn.Linear):
 class Attention(nn.Module):
     """Causal self-attention with rotary positions and normalized queries and keys."""
 
-    def __init__(self, shape: Shape, compute: torch.dtype) -> None:
+    def __init__(self, shape: Shape, compute: torch.dtype, *, valued: bool = False) -> None:
         super().__init__()
         width = shape.width
         self.heads = shape.heads
+        self.value_gate = Matrix(shape.gate_inputs, shape.heads, compute) if valued else None
         self.query = Matrix(width, width, compute)
         self.key = Matrix(width, width, compute)
         self.value = Matrix(width, width, compute)
         self.out = Matrix(width, width, compute)
 
-    def forward(self, x_BTC: Tensor, angles: Tensor, mask: Tensor | None) -> Tensor:
+    def forward(
+        self, x_BTC: Tensor, angles: Tensor, mask: Tensor | None, values: Tensor | None
+    ) -> Tensor:
         """Return what each position gathers from those before it, (B, T, C)."""
         compute = self.out.compute
         three = torch.cat((self.query.weight, self.key.weight, self.value.weight))
         projected = functional.linear(x_BTC.to(compute), three.to(compute))
-        gathered: Tensor = self.out(
-            attend(projected.view(*x_BTC.shape[:2], 3, self.heads, -1), angles, mask)
-        )
+        projected = projected.view(*x_BTC.shape[:2], 3, self.heads, -1)
+        if self.value_gate is not None and values is not None:
+            gate = self.value_gate(x_BTC[..., : self.value_gate.in_features])
+            projected = with_values(projected, values, gate)
+        gathered: Tensor = self.out(attend(projected, angles, mask))
         return gathered
 
 
@@ -182,16 +199,22 @@ def dropout_chance(seed: int, step: int, device: str = "cpu") -> torch.Generator
 class Block(nn.Module):
     """Attention, then an MLP, each on the norm of the stream and added to the stream."""
 
-    def __init__(self, shape: Shape, compute: torch.dtype) -> None:
+    def __init__(self, shape: Shape, compute: torch.dtype, *, valued: bool = False) -> None:
         super().__init__()
-        self.attention = Attention(shape, compute)
+        self.attention = Attention(shape, compute, valued=valued)
         self.mlp = Mlp(shape, compute)
 
     def forward(
-        self, x_BTC: Tensor, normed_BTC: Tensor, angles: Tensor, mask: Tensor | None, drop: Drop
+        self,
+        x_BTC: Tensor,
+        normed_BTC: Tensor,
+        angles: Tensor,
+        mask: Tensor | None,
+        drop: Drop,
+        values: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Return the stream after this block and its norm, each (B, T, C)."""
-        attended = drop(self.attention(normed_BTC, angles, mask))
+        attended = drop(self.attention(normed_BTC, angles, mask, values))
         x_BTC, normed_BTC = add_norm(x_BTC, attended)
         return add_norm(x_BTC, drop(self.mlp(normed_BTC)))
 
@@ -218,7 +241,17 @@ class Gpt(nn.Module):
         self.dropout, self.z_loss = dropout, z_loss
         self.compiled = False
         self.embedding = nn.Embedding(shape.vocab_size, shape.width)
-        self.blocks = nn.ModuleList(Block(shape, compute) for _ in range(shape.depth))
+        self.blocks = nn.ModuleList(
+            Block(shape, compute, valued=layer in shape.valued_layers)
+            for layer in range(shape.depth)
+        )
+        self.values = nn.ModuleDict(
+            {str(n): nn.Embedding(shape.vocab_size, shape.width) for n in shape.valued_layers}
+        )
+        self.smear = None
+        if shape.arch == "lexical":
+            self.smear = Matrix(shape.smear_inputs, 1, torch.float32)
+            self.smear_scale = nn.Parameter(torch.zeros(1))
         self.head = Matrix(shape.width, shape.vocab_size, compute)
         angles = rotary_angles(shape.context, shape.width // shape.heads)
         self.angles: Tensor
@@ -240,8 +273,10 @@ class Gpt(nn.Module):
                 weight.normal_(0, EMBEDDING_STD, generator=random)
             elif name == "head.weight":
                 weight.normal_(0, HEAD_STD, generator=random)
-            elif name.endswith(("out.weight", "down.weight")):
+            elif name.endswith(("out.weight", "down.weight", "smear_scale")):
                 weight.zero_()
+            elif name.endswith(("value_gate.weight", "smear.weight")):
+                weight.uniform_(0, GATE_BOUND, generator=random)
             else:
                 weight.uniform_(-bound, bound, generator=random)
 
@@ -262,9 +297,15 @@ class Gpt(nn.Module):
         angles = self.angles[:, : tokens_BT.shape[1]]
         drop = Drop(self.dropout, chance)
         x_BTC = norm(self.embedding(tokens_BT))
+        if self.smear is not None:
+            opened = torch.sigmoid(self.smear(x_BTC[..., : self.smear.in_features]))
+            x_BTC = smear(x_BTC, opened * self.smear_scale, mask)
         normed_BTC = norm(x_BTC).to(self.compute)
-        for block in self.blocks:
-            x_BTC, normed_BTC = block(x_BTC, normed_BTC, angles, mask, drop)
+        tables = dict(self.values.items())
+        for layer, block in enumerate(self.blocks):
+            table = tables.get(str(layer))
+            values = None if table is None else table(tokens_BT)
+            x_BTC, normed_BTC = block(x_BTC, normed_BTC, angles, mask, drop, values)
         return normed_BTC
 
     def loss(

@@ -10,6 +10,7 @@ curator installed. Weights have the names that they have in `curator.train.model
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -36,6 +37,9 @@ class ProxyConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
         logit_cap: float = 15.0,
         query_key_gain: float = 1.2,
         rotary_base: float = 10_000.0,
+        valued_layers: Sequence[int] = (),
+        gate_inputs: int = 12,
+        smear_inputs: int = 24,
         **rest: Any,
     ) -> None:
         self.vocab_size = vocab_size
@@ -48,6 +52,9 @@ class ProxyConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
         self.logit_cap = logit_cap
         self.query_key_gain = query_key_gain
         self.rotary_base = rotary_base
+        self.valued_layers = list(valued_layers)
+        self.gate_inputs = gate_inputs
+        self.smear_inputs = smear_inputs
         rest.setdefault("tie_word_embeddings", False)
         super().__init__(**rest)
 
@@ -77,9 +84,16 @@ class Attention(nn.Module):
         self.key = nn.Linear(width, width, bias=False)
         self.value = nn.Linear(width, width, bias=False)
         self.out = nn.Linear(width, width, bias=False)
+        valued = layer in config.valued_layers
+        self.value_gate = nn.Linear(config.gate_inputs, self.heads, bias=False) if valued else None
 
     def forward(
-        self, x_BTC: Tensor, angles: tuple[Tensor, Tensor], mask: Tensor | None, cache: Any
+        self,
+        x_BTC: Tensor,
+        angles: tuple[Tensor, Tensor],
+        mask: Tensor | None,
+        cache: Any,
+        values: Tensor | None,
     ) -> Tensor:
         """Return what each position gathers from those before it, (B, T, C)."""
         size, length, width = x_BTC.shape
@@ -87,6 +101,10 @@ class Attention(nn.Module):
             part(x_BTC).view(size, length, self.heads, -1).transpose(1, 2)
             for part in (self.query, self.key, self.value)
         )
+        if self.value_gate is not None and values is not None:
+            gate_BTH = 3 * torch.sigmoid(self.value_gate(x_BTC[..., : self.value_gate.in_features]))
+            looked_up = values.view(size, length, self.heads, -1).transpose(1, 2)
+            value = value + looked_up * gate_BTH.transpose(1, 2).unsqueeze(-1)
         query, key = norm(rotate(query, *angles)), norm(rotate(key, *angles))
         if cache is not None:
             key, value = cache.update(key, value, self.layer)
@@ -128,10 +146,15 @@ class Block(nn.Module):
         self.mlp = Mlp(config)
 
     def forward(
-        self, x_BTC: Tensor, angles: tuple[Tensor, Tensor], mask: Tensor | None, cache: Any
+        self,
+        x_BTC: Tensor,
+        angles: tuple[Tensor, Tensor],
+        mask: Tensor | None,
+        cache: Any,
+        values: Tensor | None,
     ) -> Tensor:
         """Return the stream after this block, (B, T, C)."""
-        x_BTC = x_BTC + self.attention(norm(x_BTC), angles, mask, cache)
+        x_BTC = x_BTC + self.attention(norm(x_BTC), angles, mask, cache, values)
         updated: Tensor = x_BTC + self.mlp(norm(x_BTC))
         return updated
 
@@ -148,6 +171,13 @@ class ProxyForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[no-unt
         self.embedding = nn.Embedding(config.vocab_size, config.hidden_size)
         self.blocks = nn.ModuleList(Block(config, n) for n in range(config.num_hidden_layers))
         self.head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
+        self.values = nn.ModuleDict(
+            {str(n): nn.Embedding(*self.embedding.weight.shape) for n in config.valued_layers}
+        )
+        self.smear = None
+        if config.arch == "lexical":
+            self.smear = nn.Linear(config.smear_inputs, 1, bias=False)
+            self.smear_scale = nn.Parameter(torch.zeros(1))
         self.post_init()  # type: ignore[no-untyped-call]
 
     def get_input_embeddings(self) -> nn.Module:
@@ -191,13 +221,40 @@ class ProxyForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[no-unt
             position_ids = torch.arange(begin, begin + x_BTC.shape[1], device=x_BTC.device)[None]
         angles = self._angles(position_ids)
         mask = _mask(attention_mask, begin, x_BTC.shape[1], x_BTC.device)
+        if input_ids is None and self.values:
+            raise ValueError("this proxy looks tokens up in several tables; give input_ids")
         x_BTC = norm(x_BTC)
-        for block in self.blocks:
-            x_BTC = block(x_BTC, angles, mask, cache)
+        if self.smear is not None:
+            x_BTC = self._smeared(self.smear, x_BTC, attention_mask, cache)
+        tables = dict(self.values.items())
+        for layer, block in enumerate(self.blocks):
+            values = tables[str(layer)](input_ids) if str(layer) in tables else None
+            x_BTC = block(x_BTC, angles, mask, cache, values)
         raw = self.head(norm(x_BTC)[:, -logits_to_keep:]).float()
         logits = self.config.logit_cap * raw * (raw.square() + self.config.logit_cap**2).rsqrt()
         loss = None if labels is None else _loss(logits, labels)
         return CausalLMOutputWithPast(loss=loss, logits=logits, past_key_values=cache)
+
+    def _smeared(
+        self, gates: nn.Module, x_BTC: Tensor, attention_mask: Tensor | None, cache: Any
+    ) -> Tensor:
+        """Return each position plus a gated share of the one before it, if that is no padding.
+
+        The cache keeps all embeddings as one more layer's keys, so that it can be cut, repeated
+        and reordered as any.
+        """
+        length = x_BTC.shape[1]
+        known_BSC = x_BTC
+        if cache is not None:
+            if len(cache.layers) == len(self.blocks):  # `generate` makes one a block
+                cache.layers.append(type(cache.layers[0])())
+            known = x_BTC[:, None]
+            known_BSC = cache.update(known, known[..., :1], len(self.blocks))[0][:, 0]
+        before = functional.pad(known_BSC[:, :-1], (0, 0, 1, 0))
+        if attention_mask is not None and attention_mask.dim() == 2:
+            before = before * functional.pad(attention_mask[:, :-1], (1, 0)).unsqueeze(-1)
+        gate = torch.sigmoid(gates(x_BTC[..., : self.config.smear_inputs])) * self.smear_scale
+        return x_BTC + before[:, -length:] * gate
 
     def _angles(self, position_ids_BT: Tensor) -> tuple[Tensor, Tensor]:
         """Return cos and sin of the rotary angles, (B, T, D/2) float32 each."""

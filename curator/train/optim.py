@@ -21,6 +21,7 @@ QUINTIC = (3.4445, -4.7750, 2.0315)
 NEWTON_SCHULZ_STEPS = 5
 ADAM_BETAS = (0.8, 0.95)  # modded-nanogpt track 3; nanochat's are the same
 ADAM_EPSILON = 1e-10
+SMEAR_RATE = 0.2  # nanochat/gpt.py
 
 
 def orthogonalize(stack: Tensor) -> Tensor:
@@ -83,12 +84,23 @@ class Muon:
         weight.add_(update, alpha=-rate * max(1.0, rows / columns) ** 0.5)
 
 
+def outer_rate(name: str, rates: Rates) -> float | None:
+    """Return AdamW's rate of a weight outside the blocks' matrices; None for one of those."""
+    if name == "embedding.weight":
+        return rates.embedding
+    if name.startswith("values."):
+        return rates.embedding / 2  # as in nanochat/gpt.py
+    if name == "head.weight" or name.endswith("value_gate.weight"):
+        return rates.head
+    return SMEAR_RATE if name.startswith("smear") else None
+
+
 class Optimizer:
     """Both optimizers of one model behind one step; its state is named tensors."""
 
     def __init__(self, model: nn.Module, rates: Rates) -> None:
         named = dict(model.named_parameters())
-        outer = {"embedding.weight": rates.embedding, "head.weight": rates.head}
+        outer = {name: rate for name in named if (rate := outer_rate(name, rates)) is not None}
         matrices = {name: weight for name, weight in named.items() if name not in outer}
         groups = [
             {"params": [named[name]], "lr": rate, "peak": rate, "weight_decay": 0.0}

@@ -29,7 +29,11 @@ S = TypeVar("S", bound="Proxy | Rates | Schedule")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """What fixes a model's parameters; `arch` is "gpt" (squared ReLU MLP) or "llama" (SwiGLU)."""
+    """What fixes a model's parameters.
+
+    `arch` is "gpt" (squared ReLU MLP), "llama" (SwiGLU), or "lexical": "gpt" whose attention also
+    reads tokens from tables of their own and whose embeddings take in the token before.
+    """
 
     vocab_size: int
     context: int
@@ -40,8 +44,8 @@ class Shape:
 
     def __post_init__(self) -> None:
         """Refuse sizes that cannot make a model."""
-        if self.arch not in ("gpt", "llama"):
-            raise RecipeError(f"arch is {self.arch!r}; write 'gpt' or 'llama'")
+        if self.arch not in ("gpt", "llama", "lexical"):
+            raise RecipeError(f"arch is {self.arch!r}; write 'gpt', 'llama' or 'lexical'")
         if min(self.vocab_size, self.context, self.depth, self.width, self.heads) < 1:
             raise RecipeError(f"a model needs sizes of at least 1, not {self}")
         if self.width % (2 * self.heads):
@@ -53,19 +57,40 @@ class Shape:
     @property
     def hidden(self) -> int:
         """Width of the MLP: 4 C, or 8/3 C rounded up to 32 for SwiGLU, which has three matrices."""
-        return 4 * self.width if self.arch == "gpt" else -(-8 * self.width // 96) * 32
+        return -(-8 * self.width // 96) * 32 if self.arch == "llama" else 4 * self.width
+
+    @property
+    def valued_layers(self) -> tuple[int, ...]:
+        """Layers whose values get a table's: every other one and the last (nanochat/gpt.py)."""
+        if self.arch != "lexical":
+            return ()
+        return tuple(layer for layer in range(self.depth) if (self.depth - 1 - layer) % 2 == 0)
+
+    @property
+    def gate_inputs(self) -> int:
+        """How many numbers of the stream open a value's gate: 12 (nanochat/gpt.py), or all."""
+        return min(12, self.width)
+
+    @property
+    def smear_inputs(self) -> int:
+        """How many numbers of an embedding open its smear's gate: 24 (nanochat/gpt.py), or all."""
+        return min(24, self.width)
 
     @property
     def block_parameters(self) -> int:
         """Parameters without embedding and head."""
-        matrices = 2 if self.arch == "gpt" else 3
-        return self.depth * (4 * self.width**2 + matrices * self.width * self.hidden)
+        matrices = 3 if self.arch == "llama" else 2
+        gates = len(self.valued_layers) * self.heads * self.gate_inputs
+        return self.depth * (4 * self.width**2 + matrices * self.width * self.hidden) + gates
 
     @property
     def parameters(self) -> dict[str, int]:
-        """How many weights lie in the blocks, the embedding and the head."""
+        """How many weights lie in the blocks, the embedding, the head and tables of values."""
         outer = self.width * self.vocab_size
-        return {"blocks": self.block_parameters, "embedding": outer, "head": outer}
+        found = {"blocks": self.block_parameters, "embedding": outer, "head": outer}
+        if self.arch == "lexical":
+            found |= {"values": len(self.valued_layers) * outer, "smear": self.smear_inputs + 1}
+        return found
 
     @property
     def flops_per_token(self) -> int:

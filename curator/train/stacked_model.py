@@ -19,9 +19,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from curator.train.attention import attend, rotary_angles
+from curator.train.attention import attend, rotary_angles, with_values
 from curator.train.loss import Slopes, logit_rows, slopes_for
-from curator.train.model import Drop, Gpt, add_norm, norm, square_positive
+from curator.train.model import Drop, Gpt, add_norm, norm, smear, square_positive
 from curator.train.proxy import Shape
 
 
@@ -55,21 +55,30 @@ class Embeddings(nn.Module):
 class Attentions(nn.Module):
     """`Attention` of every model."""
 
-    def __init__(self, count: int, shape: Shape, compute: torch.dtype) -> None:
+    def __init__(
+        self, count: int, shape: Shape, compute: torch.dtype, *, valued: bool = False
+    ) -> None:
         super().__init__()
         self.heads = shape.heads
-        width = shape.width
+        width, self.gate_inputs = shape.width, shape.gate_inputs
+        self.value_gate = (
+            Matrices(count, shape.gate_inputs, shape.heads, compute) if valued else None
+        )
         self.query = Matrices(count, width, width, compute)
         self.key = Matrices(count, width, width, compute)
         self.value = Matrices(count, width, width, compute)
         self.out = Matrices(count, width, width, compute)
 
-    def forward(self, x_PNC: Tensor, angles: Tensor, mask: Tensor | None) -> Tensor:
+    def forward(
+        self, x_PNC: Tensor, angles: Tensor, mask: Tensor | None, values: Tensor | None
+    ) -> Tensor:
         """Return what each position gathers from those before it, (P, N, C)."""
         compute = self.out.compute
         three = torch.cat((self.query.weight, self.key.weight, self.value.weight), dim=1)
         projected = x_PNC.to(compute) @ three.to(compute).mT
         rows = projected.view(-1, angles.shape[1], 3, self.heads, x_PNC.shape[2] // self.heads)
+        if self.value_gate is not None and values is not None:
+            rows = with_values(rows, values, self.value_gate(x_PNC[..., : self.gate_inputs]))
         gathered: Tensor = self.out(attend(rows, angles, mask).reshape(x_PNC.shape))
         return gathered
 
@@ -99,9 +108,11 @@ class Mlps(nn.Module):
 class Blocks(nn.Module):
     """`Block` of every model."""
 
-    def __init__(self, count: int, shape: Shape, compute: torch.dtype) -> None:
+    def __init__(
+        self, count: int, shape: Shape, compute: torch.dtype, *, valued: bool = False
+    ) -> None:
         super().__init__()
-        self.attention = Attentions(count, shape, compute)
+        self.attention = Attentions(count, shape, compute, valued=valued)
         self.mlp = Mlps(count, shape, compute)
 
     def forward(
@@ -111,9 +122,10 @@ class Blocks(nn.Module):
         angles: Tensor,
         mask: Tensor | None,
         drops: Sequence[Drop],
+        values: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Return the stream after this block and its norm, each (P, N, C)."""
-        attended = _dropped(self.attention(normed_PNC, angles, mask), drops)
+        attended = _dropped(self.attention(normed_PNC, angles, mask, values), drops)
         x_PNC, normed_PNC = add_norm(x_PNC, attended)
         return add_norm(x_PNC, _dropped(self.mlp(normed_PNC), drops))
 
@@ -143,7 +155,15 @@ class StackedGpt(nn.Module):
         self.dropout, self.z_loss = dropout, z_loss
         self.compiled = False
         self.embedding = Embeddings(count, shape)
-        self.blocks = nn.ModuleList(Blocks(count, shape, compute) for _ in range(shape.depth))
+        self.blocks = nn.ModuleList(
+            Blocks(count, shape, compute, valued=layer in shape.valued_layers)
+            for layer in range(shape.depth)
+        )
+        self.values = nn.ModuleDict({str(n): Embeddings(count, shape) for n in shape.valued_layers})
+        self.smear = None
+        if shape.arch == "lexical":
+            self.smear = Matrices(count, shape.smear_inputs, 1, torch.float32)
+            self.smear_scale = nn.Parameter(torch.zeros(count, 1))
         self.head = Matrices(count, shape.width, shape.vocab_size, compute)
         angles = rotary_angles(shape.context, shape.width // shape.heads)
         self.angles: Tensor
@@ -172,10 +192,22 @@ class StackedGpt(nn.Module):
         """Return each model's last hidden states, normalized, (P, N, C) in `compute`."""
         angles = self.angles[:, : tokens_PBT.shape[2]]
         x_PNC = norm(self.embedding(tokens_PBT.flatten(1)))
+        if self.smear is not None:
+            x_PNC = self._smeared(self.smear, x_PNC, tokens_PBT.shape[2], mask)
         normed_PNC = norm(x_PNC).to(self.compute)
-        for block in self.blocks:
-            x_PNC, normed_PNC = block(x_PNC, normed_PNC, angles, mask, drops)
+        tables = dict(self.values.items())
+        for layer, block in enumerate(self.blocks):
+            table = tables.get(str(layer))
+            values = None if table is None else table(tokens_PBT.flatten(1))
+            x_PNC, normed_PNC = block(x_PNC, normed_PNC, angles, mask, drops, values)
         return normed_PNC
+
+    def _smeared(self, gates: Matrices, x_PNC: Tensor, length: int, mask: Tensor | None) -> Tensor:
+        """Return `x` with a gated share of the position before, in rows of `length`."""
+        opened = torch.sigmoid(gates(x_PNC[..., : self.shape.smear_inputs]))
+        gate = (opened * self.smear_scale[:, None]).reshape(-1, length, 1)
+        rows = x_PNC.reshape(-1, length, x_PNC.shape[2])
+        return smear(rows, gate, mask).view_as(x_PNC)
 
     def losses(
         self,

@@ -22,9 +22,9 @@ PROXY = Proxy(depth=2, width=32, heads=2, context=32, batch_tokens=128, precisio
 TEXTS = pa.array([f"the {n} cats sat on {3 * n} mats and looked at {BOS} café" for n in range(40)])
 
 
-@pytest.fixture(scope="module", params=["gpt", "llama"])
+@pytest.fixture(scope="module", params=["gpt", "llama", "lexical"])
 def run(request, tmp_path_factory):
-    """A trained proxy of either architecture, with a real tokenizer."""
+    """A trained proxy of each architecture, with a real tokenizer."""
     place = tmp_path_factory.mktemp("run")
     path = train_bpe([TEXTS], 300, place)
     tokenizer = load_tokenizer(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
@@ -12,6 +13,7 @@ from curator.train.model import Drop, Gpt, document_mask, dropout_chance
 from curator.train.proxy import Shape
 
 SHAPE = Shape(vocab_size=50, context=16, depth=2, width=16, heads=2)
+LEXICAL = dataclasses.replace(SHAPE, arch="lexical")
 
 
 def trained_like(shape=SHAPE, seed=1):
@@ -20,7 +22,7 @@ def trained_like(shape=SHAPE, seed=1):
     random = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, weight in model.named_parameters():
-            if name.endswith(("out.weight", "down.weight", "head.weight")):
+            if name.endswith(("out.weight", "down.weight", "head.weight", "smear_scale")):
                 weight.normal_(0, 0.3, generator=random)
     return model
 
@@ -29,8 +31,9 @@ def tokens(rows=3, length=16, seed=0):
     return torch.randint(1, 50, (rows, length), generator=torch.Generator().manual_seed(seed))
 
 
-def test_bits_agree_with_the_loss():
-    model, inputs, targets = trained_like(), tokens(), tokens(seed=1)
+@pytest.mark.parametrize("shape", [SHAPE, LEXICAL])
+def test_bits_agree_with_the_loss(shape):
+    model, inputs, targets = trained_like(shape), tokens(), tokens(seed=1)
 
     bits = model.bits(inputs, targets)
 
@@ -46,8 +49,9 @@ def test_a_new_model_is_near_uniform():
     assert bits.mean().item() == pytest.approx(math.log2(50), abs=0.01)
 
 
-def test_later_tokens_do_not_change_earlier_states():
-    model, first = trained_like(), tokens()
+@pytest.mark.parametrize("shape", [SHAPE, LEXICAL])
+def test_later_tokens_do_not_change_earlier_states(shape):
+    model, first = trained_like(shape), tokens()
     second = first.clone()
     second[:, 9:] = 7
 
@@ -62,8 +66,9 @@ def test_attention_sees_where_tokens_stand():
     assert not torch.allclose(model(inputs)[0, -1], model(swapped)[0, -1], atol=1e-3)
 
 
-def test_a_document_mask_makes_packed_documents_as_if_alone():
-    model, bos = trained_like(), 0
+@pytest.mark.parametrize("shape", [SHAPE, LEXICAL])
+def test_a_document_mask_makes_packed_documents_as_if_alone(shape):
+    model, bos = trained_like(shape), 0
     one = torch.tensor([[bos, 5, 6, 7]])
     two = torch.tensor([[bos, 9, 8, 7, 6, 5]])
     packed = torch.cat((one, two), dim=1)
@@ -82,7 +87,22 @@ def test_the_seed_alone_fixes_the_first_weights():
     assert not torch.equal(one.head.weight, other.head.weight)
 
 
-@pytest.mark.parametrize("arch", ["gpt", "llama"])
+def test_a_lexical_model_starts_as_one_without_memory_of_the_token_before():
+    model, first = Gpt(LEXICAL), tokens(rows=1)
+    second = first.clone()
+    second[0, 3] = (first[0, 3] + 1) % 50
+
+    # Updates and the share of the token before start at zero: a state is its own embedding.
+    assert torch.equal(model(first)[0, 4:], model(second)[0, 4:])
+
+
+def test_a_lexical_model_counts_all_its_weights():
+    counted = sum(weight.numel() for weight in Gpt(LEXICAL).parameters())
+
+    assert sum(LEXICAL.parameters.values()) == counted
+
+
+@pytest.mark.parametrize("arch", ["gpt", "llama", "lexical"])
 def test_block_parameters_are_counted_right(arch):
     shape = Shape(vocab_size=50, context=16, depth=2, width=32, heads=2, arch=arch)
 
@@ -92,7 +112,7 @@ def test_block_parameters_are_counted_right(arch):
 
 
 def test_every_weight_gets_a_gradient_once_outputs_are_not_zero():
-    for arch in ("gpt", "llama"):
+    for arch in ("gpt", "llama", "lexical"):
         shape = Shape(vocab_size=50, context=16, depth=2, width=16, heads=2, arch=arch)
         model = trained_like(shape)
         model.loss(tokens(), tokens(seed=1)).backward()

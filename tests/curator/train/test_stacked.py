@@ -25,6 +25,7 @@ TOKENS = 64 * 20
 VARIANTS = {
     "plain": {},
     "llama": {"arch": "llama"},
+    "lexical": {"arch": "lexical"},
     "documents apart": {"document_mask": True},
     "dropout": {"dropout": 0.1},
     "AdamW": {"rates": Rates(optimizer="adamw", matrix=0.003)},
