@@ -219,7 +219,7 @@ def matrix(board: Leaderboard) -> Markup:
     for metric in metrics:
         lines = [board.effect(arm, metric) for arm in arms]
         known = [line for line in lines if line]
-        digits = min(5, figures.decimals([line.effect for line in known]))
+        digits = min(4, figures.decimals([line.effect for line in known]))
         unit = f"{known[0].unit}, {known[0].better}"
         cells = [_matrix_cell(line, digits, board.chance) for line in lines]
         rows.append([row_head(metric), words(unit, "q"), *cells])
@@ -232,7 +232,7 @@ def matrix(board: Leaderboard) -> Markup:
         "Intervals are under Comparison."
     )
     caption = "Arms in the order of their places"
-    return section("matrix", "Every metric", lead, table(caption, heads, rows, "heat effects"))
+    return section("matrix", "Every metric", lead, table(caption, heads, rows, "effects"))
 
 
 def _matrix_cell(

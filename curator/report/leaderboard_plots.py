@@ -78,11 +78,11 @@ def tradeoff(label: str, crosses: Sequence[Cross], x_title: str, y_title: str) -
 def _reach(spans: Sequence[tuple[float, float, float]]) -> tuple[float, float]:
     """Return the range of all gains and of the ends of their intervals, with 0 in it.
 
-    An end that is far outside the gains themselves is cut: one arm with two seeds would leave
-    the others no room.
+    An end that is far outside the gains themselves is cut at the border: one wide interval would
+    leave the other arms no room.
     """
     middles = [abs(span[1]) for span in spans if math.isfinite(span[1])]
-    most = 3 * max(middles, default=0.0) or 1.0
+    most = 1.6 * max(middles, default=0.0) or 1.0
     ends = [end for span in spans for end in span if math.isfinite(end)]
     return padded([0.0, *(max(-most, min(most, end)) for end in ends)], 0.1)
 

@@ -119,7 +119,8 @@ td.error{min-width:180px}
 .heat td.h{text-align:right;padding:5px 10px;border-left:2px solid var(--card);
 background:color-mix(in srgb,var(--accent) calc(var(--v)*42%),var(--card))}
 .heat thead th.r{padding-right:10px}
-.effects td.e{text-align:right;padding:5px 10px;border-left:2px solid var(--card)}
+.effects td.e{text-align:right;padding:5px 10px;border-left:2px solid var(--card);
+white-space:nowrap}
 td.e.undecided,td.e.equivalent{background:none;color:var(--soft)}
 .beware{color:var(--bad);font-size:12.5px}p.beware{font-size:14px}
 .conserve{font-size:17px;margin:10px 0 8px;max-width:none}
