@@ -81,7 +81,7 @@ class Mixture:
         behind the share `after` of the circle that a trunk has read.
         """
         columns = (self.doc_ids, self.epochs, self.offsets, self.lengths)
-        return Stream(*columns, order_seed, budget, after)
+        return Stream(*columns, order_seed, budget, after, self.sources)
 
 
 def open_mixture(folder: str | Path) -> Mixture:

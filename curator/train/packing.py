@@ -7,9 +7,10 @@ Best-fit packing as in nanochat (nanochat/dataloader.py) would throw away about 
 tokens, most of it from long documents, which changes the mixture.
 
 A run that trains on less than a lap begins with a window of the documents: those that come first
-on a circle of document hashes, from the point where its seed stands. Golden-ratio steps keep the
-windows of different seeds as far apart as can be, so the runs of an arm differ in text as well as
-in order, and what varies between them is what would vary if the text were drawn once more.
+on a circle on which each source is spread evenly, from the point where its seed stands.
+Golden-ratio steps keep the windows of different seeds as far apart as can be, so the runs of an arm
+differ in text as well as in order, and what varies between them is what would vary if the text were
+drawn once more.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def document_order(
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The documents a run begins with: an arc of the circle of document hashes, of length 1.
+    """The documents a run begins with: an arc of a circle of length 1 on which all stand.
 
     Attributes:
         start: where it begins, in [0, 1); the same for all runs of one seed.
@@ -63,18 +64,22 @@ class Window:
 def window_of(
     doc_ids: NDArray[np.uint8],
     lengths: NDArray[np.int64],
+    sources: NDArray[np.int64],
     seed: int,
     tokens: int,
     after: float = 0.0,
 ) -> Window:
     """Return the documents that hold the first `tokens` tokens on the circle, from `seed` on.
 
-    All copies of a document stand at one point. Arms that share documents share them in every
-    window too, so that their difference is that of the documents they do not share.
+    Every window has all sources in the shares of the mixture: which sources a window happened to
+    hit would else be half of the variance between runs (bench/calibration.py, `--stratified`).
+    Arms that share most documents share most of every window too, so that their difference is that
+    of the documents they do not share.
 
     Args:
         doc_ids: (n, 16) uint8.
         lengths: (n,) tokens of each.
+        sources: (n,) the number of each document's source.
         seed: the order seed.
         tokens: how many the run will train on.
         after: how much of the circle a trunk has read from the point of `seed` on; its branches
@@ -82,14 +87,37 @@ def window_of(
     """
     if tokens >= int(lengths.sum()):
         return Window(0.0, 1.0, np.ones(len(lengths), dtype=np.bool_))
+    chance = random_bits(doc_ids, "train.window", 0)
     # A share is rounded to 53 bits: one more unit keeps the last document of the trunk outside.
     behind = int(math.nextafter(after, 1.0) * CIRCLE) if after > 0 else 0
     start = (seed * GOLDEN + behind) % CIRCLE
     with np.errstate(over="ignore"):
-        distance = random_bits(doc_ids, "train.window", 0) - np.uint64(start)
-    order = np.argsort(distance, kind="stable")
+        distance = _places(chance, lengths, sources) - np.uint64(start)
+    order = np.lexsort((chance, distance))
     last = order[np.searchsorted(np.cumsum(lengths[order]), tokens)]
     return Window(start / CIRCLE, (int(distance[last]) + 1) / CIRCLE, distance <= distance[last])
+
+
+def _places(
+    chance: NDArray[np.uint64], lengths: NDArray[np.int64], sources: NDArray[np.int64]
+) -> NDArray[np.uint64]:
+    """Return where each document stands on the circle: each source is spread all around it.
+
+    A source's documents follow one another by chance, each on an arc as long as its share of the
+    source's tokens, and stand in its middle. All copies of one stand where the first does.
+    """
+    order = np.lexsort((chance, sources))
+    size = lengths[order].astype(np.float64)
+    end = np.cumsum(size)
+    first = np.flatnonzero(np.r_[True, np.diff(sources[order]) != 0])
+    runs = np.diff(np.r_[first, len(order)])
+    before = np.repeat(end[first] - size[first], runs)
+    whole = np.repeat(np.add.reduceat(size, first), runs)
+    place = ((end - size / 2 - before) / whole * CIRCLE).astype(np.uint64)
+    new = np.r_[True, (np.diff(chance[order]) != 0) | (np.diff(sources[order]) != 0)]
+    found: NDArray[np.uint64] = np.empty_like(place)
+    found[order] = place[np.flatnonzero(new)[np.cumsum(new) - 1]]
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +141,11 @@ class Stream:
         seed: int,
         budget: int | None = None,
         after: float = 0.0,
+        sources: NDArray[np.int64] | None = None,
     ) -> None:
         self.doc_ids, self.epochs, self.seed = doc_ids, epochs, seed
         self.budget, self.after = budget, after
+        self.sources = np.zeros_like(lengths) if sources is None else sources
         self.offsets, self.lengths = offsets, lengths
         self.lap_tokens = int(lengths.sum())
         self._lap = -1
@@ -126,7 +156,7 @@ class Stream:
     def window(self) -> Window:
         """The documents that the stream begins with: all, unless the budget is less than a lap."""
         budget = self.lap_tokens if self.budget is None else self.budget
-        return window_of(self.doc_ids, self.lengths, self.seed, budget, self.after)
+        return window_of(self.doc_ids, self.lengths, self.sources, self.seed, budget, self.after)
 
     def positions(self, start: int, stop: int) -> NDArray[np.int64]:
         """Return the places in tokens.bin of stream tokens `start` to `stop`, (stop - start,)."""

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curator.identity import document_ids, id_matrix
-from curator.train.packing import Coverage, Stream, document_order
+from curator.train.packing import Coverage, Stream, document_order, window_of
 
 
 def stream_of(lengths, seed=3):
@@ -154,3 +154,41 @@ def test_all_copies_of_a_document_stand_in_one_window():
     rows = Stream(ids, epochs, np.cumsum(lengths) - lengths, lengths, 7, 1_000).window.rows
 
     assert (rows[:200] == rows[200:]).all()
+
+
+def test_a_window_holds_every_source_in_its_share():
+    random = np.random.default_rng(0)
+    ids = id_matrix(document_ids("s", pa.array([str(i) for i in range(3000)])))
+    lengths = random.integers(5, 60, 3000)
+    sources = random.choice(4, 3000, p=[0.05, 0.15, 0.3, 0.5])
+    whole = np.bincount(sources, lengths) / lengths.sum()
+
+    for seed in range(1, 6):
+        rows = window_of(ids, lengths, sources, seed, int(lengths.sum() * 0.1)).rows
+        found = np.bincount(sources[rows], lengths[rows], 4) / lengths[rows].sum()
+        assert np.abs(found - whole).max() < 0.01
+
+
+def test_a_long_document_is_read_as_much_as_its_tokens_are_worth():
+    lengths = np.full(200, 10, dtype=np.int64)
+    lengths[7] = 60
+    ids = id_matrix(document_ids("s", pa.array([str(i) for i in range(200)])))
+    starts, epochs = np.cumsum(lengths) - lengths, np.zeros(200, dtype=np.uint16)
+    read = []
+    for seed in range(300):
+        places = Stream(ids, epochs, starts, lengths, seed, 205).positions(0, 205)
+        read.append(((places >= starts[7]) & (places < starts[7] + 60)).mean())
+
+    assert abs(np.mean(read) - 60 / lengths.sum()) < 0.01
+
+
+def test_windows_belong_to_documents_and_not_to_rows():
+    ids = id_matrix(document_ids("s", pa.array([str(i) for i in range(300)])))
+    lengths = np.random.default_rng(1).integers(1, 30, 300)
+    sources = np.arange(300) % 3
+    other = np.random.default_rng(2).permutation(300)
+
+    straight = window_of(ids, lengths, sources, 5, 900).rows
+    shuffled = window_of(ids[other], lengths[other], sources[other], 5, 900).rows
+
+    assert (straight[other] == shuffled).all()
