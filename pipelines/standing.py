@@ -58,11 +58,6 @@ def board_of(raced: Raced, store: Store) -> Leaderboard:
         retention_metric=retention,
         rungs=tuple(Rung(tokens, tuple(values)) for tokens, values in raced.rungs.items()),
         rung_metric=raced.rung_metric,
-        chance=frozenset(
-            (line.arm, line.metric)
-            for line in report.comparison
-            if evidence.at_chance(line.arm, line.metric)
-        ),
         notes=raced.plan.notes[: len(raced.contest.notes)],
     )
 

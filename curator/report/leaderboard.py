@@ -220,10 +220,10 @@ def matrix(board: Leaderboard) -> Markup:
         lines = [board.effect(arm, metric) for arm in arms]
         known = [line for line in lines if line]
         digits = min(4, figures.decimals([line.effect for line in known]))
-        unit = f"{known[0].unit}, {known[0].better}"
-        cells = [_matrix_cell(line, digits, board.chance) for line in lines]
-        rows.append([row_head(metric), words(unit, "q"), *cells])
-    heads: list[tuple[Child, str]] = [("metric", ""), ("unit, better", "")]
+        unit = f"{known[0].unit} {'↓' if known[0].better == 'lower' else '↑'}"
+        cells = [_matrix_cell(line, digits) for line in lines]
+        rows.append([row_head(metric), words(unit, "q nb"), *cells])
+    heads: list[tuple[Child, str]] = [("metric", ""), ("better", "")]
     heads += [(swatch(arm, arm_color(report, arm)), "r") for arm in arms]
     lead = (
         "Mean difference from the baseline. Green is better and red worse, where that is decided "
@@ -235,13 +235,12 @@ def matrix(board: Leaderboard) -> Markup:
     return section("matrix", "Every metric", lead, table(caption, heads, rows, "effects"))
 
 
-def _matrix_cell(
-    line: Comparison | None, digits: int, chance: frozenset[tuple[str, str]]
-) -> Markup:
+def _matrix_cell(line: Comparison | None, digits: int) -> Markup:
     if line is None:
         return cell("–")
-    if (line.arm, line.metric) in chance:  # two arms that guess cannot be told apart by it
-        return tag("td", figures.signed(line.effect, digits), " at chance", class_="e q")
+    if line.at_chance:  # two arms that guess cannot be told apart by it
+        told = tag("span", "at chance", title=figures.signed(line.effect, digits))
+        return tag("td", told, class_="e q")
     sign = {"undecided": " ?", "equivalent": " ≈"}.get(line.verdict, "")
     interval = f"[{figures.signed(line.low, digits)}, {figures.signed(line.high, digits)}]"
     shown = tag("span", f"{figures.signed(line.effect, digits)}{sign}", title=interval)

@@ -90,7 +90,6 @@ class Leaderboard:
     retention_metric: str = ""
     rungs: tuple[Rung, ...] = ()
     rung_metric: str = ""
-    chance: frozenset[tuple[str, str]] = frozenset()  # (arm, metric) that nobody lifts above chance
     notes: tuple[str, ...] = ()
 
     @property
