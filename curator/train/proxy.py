@@ -115,7 +115,7 @@ class Rates:
     embedding: float = 0.3
     head: float = 0.02
     momentum: float = 0.95
-    weight_decay: float = 0.05  # of block matrices only, times their rate: modded-nanogpt track 3
+    weight_decay: float = 1.0  # of block matrices only, times their rate: configs/proxies/d2.yaml
 
     def __post_init__(self) -> None:
         """Refuse rates that cannot train."""
@@ -139,7 +139,7 @@ class Proxy:
     heads: int
     context: int
     batch_tokens: int
-    arch: str = "gpt"
+    arch: str = "lexical"
     precision: str = "bf16"
     document_mask: bool = False  # no gain at nanochat's scale (.85427 against .85407 bits a byte)
     # Share of each block's update dropped in training: for many passes over few tokens.

@@ -18,7 +18,8 @@ def write(tmp_path, text):
 def test_the_dial_sets_the_size():
     blocks = [proxy_of_depth(depth).shape(4096).block_parameters for depth in (2, 4, 8)]
 
-    assert blocks == [98_304, 786_432, 6_291_456]
+    # 12 layers x width^2, and the gates of values: 12 inputs a head.
+    assert blocks == [98_304 + 24, 786_432 + 96, 6_291_456 + 384]
 
 
 def test_every_file_in_configs_loads_and_plain_ones_equal_the_dial():
