@@ -143,7 +143,8 @@ def _aside(each: Standing) -> Markup | None:
 def _effect_cells(line: Comparison, digits: int) -> list[Markup]:
     interval = f" [{figures.signed(line.low, digits)}, {figures.signed(line.high, digits)}]"
     value = join([tag("b", figures.signed(line.effect, digits)), tag("span", interval, class_="q")])
-    return [cell(value, sort=line.effect, class_="r nb"), words(badge(line.verdict))]
+    told = tag("td", badge(line.verdict), results.guesses(line))
+    return [cell(value, sort=line.effect, class_="r nb"), told]
 
 
 def _seeds(line: Comparison) -> str:
@@ -158,11 +159,11 @@ def _multiple(each: Standing) -> Child:
 
 
 def multiple_words(found: Multiple) -> str:
-    """Return a multiplier in words: "1.8× (1.5 to 2.2)", or where it lies if not inside."""
+    """Return a multiplier in words: "1.8× (1.5 to 2.2)", or where it lies if that is known."""
     if found.value is None:
         if found.where == "above":
             return f"above {found.low:.2g}×" if found.low else "above the budgets"
-        return "below the budgets"
+        return "below the budgets" if found.where == "below" else "not known"
     high = "∞" if found.high == float("inf") else f"{found.high:.2f}"
     return f"{found.value:.2f}× ({found.low:.2f} to {high})"
 

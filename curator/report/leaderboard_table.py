@@ -12,7 +12,7 @@ from curator.report import figures
 from curator.report.content import Comparison
 from curator.report.leaderboard import multiple_words, title
 from curator.report.standings import Leaderboard, Standing, shared_text
-from curator.report.summary import STYLES, borderless
+from curator.report.summary import STYLES, borderless, verdict_words
 from curator.report.tables import SEVERAL_ARMS
 from curator.report.visible import one_line
 
@@ -65,17 +65,14 @@ def _row(each: Standing, digits: int, *, beside: bool) -> list[Text]:
 def _costs(ranked: Sequence[Standing], board: Leaderboard) -> Table:
     """Return what each verdict cost, scoring included, and what it is worth in compute."""
     multiples = any(each.multiple for each in ranked)
-    heads = ["arm!", "selected>", "documents>", "tokens a run>", "runs>", "compute>"]
-    heads += ["training>", "measuring>", "scoring>", "hours>"] + ["multiplier>"] * multiples
-    table = borderless(*heads)
+    heads = ["arm!", "selected>", "compute>", "training>", "measuring>", "scoring>", "hours>"]
+    table = borderless(*heads, *["multiplier>"] * multiples)
+    one = ranked[0].spent  # all arms are trained alike
+    table.caption = Text(f"an arm: {figures.counted(one.runs, 'run')} of {one.tokens:,} tokens")
+    table.caption_style, table.caption_justify = "dim", "left"
     for each in ranked:
-        arm, spent = board.arm(each.arm), each.spent
-        cells = [
-            one_line(each.arm, 40),
-            figures.compact(arm.tokens),
-            figures.grouped(arm.documents),
-        ]
-        cells += [figures.compact(spent.tokens), f"{spent.runs}"]
+        spent = each.spent
+        cells = [one_line(each.arm, 40), figures.compact(board.arm(each.arm).tokens)]
         cells += [figures.flops(spent.flops + spent.scoring_flops)]
         took = (spent.seconds, spent.measuring_seconds, spent.scoring_seconds)
         cells += [figures.duration(seconds) for seconds in took]
@@ -95,4 +92,4 @@ def _interval(line: Comparison, digits: int) -> Text:
 
 
 def _verdict(line: Comparison) -> Text:
-    return Text(line.verdict, style=STYLES[line.verdict])
+    return Text(verdict_words(line), STYLES[line.verdict])

@@ -120,7 +120,7 @@ def goodhart(target: Comparison | None, retention: Comparison | None) -> str:
     """
     if target is None or retention is None or target.metric == retention.metric:
         return ""
-    won = target.verdict == "better"
+    won = target.verdict == "better" and not target.at_chance
     if retention.verdict == "worse":
         return "gains on the target, loses on held-out text" if won else "loses on held-out text"
     if not won or retention.verdict == "better":

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from curator.report import figures
-from curator.report.content import Arm, Report, StageCount, Verdict
+from curator.report.content import Arm, Comparison, Report, StageCount, Verdict
 from curator.report.results import title
 from curator.report.tables import SEVERAL_ARMS
 from curator.report.visible import one_line
@@ -122,6 +122,11 @@ def _leading_sources(arm: Arm) -> str:
     )
 
 
+def verdict_words(line: Comparison) -> str:
+    """Return a verdict in words, with a remark where it is about two arms that only guess."""
+    return line.verdict + (", at chance" if line.at_chance else "")
+
+
 def _comparison(report: Report) -> Table:
     base = one_line(report.baseline or "the baseline", 30)
     units = list(dict.fromkeys(line.unit for line in report.comparison))
@@ -144,7 +149,7 @@ def _comparison(report: Report) -> Table:
             Text(one_line(line.arm, 30)),
             Text(figures.signed(line.effect, digits)),
             Text(interval),
-            Text(line.verdict + (", at chance" if line.at_chance else ""), STYLES[line.verdict]),
+            Text(verdict_words(line), STYLES[line.verdict]),
             Text(f"{line.seeds}{more}"),
         )
         previous = line.metric

@@ -164,7 +164,34 @@ def test_a_metric_at_chance_is_not_colored():
     assert matrix.count(">at chance<") == 1
 
 
+def test_a_verdict_at_chance_is_marked_wherever_it_stands_and_warns_of_nothing():
+    lines = tuple(replace(one, at_chance=one.metric == TARGET) for one in full_report().comparison)
+    report = full_report(stages=(), comparison=lines)
+    found = {(one.arm, one.metric): one for one in lines}
+    marked = tuple(
+        replace(each, headline=found.get((each.arm, TARGET))) for each in board().standings
+    )
+    shown = board(report=report, standings=marked)
+    page, terminal = render(shown), io.StringIO()
+    Console(file=terminal, width=160).print(table_of(shown))
+
+    ranking = page[page.index('id="ranking"') : page.index('id="goodhart"')]
+    assert ranking.count("at chance</span>") == len(marked) - 1
+    assert terminal.getvalue().count(", at chance") == len(marked) - 1
+    assert "gains on the target" not in page
+    assert title(shown).startswith("No arm beats random")
+
+
+def test_a_table_of_multipliers_fits_a_pipe():
+    printed = io.StringIO()
+    Console(file=printed, width=120).print(table_of(board()))
+
+    assert "1.80× (1.50 to 2.25)" in printed.getvalue()
+    assert "an arm: 5 runs of 400,000 tokens" in printed.getvalue()
+
+
 def test_multipliers_are_told_with_their_interval_or_where_they_lie():
+    assert multiple_words(Multiple(None, 0.0, float("inf"))) == "not known"
     assert multiple_words(Multiple(1.8, 1.5, 2.25)) == "1.80× (1.50 to 2.25)"
     assert multiple_words(Multiple(1.8, 1.5, float("inf"))) == "1.80× (1.50 to ∞)"
     assert multiple_words(Multiple(None, 2.4, float("inf"), "above")) == "above 2.4×"
