@@ -48,6 +48,7 @@ class Scores:
     total_SN: Array
     size_N: Array
     bounds: tuple[int, ...]  # where each group begins, and the end
+    keys: pa.Array | None = None  # (N,) what names each document
 
     def __post_init__(self) -> None:
         """Refuse groups that no interval can be had from."""
@@ -115,16 +116,21 @@ def scores_of(
         np.array([table[column].to_numpy()[order] for table in ordered], dtype=np.float64),
         first[size].to_numpy()[order].astype(np.float64) if size else np.ones(first.num_rows),
         (*starts.tolist(), first.num_rows),
+        first[key].combine_chunks().take(pa.array(order)),
     )
 
 
 def difference(arm: Scores, baseline: Scores) -> Scores:
     """Return what the arm's runs got beyond the baseline's, paired by run and document.
 
+    Runs are paired by position: give the tables of both in the order of their seeds.
+
     Raises:
         RecipeError: they have other documents or another number of runs.
     """
     same = arm.bounds == baseline.bounds and np.array_equal(arm.size_N, baseline.size_N)
+    if arm.keys is not None and baseline.keys is not None:
+        same &= arm.keys.equals(baseline.keys)
     if not same or arm.total_SN.shape != baseline.total_SN.shape:
         raise RecipeError(
             f"{arm.total_SN.shape} runs and documents against {baseline.total_SN.shape}, or others;"

@@ -80,6 +80,19 @@ def test_documents_are_matched_by_id_and_not_by_position():
     assert interval(gone, "documents").low == 0 == interval(gone, "documents").high
 
 
+def test_items_of_another_exam_are_not_paired_though_they_are_as_many():
+    one, other = (
+        scores_of(
+            [pa.table({"item": list(names), "accuracy": [1.0, 0.0]})],
+            "accuracy", size=None, group=None, key="item",
+        )
+        for names in ("ab", "ac")
+    )  # fmt: skip
+
+    with pytest.raises(RecipeError, match="same documents"):
+        difference(one, other)
+
+
 def test_an_interval_over_documents_holds_whatever_seeds_do():
     assert covered("documents", 1, 120, of_runs=0, of_documents=0.3) == NEAR
 
