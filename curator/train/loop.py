@@ -349,6 +349,8 @@ class Run:
             speed: tokens a second.
         """
         reason = failure(position.losses, None if self.trunk is None else self.trunk.first_loss)
+        if not reason and not all(bool(weight.isfinite().all()) for weight in model.parameters()):
+            reason = "some weights are no numbers after the last step"
         if not reason and self.group.is_writer:
             save_weights(self.out, model)
             keep_tokenizer(self.mixture.folder, self.out)

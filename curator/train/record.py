@@ -120,7 +120,7 @@ def curve(
         part = losses[start : start + every]
         last = start + len(part)
         point = {"tokens": before + last * batch_tokens, "loss": sum(part) / len(part)}
-        points.append({**point, **(statistics or {}).get(last - 1, {})})
+        points.append({**point, **_finite((statistics or {}).get(last - 1, {}))})
     return points
 
 
@@ -137,7 +137,12 @@ def told(
         {
             "steps": steps_before + each.steps,
             "tokens": (steps_before + each.steps) * batch_tokens,
-            "losses": each.losses,
+            "losses": _finite(each.losses),
         }
         for each in evaluations
     ]
+
+
+def _finite(numbers: Mapping[str, float]) -> dict[str, float]:
+    """Return those that JSON can say: a run on its way to NaN measures some that it cannot."""
+    return {name: number for name, number in numbers.items() if math.isfinite(number)}

@@ -11,7 +11,7 @@ import torch
 
 from curator.errors import BudgetError, LedgerError
 from curator.train import loop
-from curator.train.checkpoint import CHECKPOINT, RECORD, WEIGHTS, load_model
+from curator.train.checkpoint import CHECKPOINT, RECORD, WEIGHTS, Evaluated, load_model
 from curator.train.loop import train
 from curator.train.proxy import Proxy, Rates
 from curator.train.record import curve, failure
@@ -157,6 +157,35 @@ def test_a_run_that_meets_nan_is_marked_and_has_no_model(mixture, tmp_path, monk
     assert "nan at step 4" in record.reason
     with pytest.raises(LedgerError, match="status 'failed'"):
         load_model(tmp_path / "run")
+
+
+def test_a_run_whose_last_step_breaks_its_weights_is_marked(mixture, tmp_path, monkeypatch):
+    def breaking(self, model, optimizer, batches, at):
+        if at.step == 9:
+            model.head.weight.data[0, 0] = math.nan
+        return 4.0 - at.step / 100
+
+    monkeypatch.setattr(loop.Run, "_step", breaking)
+
+    record = train(mixture, PROXY, tokens=640, **SEEDS, out=tmp_path / "run")
+
+    assert (record.status, record.reason.split()[1]) == ("failed", "weights")
+    assert not (tmp_path / "run" / WEIGHTS).exists()
+
+
+def test_what_is_no_number_on_the_way_to_nan_leaves_a_record_still(mixture, tmp_path, monkeypatch):
+    def breaking(self, model, optimizer, batches, at):
+        at.statistics[at.step] = {"gradient_rms": math.inf, "update_ratio": 1.0}
+        at.evaluations.append(Evaluated(at.step + 1, {"web": math.nan, "books": 2.0}))
+        return math.nan if at.step == 3 else 4.0
+
+    monkeypatch.setattr(loop.Run, "_step", breaking)
+
+    record = train(mixture, PROXY, tokens=640, **SEEDS, out=tmp_path / "run")
+
+    assert record.status == "failed"
+    assert record.curve[0] == {"tokens": 64, "loss": 4.0, "update_ratio": 1.0}
+    assert record.evaluations[0]["losses"] == {"books": 2.0}
 
 
 def test_a_run_that_ends_above_its_start_is_marked(mixture, tmp_path):
