@@ -139,7 +139,8 @@ def _checkpoints(
     """Return smoothed losses and accuracies of all runs after their first part, and whose."""
     losses, accuracies, runs = [], [], list[str | None]()
     for rung in rungs:
-        first = int(np.ceil(skipped * len(rung.losses)))
+        # A run of few checkpoints keeps its last: both steps must reweight the same runs.
+        first = min(int(np.ceil(skipped * len(rung.losses))), len(rung.losses) - 1)
         losses.append(moving_average(np.asarray(rung.losses)[first:], window))
         accuracies.append(moving_average(np.asarray(rung.accuracies)[first:], window))
         runs += [rung.name] * len(losses[-1])

@@ -49,6 +49,15 @@ def test_both_steps_reweight_the_same_runs():
     assert len(ladder.loss.bootstrap) == len(ladder.accuracy.bootstrap) == 12
 
 
+def test_a_run_of_one_checkpoint_stays_a_run_of_both_steps():
+    first, *others = rungs(0.002)
+    short = dataclasses.replace(first, losses=first.losses[-1:], accuracies=first.accuracies[-1:])
+
+    ladder = fit_ladder([short, *others], draws=2)
+
+    assert ladder.loss.units == ladder.accuracy.units == 16
+
+
 def test_no_draws_give_no_interval():
     predicted = fit_ladder(rungs(), draws=0).predict(1.3e10, 5e12)
 
