@@ -48,9 +48,9 @@ class Multiplier:
 
     Attributes:
         value: the multiplier; None where it lies beyond what was measured (see `where`).
-        low: lower end of the interval; where `value` is None and `where` is "above", the bound
-            that the multiplier surely passes by the fit: largest budget x 1.2 / C. 0 if unknown.
-        high: upper end; infinity if unknown.
+        low: lower end of the interval; where `where` is "above", at most the end of what can be
+            seen, largest budget x 1.2 / C. 0 if unknown.
+        high: upper end; where "below", at least smallest budget / 1.2 / C. Infinity if unknown.
         where: "inside" the baseline's budgets widened by 20 %, or "below" or "above" them.
         note: one sentence for the reader; empty when there is nothing to say.
         confidence: of the interval.
@@ -198,13 +198,15 @@ def _placed(
     value: float | None = None
     where: Literal["inside", "below", "above"] = "inside"
     if log_value > math.log(highest):
-        where, ends = "above", (highest, math.inf)
+        where, ends = "above", (min(ends[0], highest), math.inf)
         note = f"more than {highest:.2f}, all that the baseline's budgets can show: train it longer"
+        note += f"; its interval begins at {ends[0]:.2f}" if ends[0] < highest else ""
     elif log_value < math.log(lowest):
-        where, ends = "below", (0.0, lowest)
+        where, ends = "below", (0.0, max(ends[1], lowest))
         note = (
             f"less than {lowest:.2f}, all that the baseline's budgets can show: add a smaller one"
         )
+        note += f"; its interval ends at {ends[1]:.2f}" if ends[1] > lowest else ""
     else:
         value = math.exp(log_value)
         few = len(budgets) == LEAST_BUDGETS

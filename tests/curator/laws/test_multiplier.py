@@ -96,6 +96,15 @@ def test_below_the_smallest_budget_only_a_bound_is_given():
     assert (found.where, found.low, found.high) == ("below", 0.0, pytest.approx(1 / 1.2))
 
 
+def test_a_multiplier_hardly_beyond_the_budgets_keeps_the_doubt_of_its_interval():
+    method = runs((8e6,), SEEDS, np.zeros(40), sd=0.01, times=1.35, salt=4)
+    found = compute_multiplier(runs(BUDGETS, SEEDS, SHARED, sd=0.01), method, draws=100)
+
+    assert (found.where, found.high) == ("above", math.inf)
+    assert 0 < found.low < 1.2
+    assert f"its interval begins at {found.low:.2f}" in found.note
+
+
 def test_a_loss_that_no_budget_reaches_is_beyond():
     method = [Point(4e6, 1.1, s) for s in SEEDS]
 
