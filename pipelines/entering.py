@@ -7,6 +7,7 @@ wrong with any of them is told at once and before anything runs.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -21,6 +22,8 @@ from pipelines.check import load_recipe
 from pipelines.training import TrainJob, jobs_of
 
 RANDOM = "random"  # the baseline where recipes name none
+_OF_TRAIN = ("proxy", "tokens", "seeds")  # what stands in for a recipe's own
+_NO_TRUNK = "train.trunk=null"
 _REMEDIES = {
     "corpus": "run with --corpus FILE, or let the recipes name one `corpus: FILE`",
     "seed": "run with --set seed=17",
@@ -102,10 +105,10 @@ def enter(
     Raises:
         RecipeError: every mistake of every recipe, or all that makes them incomparable.
     """
-    trained = f"train={json.dumps(train.model_dump(mode='json'))}"
-    recipes = _loaded(paths, corpus, [*assignments, trained])
+    recipes = _loaded(paths, corpus, [*assignments, *_trained(train, assignments)])
     faults = [line for recipe in recipes[1:] for line in _mismatches(recipes[0], recipe)]
-    if recipes[0].evaluate is None:
+    wanted = recipes[0].evaluate
+    if not (wanted and (wanted.heldout or wanted.benchmarks or wanted.final_target)):
         faults.append("evaluate: the recipes measure nothing; say on what to evaluate")
     if faults:
         lines = "\n".join(f"  {number}. {line}" for number, line in enumerate(faults, 1))
@@ -115,6 +118,20 @@ def enter(
     first = _baseline(baseline, recipes, entries)
     ordered = (first, *(entry for entry in entries if entry is not first))
     return Contest(tuple(recipes), ordered, train, tuple(_notes(recipes, models)), device)
+
+
+def _trained(train: TrainSpec, assignments: Sequence[str]) -> list[str]:
+    """Return the overrides that make recipes train alike.
+
+    Raises:
+        RecipeError: `assignments` have others, which would do nothing.
+    """
+    theirs = [each for each in assignments if re.match(r"train\b", each) and each != _NO_TRUNK]
+    if theirs:
+        raise RecipeError(
+            f"--set {theirs[0]}: all arms are trained alike; say how by --proxy, --tokens, --seeds"
+        )
+    return [f"train.{key}={json.dumps(getattr(train, key))}" for key in _OF_TRAIN]
 
 
 def _loaded(paths: Sequence[Path], corpus: Path | None, assignments: Sequence[str]) -> list[Recipe]:
@@ -127,6 +144,13 @@ def _loaded(paths: Sequence[Path], corpus: Path | None, assignments: Sequence[st
             faults.append(str(error))
     bare = [recipe.name for recipe in recipes if not recipe.arms]
     faults += [f"{name}: has no arms; add `arms`, or `select`" for name in bare]
+    # A trunk is on one arm of one recipe, and whoever adds a recipe would have to train all anew.
+    branched = [recipe.name for recipe in recipes if recipe.train and recipe.train.trunk]
+    faults += [
+        f"{name}: has train.trunk, and a leaderboard trains every run from its first weights; "
+        f"run with --set {_NO_TRUNK}"
+        for name in branched
+    ]
     if faults:
         raise RecipeError("\n".join(faults))
     return recipes
@@ -190,11 +214,11 @@ def _entries(recipes: Sequence[Recipe], models: Mapping[str, ModelSpec]) -> list
 
 
 def _ranked_by(spec: ArmSpec, entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the scores whose names stand anywhere in how an arm selects."""
+    """Return the scores that an arm selects by: as NAME or, of several columns, NAME.COLUMN."""
     from pipelines.scoring import entry_name
 
-    text = json.dumps(spec.select)
-    return [dict(entry) for entry in entries if entry_name(entry) in text]
+    named = {str(value).partition(".")[0] for value in spec.select.values()}
+    return [dict(entry) for entry in entries if entry_name(entry) in named]
 
 
 def _baseline(wanted: str, recipes: Sequence[Recipe], entries: Sequence[Entry]) -> Entry:

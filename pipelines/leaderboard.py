@@ -30,7 +30,7 @@ from pipelines.looking import Found
 from pipelines.printing import show
 from pipelines.registering import register_begin, register_end
 from pipelines.running import ENGINES, RUN, open_engine, resumable
-from pipelines.training import train_jobs
+from pipelines.training import require_device, train_jobs
 
 NAME = "leaderboard"
 PAGE, RECORD = f"{NAME}.html", f"{NAME}.json"
@@ -103,6 +103,8 @@ def run_leaderboard(
     if seeds < 2:
         raise RecipeError(f"--seeds {seeds}; a verdict needs at least 2, better 5")
     find_proxy(proxy)
+    if settings.engine == "inline":  # a cluster's machines have what the driver's may lack
+        require_device(device)
     train = TrainSpec(proxy=proxy, tokens=tokens, seeds=list(range(1, seeds + 1)))
     contest = enter(
         paths, train, corpus=corpus, assignments=assignments, baseline=baseline, device=device

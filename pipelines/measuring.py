@@ -41,12 +41,11 @@ def train_mixture(
     from curator.ledger import Store
     from curator.train.proxy import find_proxy
     from pipelines.registering import register_folders
-    from pipelines.training import train_arms
+    from pipelines.training import require_device, train_arms
 
     mixture = mixture_at(path, arm)
     find_proxy(proxy)
-    if device != "cpu":
-        _look_for(device)
+    require_device(device)
     spec = TrainSpec(proxy=proxy, tokens=tokens, seeds=list(range(1, seeds + 1)))
     name, place = arm or mixture.name, Store(store.absolute())
     with resumable(), open_engine("inline", None, workers) as engine, place.writing():
@@ -65,19 +64,6 @@ def train_mixture(
         loss = f"{row['final_loss']:.4f}"
         table.add_row(str(row["seed"]), f"{row['tokens']:,}", loss, Text(row["folder"]))
     return Found({"mixture": str(mixture), "proxy": proxy, "proxies": rows}, table)
-
-
-def _look_for(device: str) -> None:
-    """Refuse a device that is not here.
-
-    Raises:
-        RecipeError: it is not.
-    """
-    import torch
-
-    known = ["cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
-    if (f"{device}:0" if device == "cuda" else device) not in known:
-        raise RecipeError(f"--device: {device!r} is not here; there are {', '.join(known)}")
 
 
 def compare_run_folders(folders: Sequence[Path], baseline: str, metric: str) -> Found:

@@ -90,6 +90,21 @@ def proxy_called(settings: Mapping[str, Any]) -> str:
     return f"d{settings['depth']}-{fingerprint(settings)[:16]}"
 
 
+def require_device(device: str) -> None:
+    """Refuse a device that is not here.
+
+    Raises:
+        RecipeError: it is not.
+    """
+    if device == "cpu":
+        return
+    import torch
+
+    known = ["cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
+    if (f"{device}:0" if device == "cuda" else device) not in known:
+        raise RecipeError(f"--device: {device!r} is not here; there are {', '.join(known)}")
+
+
 def _precision(proxy: Proxy, device: str) -> str:
     """Return what a proxy's matrices are multiplied in here: "bfloat16" or "float32"."""
     if proxy.precision == "fp32":

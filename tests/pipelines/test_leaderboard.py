@@ -264,6 +264,7 @@ def test_reference_models_of_any_recipe_are_those_of_all(place, tmp_path):
         ({"baseline": None, "arms": {"a": HIGH, "b": LOW}}, "the recipes name none"),
         ({"baseline": "lettery"}, "name several: lettery, random"),
         ({"evaluate": None}, "evaluate"),
+        ({"evaluate": {}, "arms": {"random": RANDOM, "b": LOW}}, "the recipes measure nothing"),
     ],
 )
 def test_a_leaderboard_without_one_baseline_or_measure_is_refused(place, tmp_path, changes, words):
@@ -290,6 +291,41 @@ def test_all_mistakes_of_all_recipes_are_told_at_once(place, tmp_path):
         enter([place.high, bad, worse], TRAIN)
     assert "topp" in str(refusal.value)
     assert "nobody" in str(refusal.value)
+
+
+def test_a_trunk_is_refused_and_may_be_set_aside(place, tmp_path):
+    train = {"proxy": PROXY, "tokens": TOKENS, "trunk": {"arm": "random", "tokens": TOKENS}}
+    odd = write_recipe(tmp_path, place.files, "odd", {"b": LOW}, train=train)
+
+    with pytest.raises(RecipeError, match=r"odd: has train.trunk.*--set train.trunk=null"):
+        enter([place.high, odd], TRAIN)
+    contest = enter([place.high, odd], TRAIN, assignments=["train.trunk=null"])
+    assert all(entry.recipe.train == TRAIN for entry in contest.entries)
+
+
+def test_training_is_set_by_the_options_and_not_by_overrides(place):
+    with pytest.raises(RecipeError, match=r"--set train.tokens=5: all arms are trained alike"):
+        enter([place.high], TRAIN, assignments=["train.tokens=5"])
+
+
+def test_an_arm_pays_for_the_scores_that_it_ranks_by_and_for_no_other(place, tmp_path):
+    by = {"select": {"method": "topk", "by": "letters2.second", "tokens": 16_000}}
+    score = [
+        *LETTERS,
+        {"use": "letters", "as": "letters2"},
+        {"use": "letters", "as": "top"},
+    ]
+    contest = enter(
+        [write_recipe(tmp_path, place.files, "two", {"a": HIGH, "b": by}, score=score)], TRAIN
+    )
+    found = {e.name: [s.get("as", s["use"]) for s in e.recipe.score] for e in contest.entries}
+
+    assert found == {"random": [], "a": ["letters"], "b": ["letters2"]}
+
+
+def test_a_device_that_is_not_here_is_refused_before_anything_runs(place):
+    with pytest.raises(RecipeError, match="--device: 'cuda:99' is not here"):
+        run([place.high], place.settings, device="cuda:99")
 
 
 def test_one_seed_is_too_few(place):
