@@ -2,9 +2,9 @@
 
 The deviation of a difference between two arms is taken from finished comparisons of like proxies
 if there are any, else from a table of our own measurements (configs/noise.yaml); of several budgets
-the nearest counts, as it is. It is not scaled: four times the tokens took the deviation from 0.035
-to 0.032 (0.1M parameters, seven pairs each), where the root of tokens would have halved it; so a
-larger budget than any measured is promised no more than was seen.
+the nearest counts, as it is. It is not scaled: four times the tokens, 100,000 to 400,000, took the
+deviation from 0.035 to 0.032 (0.1M parameters, seven pairs each), where the root of tokens would
+have halved it; so a larger budget than any measured is promised no more than was seen.
 """
 
 from __future__ import annotations

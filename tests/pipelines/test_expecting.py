@@ -11,7 +11,7 @@ from pipelines.expecting import announce, expectations, observed
 from pipelines.registering import register_begin
 from tests.support.runs import run_record, write_run
 
-PROXIES = [{"parameters": {"blocks": 98_304}, "tokens": 20_000}]
+PROXIES = [{"parameters": {"blocks": 98_328}, "tokens": 20_000}]
 
 
 def trial(folder, **changes):

@@ -10,8 +10,9 @@ from curator.evaluate import noise
 from curator.evaluate.metrics import kind_of
 from curator.evaluate.noise import Noise, expected_mde, measured_table, noise_of_run, sentence
 from curator.evaluate.statistics import minimum_detectable_effect
+from curator.train.proxy import find_proxy
 
-BLOCKS = 98_304  # of d2
+BLOCKS = find_proxy("d2").shape(1).block_parameters
 TABLE = (
     Noise(BLOCKS, 100_000, "mean", 0.02, 5),
     Noise(BLOCKS, 400_000, "mean", 0.01, 5),
