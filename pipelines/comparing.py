@@ -124,7 +124,7 @@ def _measurements(jobs: Sequence[EvaluateJob], tokens: Tokens) -> dict[str, list
                 tokenizer=tokens.digest,
                 evaluation=texts[metric],
                 precision=run["precision"],
-                proxy=proxy_called(run["proxy"]),
+                proxy=proxy_called(run),
                 status=run["status"],
                 window=window_of(run),
             )

@@ -54,6 +54,7 @@ def report_of(recipe: Recipe, curated: Curated, store: Store, *, seconds: float)
         comparison=tuple(comparison_of(evidence)) if evidence else (),
         lineage=_lineage(recipe, curated),
         proxy=proxy_in_words(recipe, curated.proxies),
+        trunk=trunk_of(curated.proxies),
         seconds=seconds,
     )
 
@@ -135,7 +136,7 @@ def arm_of(name: str, recipe: Recipe, curated: Curated) -> made.Arm:
     spec = mixed.selected.spec
     runs = [_run(folder) for folder in curated.proxies.get(name, [])]
     method = f"{spec.method} by {spec.by}" if spec.by else spec.method
-    trained = sum(run["tokens"] for run in runs)
+    trained = sum(int(run["tokens"]) - _of_trunk(run, "tokens") for run in runs)
     baseline = curated.evidence.baseline if curated.evidence else recipe.baseline
     return made.Arm(
         name=name,
@@ -147,7 +148,7 @@ def arm_of(name: str, recipe: Recipe, curated: Curated) -> made.Arm:
         shares=tuple(shares_of(mixed.account)),
         shortfalls=tuple(str(shortfall_of(each)) for each in mixed.selected.summary["shortfalls"]),
         trained_tokens=trained,
-        flops=float(sum(flops_of(run) for run in runs)),
+        flops=float(sum(flops_of(run) - _of_trunk(run, "flops") for run in runs)),
         seconds=sum(run["circumstances"]["seconds"] for run in runs),
     )
 
@@ -181,6 +182,21 @@ def flops_of(run: Mapping[str, Any]) -> int:
     if "flops" in run:
         return int(run["flops"])
     return proxy_from(run["proxy"]).shape(run["vocab_size"]).flops_per_token * int(run["tokens"])
+
+
+def _of_trunk(run: Mapping[str, Any], what: str) -> int:
+    """Return how much of a run's tokens or flops its trunk has used; 0 without one."""
+    return int(run["trunk"][what]) if run.get("trunk") else 0
+
+
+def trunk_of(proxies: Mapping[str, list[Path]]) -> made.Trunk | None:
+    """Return what the trunks cost that the arms branch from, each counted once."""
+    runs = [_run(folder) for folders in proxies.values() for folder in folders]
+    trunks = {run["trunk"]["identity"]: run["trunk"] for run in runs if run.get("trunk")}
+    if not trunks:
+        return None
+    tokens, flops = (sum(each[what] for each in trunks.values()) for what in ("tokens", "flops"))
+    return made.Trunk(len(trunks), tokens, float(flops))
 
 
 def curves_of(proxies: Mapping[str, list[Path]]) -> list[made.LossCurve]:

@@ -107,7 +107,7 @@ def _arm(name: str, curated: Curated) -> dict[str, Any]:
         {
             "folder": str(folder),
             **{key: run[key] for key in _OF_PROXIES if key in run},
-            "proxy": proxy_called(run["proxy"]),  # its settings: only like proxies are compared
+            "proxy": proxy_called(run),  # only like proxies are compared
         }
         for folder in curated.proxies.get(name, [])
         for run in [json.loads((folder / "run.json").read_text())]

@@ -85,9 +85,16 @@ class TrainJob:
         }
 
 
-def proxy_called(settings: Mapping[str, Any]) -> str:
-    """Return a name for what a run's record says of its proxy: one name, one set of settings."""
-    return f"d{settings['depth']}-{fingerprint(settings)[:16]}"
+def proxy_called(run: Mapping[str, Any]) -> str:
+    """Return a name for what a run's record says of its proxy: one name, one way to be trained.
+
+    A branch is named by its trunk as well: by how long that was trained, and on what.
+    """
+    settings, trunk = run["proxy"], run.get("trunk")
+    name = f"d{settings['depth']}-{fingerprint(settings)[:16]}"
+    if trunk is None:
+        return name
+    return f"{name} branched at {trunk['tokens']} of {fingerprint(trunk['mixture'])[:8]}"
 
 
 def require_device(device: str) -> None:

@@ -150,7 +150,10 @@ class MixtureShare:
 
 @dataclass(frozen=True)
 class Arm:
-    """One way to select and mix, and what its proxies cost to train (all seeds together)."""
+    """One way to select and mix, and what its proxies cost to train (all seeds together).
+
+    Where proxies branch from a trunk, the trunk's part is not in it: see `Trunk`.
+    """
 
     name: str
     method: str  # "gumbel by sim", for the reader
@@ -163,6 +166,15 @@ class Arm:
     flops: float = 0.0
     seconds: float = 0.0
     shortfalls: tuple[str, ...] = ()  # what the selection asked for and did not take, in words
+
+
+@dataclass(frozen=True)
+class Trunk:
+    """What the runs cost that the proxies of all arms branch from, one run a seed."""
+
+    runs: int
+    tokens: int
+    flops: float
 
 
 @dataclass(frozen=True)
@@ -269,6 +281,7 @@ class Report:
     comparison: tuple[Comparison, ...] = ()
     lineage: Lineage = field(default_factory=Lineage)
     proxy: str = ""  # the proxy in words: "d2, 0.1M parameters"
+    trunk: Trunk | None = None
     seconds: float = 0.0  # wall clock of the run
 
     @property

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from curator.report import figures
 from curator.report.axes import round_ticks, tick_texts
-from curator.report.content import Comparison, Measure, Report
+from curator.report.content import Comparison, Measure, Report, Trunk
 from curator.report.markup import Child, join, tag
 from curator.report.plots import forest_track
 from curator.report.tables import (
@@ -110,10 +110,11 @@ def _facts(report: Report) -> Markup | None:
     if report.curves:
         runs = len({(curve.arm, curve.seed) for curve in report.curves})
         found.append(("proxies trained", str(runs), one_line(report.proxy.split(":")[0], 32)))
-    trained = sum(arm.trained_tokens for arm in report.arms)
+    trunk = report.trunk or Trunk(0, 0, 0.0)
+    trained = trunk.tokens + sum(arm.trained_tokens for arm in report.arms)
     if trained:
         found.append(("tokens trained on", figures.compact(trained), ""))
-    spent = sum(arm.flops for arm in report.arms)
+    spent = trunk.flops + sum(arm.flops for arm in report.arms)
     if spent:
         found.append(("compute", figures.flops(spent), ""))
     if report.seconds:
@@ -283,6 +284,10 @@ def cost(report: Report) -> Markup:
         ]
         for arm in trained
     ]
+    if report.trunk:
+        told = ("the trunk of all arms", report.trunk.tokens, report.trunk.flops)
+        compute = cell(figures.flops(told[2]), sort=told[2])
+        rows.append([row_head(told[0]), count(told[1]), compute, cell("–", sort=0.0)])
     heads: list[tuple[Child, str]] = [("arm", ""), ("tokens", "r"), ("compute", "r"), ("time", "r")]
     spent = sum(stage.seconds for stage in report.stages)
     reused = sum(stage.cached for stage in report.stages)

@@ -104,6 +104,9 @@ def _arms(report: Report) -> Table:
             Text(figures.duration(arm.seconds) if arm.seconds else "–"),
             Text(_leading_sources(arm)),
         )
+    if report.trunk:
+        spent = figures.compact(report.trunk.tokens), figures.flops(report.trunk.flops)
+        table.add_row(*map(Text, ("the trunk of all arms", "", "", "", *spent, "–", "")))
     return table
 
 

@@ -18,6 +18,7 @@ from curator.train.checkpoint import read_record
 from curator.train.proxy import Proxy, Rates, find_proxy
 from pipelines import evaluating, training
 from pipelines.evaluating import EvaluateJob
+from pipelines.reporting import trunk_of
 from pipelines.training import (
     TrainJob,
     TrainStack,
@@ -80,12 +81,22 @@ def test_a_stack_leaves_the_folders_of_single_runs(job):
     assert read_record(folders[2])["seed"] == 3
 
 
-def test_proxies_of_other_settings_have_other_names():
-    names = {proxy_called(settings_of(find_proxy(depth))) for depth in ("d2", "d4")}
+def test_proxies_trained_in_other_ways_have_other_names():
+    def run(proxy, **more):
+        return {"proxy": settings_of(proxy), "trunk": None, **more}
 
-    assert {name.split("-")[0] for name in names} == {"d2", "d4"}
     slower = dataclasses.replace(SMALL, rates=Rates(matrix=0.001))
-    assert proxy_called(settings_of(slower)) != proxy_called(settings_of(SMALL))
+    trunks = [
+        {"tokens": tokens, "mixture": {"draw_hash": drawn}, "identity": "any"}
+        for tokens, drawn in ((64, "a"), (64, "b"), (128, "a"))
+    ]
+    runs = [run(find_proxy("d2")), run(find_proxy("d4")), run(SMALL), run(slower)]
+    names = [proxy_called(each) for each in [*runs, *(run(SMALL, trunk=t) for t in trunks)]]
+
+    assert [name.split("-")[0] for name in names[:2]] == ["d2", "d4"]
+    assert len(set(names)) == len(names)
+    other_seed = {**trunks[0], "identity": "other"}
+    assert proxy_called(run(SMALL, trunk=other_seed)) == names[4]
 
 
 @pytest.mark.parametrize(
@@ -152,6 +163,16 @@ def test_all_arms_branch_from_the_one_trunk_of_their_seed(branched, mixtures, dr
     assert len(set(trunks[0])) == 2
     assert {run["tokens"] for each in records.values() for run in each} == {960}
     assert len(driver.folders) == 2 + 4  # two trunks, two arms of two seeds
+
+
+def test_what_arms_share_of_their_training_is_counted_once(branched, mixtures, driver):
+    runs = train_arms(branched, mixtures, driver)
+    trunk = trunk_of(runs)
+
+    assert (trunk.runs, trunk.tokens) == (2, 2 * 640)
+    flops = read_record(runs["chosen"][0])["flops"]
+    assert trunk.flops == pytest.approx(2 * flops * 640 / 960)
+    assert trunk_of({"none": []}) is None
 
 
 def test_a_trunk_is_trained_again_only_for_a_branch_that_is_missing(branched, mixtures, driver):

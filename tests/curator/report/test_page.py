@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from curator.report import figures
 from curator.report.content import (
     Arm,
     Comparison,
@@ -13,6 +14,7 @@ from curator.report.content import (
     Report,
     ScoreColumn,
     StageCount,
+    Trunk,
 )
 from curator.report.page import SECTIONS, render
 from curator.report.results import title
@@ -44,6 +46,15 @@ def test_every_report_is_balanced_html_with_every_section(report: Report) -> Non
     assert anchors == [anchor for anchor, _, _ in SECTIONS]
     links = {attrs["href"] for tag, attrs in structure.seen if tag == "a"}
     assert links == {f"#{anchor}" for anchor in anchors}
+
+
+def test_a_trunk_that_arms_share_is_counted_once_and_has_a_row_of_its_own() -> None:
+    spent = sum(arm.trained_tokens for arm in full_report().arms)
+    page = render(full_report(trunk=Trunk(5, spent, 2e12)))
+    cost = page[page.index('id="cost"') :]
+
+    assert f"<dd>{figures.compact(2 * spent)}" in page
+    assert cost.count("the trunk of all arms") == 1
 
 
 def test_equal_reports_are_equal_bytes() -> None:
