@@ -9,11 +9,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from curator.errors import RecipeError
+from curator.errors import LedgerError, RecipeError, shown
 from curator.recipe import ChoicesSpec, PairsSpec, override
 from curator.report.visible import one_line
 from pipelines.looking import Found
-from pipelines.training import TOKENIZER
+from pipelines.training import TOKENIZER, WEIGHTS
 
 
 def ask_proxy(
@@ -41,6 +41,11 @@ def ask_proxy(
         RecipeError: the file or the fields are not what they should be.
         LedgerError: the run is not finished.
     """
+    if not (proxy / WEIGHTS).exists():
+        raise LedgerError(
+            f"{proxy} holds no {WEIGHTS}; give a proxy's folder: run.json of a run names those of "
+            "its arms"
+        )
     if choices and pairs:
         raise RecipeError("--choices and --pairs are given; the items are one of them")
     asked = ChoicesSpec, choices, "--choices"
@@ -56,8 +61,16 @@ def ask_proxy(
 
 
 def spec_from(wanted: type[Any], told: str, option: str) -> Any:
-    """Return the section that KEY=FIELD,KEY=FIELD stands for; fields can be YAML lists."""
-    given = override({}, re.split(r",(?=\w+=)", told))
+    """Return the section that KEY=FIELD,KEY=FIELD stands for; fields can be YAML lists.
+
+    Raises:
+        RecipeError: a part has no "=" or is not YAML, or a key is unknown or missing.
+    """
+    parts = re.split(r",(?=\w+=)", told)
+    odd = [part for part in parts if "=" not in part]
+    if odd:
+        raise RecipeError(f"{option}: {shown(odd[0])} has no '='; write KEY=FIELD,KEY=FIELD")
+    given = override({}, parts)
     try:
         return wanted.model_validate(given)
     except ValidationError as error:
@@ -70,7 +83,7 @@ def _fields(text: str, spec: ChoicesSpec | PairsSpec | None) -> list[str]:
     from curator.evaluate.questions import text_fields
 
     if text:
-        return text.split(",")
+        return [field.strip() for field in text.split(",")]
     return text_fields(spec) if spec else ["text"]
 
 

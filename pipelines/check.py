@@ -286,10 +286,13 @@ def _trunk(content: Mapping[str, Any]) -> Iterator[str]:
 def _kind(target: str, corpus: Mapping[str, Any]) -> Iterator[str]:
     """Yield a line where a final target names a kind of metric that its benchmark has not."""
     from curator.evaluate.metrics import OF_CHOICES, OF_PAIRS
+    from pipelines.evaluating import ALONE
 
     split, mark, kind = target.partition("#")
     spec = _mapping(_mapping(corpus.get("benchmarks")).get(split.partition("/")[0]))
-    known = OF_CHOICES if spec.get("choices") else OF_PAIRS if spec.get("pairs") else ()
+    known: tuple[str, ...] = OF_PAIRS if spec.get("pairs") else ()
+    if choices := _mapping(spec.get("choices")):
+        known = OF_CHOICES if choices.get("answer") else ALONE
     if mark and kind not in known:
         yield f"evaluate.final_target: {split!r} has no metric {kind!r}{suggestion(kind, known)}"
 

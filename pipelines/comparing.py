@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from curator.engine.driver import Driver
 from curator.engine.progress import StepProgress
+from curator.errors import RecipeError
 from curator.ledger import Store
-from curator.recipe import Recipe
+from curator.recipe import Recipe, suggestion
 from curator.shards import Shard, write_atomically
 from pipelines.evaluating import (
     HELDOUT,
@@ -101,8 +102,16 @@ def compare_arms(
 
 
 def headline_of(final_target: str | None, metrics: Sequence[str]) -> str:
-    """Return the metric that leads a report."""
-    if final_target is not None and final_target in metrics:
+    """Return the metric that leads a report.
+
+    Raises:
+        RecipeError: the final target was not measured; another metric in its place would be read
+            as it.
+    """
+    if final_target is not None:
+        if final_target not in metrics:
+            told = suggestion(final_target, metrics)
+            raise RecipeError(f"evaluate.final_target: {final_target!r} was not measured{told}")
         return final_target
     return HELDOUT if HELDOUT in metrics else metrics[0]
 

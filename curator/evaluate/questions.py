@@ -286,6 +286,8 @@ def _readings(
         known = [str(label).strip() for label in labels] if isinstance(labels, list) else []
         if len(known) != len(options):
             raise ValueError(f"field {field!r}: {len(known)} labels for {len(options)} options")
+        if len(set(known)) < len(known):
+            raise ValueError(f"field {field!r} has a label twice: {shown(known)}")
         if word in known:
             yield "label", known.index(word)
     if wanted in ("", "index") and re.fullmatch("[0-9]{1,6}", word):

@@ -99,6 +99,7 @@ evaluate: {{final_target: "{target}"}}
     ("asked", "target", "told"),
     [
         ("choices: {options: c, answer: a}", "quiz/test#marg", "no metric 'marg'; did you mean"),
+        ("choices: {options: c}", "quiz/test#accuracy", "no metric 'accuracy'; known: gold_bits"),
         ("text: c", "quiz/test#margin", "'quiz/test' has no metric 'margin'"),
         ("pairs: {good: a, bad: b}", "quiz/test#margin_nats", "no field 'b'"),
         ("choices: {options: d, answer: a}", "quiz/test", "quiz.jsonl:1: item '1': no field 'd'"),

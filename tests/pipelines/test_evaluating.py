@@ -14,7 +14,7 @@ import pytest
 
 from curator.engine.driver import Driver
 from curator.engine.run import Inline
-from curator.errors import RecipeError
+from curator.errors import LedgerError, RecipeError
 from curator.ledger import Store
 from curator.recipe import BenchmarkSpec
 from curator.shards import read_shard
@@ -202,7 +202,7 @@ def test_only_some_items_are_asked_where_so_many_are_wanted(tmp_path, proxy, ben
     ("given", "told"),
     [
         ({"choices": "options=c,key=v"}, "key: Extra inputs.*known: context, options"),
-        ({"choices": "options"}, "no '='"),
+        ({"choices": "options"}, "--choices: 'options' has no '='; write KEY=FIELD"),
         ({"choices": "options=c", "pairs": "good=g,bad=b"}, "one of them"),
     ],
 )
@@ -211,6 +211,13 @@ def test_fields_that_no_one_knows_are_refused(tmp_path, proxy, given, told):
 
     with pytest.raises(RecipeError, match=told):
         ask_proxy(proxy, tmp_path / "quiz.jsonl", **settings)
+
+
+def test_what_is_no_proxy_is_refused(tmp_path):
+    settings = {"text": "a", "choices": "", "pairs": "", "id_field": "id", "items": None}
+
+    with pytest.raises(LedgerError, match=r"holds no model.safetensors; give a proxy's folder"):
+        ask_proxy(tmp_path, tmp_path / "quiz.jsonl", **settings)
 
 
 @pytest.mark.parametrize(

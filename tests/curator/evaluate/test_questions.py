@@ -96,6 +96,7 @@ def test_a_blank_is_filled_and_what_follows_it_is_scored(tmp_path):
         ({"c": {"text": ["x"]}, "a": 0}, {}, "is an object; name a list in it: c.text"),
         ({"c": ["1", "0"], "a": "0"}, {}, "index of option 0, text of option 1; say which"),
         ({"c": ["x", "y"], "a": "A", "l": ["A"]}, {"labels": "l"}, "1 labels for 2 options"),
+        ({"c": ["x", "y"], "a": "A", "l": ["A", "A"]}, {"labels": "l"}, "'l' has a label twice"),
         ({"c": [], "a": 0}, {}, "is an empty list"),
         ({"c": ["x", "y"], "a": 0, "q": ["p"]}, {"context": "q"}, "1 contexts for 2 options"),
         ({"c": ["x", "y"]}, {"answer": None}, "name the field of the right one"),
