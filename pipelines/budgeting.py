@@ -11,14 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from curator.evaluate.overlap import sharing
 from curator.ledger import Store
 from curator.recipe import CorpusSpec, Recipe, TrainSpec
-from curator.train.packing import CIRCLE, GOLDEN
 from curator.train.proxy import find_proxy
 from pipelines.curate import Curated, choose, prepare
 from pipelines.entering import Contest, Entry
-from pipelines.expecting import expectations
+from pipelines.expecting import expectations, text_of
 from pipelines.mixing import Mixed
 from pipelines.pricing import (
     ScoreCost,
@@ -203,17 +201,11 @@ def _arm(
     if made is not None:
         recipe = entry.recipe
         scores = scoring_of(recipe.score, made, recipe.models, store).scores
-    held = mixed.account["n_tokens"] if mixed is not None else asked
-    overlap = _overlap(train, int(held)) if held else None
+    text = text_of(train, entry.spec, int(mixed.account["n_tokens"]) if mixed else None)
+    overlap = None if text is None else text.overlap
     return ArmPlan(
         entry.name, entry.origin, asked, overlap, len(train.seeds), finished, scores
     )  # fmt: skip
-
-
-def _overlap(train: TrainSpec, held: int) -> float:
-    """Return the share of text that two runs have in common if a mixture holds `held` tokens."""
-    share = min(1.0, train.tokens / held)
-    return sharing([(seed * GOLDEN % CIRCLE / CIRCLE, share) for seed in train.seeds]).overlap
 
 
 def _vocabulary(corpus: CorpusSpec) -> int:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
+from curator.evaluate.overlap import APART, Sharing, sharing, wider
 from curator.ledger import Store
-from curator.recipe import Recipe
+from curator.recipe import ArmSpec, Recipe, TrainSpec
 from curator.report.visible import one_line
+from curator.train.packing import CIRCLE, GOLDEN
 
 if TYPE_CHECKING:
     from curator.evaluate.noise import Detectable, Noise
@@ -22,11 +25,32 @@ def expectations(recipe: Recipe, store: Store) -> list[dict[str, Any]]:
     train = recipe.train
     if train is None or recipe.evaluate is None or len(recipe.arms) < 2 or len(train.seeds) < 2:
         return []
+    tokens = train.tokens + (train.trunk.tokens if train.trunk else 0)
+    budget = train.proxy, tokens, len(train.seeds)
+    known = [text_of(train, arm) for arm in recipe.arms.values()]
+    text = reduce(wider, [each for each in known if each is not None], APART)
     found: list[Detectable] = expected_mde(
-        train.proxy, train.tokens, len(train.seeds), _metrics(recipe), observed=observed(store)
+        *budget, _metrics(recipe), observed=observed(store), text=text
     )
-    budget = train.proxy, train.tokens, len(train.seeds)
     return [{**asdict(row), "says": one_line(sentence(row, *budget), 300)} for row in found]
+
+
+def text_of(train: TrainSpec, arm: ArmSpec, held: int | None = None) -> Sharing | None:
+    """Return what the runs of an arm will share of their text, None where nothing is known.
+
+    Args:
+        train: the budget and the seeds.
+        arm: how it selects; a mixture by weights is drawn to the budget, so runs share all of it.
+        held: the tokens in its mixture, where it is made.
+    """
+    from curator.mix.spec import parse_mix
+
+    asked = train.tokens if parse_mix(arm.mix).weighted else arm.select.get("tokens")
+    tokens = held or asked
+    if not isinstance(tokens, int):
+        return None
+    share = min(1.0, train.tokens / tokens)
+    return sharing([(seed * GOLDEN % CIRCLE / CIRCLE, share) for seed in train.seeds])
 
 
 def announce(recipe: Recipe, store: Store, *, quiet: bool) -> None:

@@ -65,3 +65,22 @@ def test_what_earlier_runs_of_the_store_showed_is_what_is_expected(tmp_path):
 
     assert (seen.sd, row["metric"]) == (0.5, "heldout/books")
     assert "as in a finished comparison" in row["says"]
+
+
+def test_runs_that_share_text_find_less_than_those_that_share_none(tmp_path):
+    def found(tokens, **changes):
+        arm = {"select": {"method": "random", "tokens": tokens}, **changes}
+        arms = {"random": arm, "other": {"select": {"method": "random", "tokens": 10**6}}}
+        return expectations(trial(tmp_path, arms=arms), Store(tmp_path / "store"))[0]["effect"]
+
+    apart, touching = found(10**6), found(45_000)
+    alone = found(45_000, mix=[{"source": "books", "weight": 2.0}])
+    assert touching > 1.1 * apart
+    assert alone == apart  # over seeds on one text, nothing is said of another
+
+
+def test_a_branch_is_expected_to_show_what_its_trunk_and_it_have_trained_for(tmp_path):
+    train = {"proxy": "d2", "tokens": 20_000, "trunk": {"arm": "random", "tokens": 30_000}}
+    rows = expectations(trial(tmp_path, train=train), Store(tmp_path / "store"))
+
+    assert rows[0]["says"].startswith("3 pairs of d2 x 50,000 tokens")
