@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from curator.evaluate.overlap import MOST_OVERLAP
 from curator.ledger import Store
 from curator.recipe import CorpusSpec, Recipe, TrainSpec
 from curator.train.proxy import find_proxy
@@ -143,7 +144,7 @@ def plan_of(contest: Contest, store: Store, workers: int, *, multiplier: bool) -
         workers,
         made is not None,
         tuple(expectations(_whole(contest), store)),
-        (*contest.notes, *_notes(arms, contest.train)),
+        (*contest.notes, *_notes(arms, contest.train, rungs)),
     )
 
 
@@ -216,14 +217,23 @@ def _vocabulary(corpus: CorpusSpec) -> int:
     return int(load_tokenizer(corpus.tokenizer.path).get_vocab_size())
 
 
-def _notes(arms: Sequence[ArmPlan], train: TrainSpec) -> Iterator[str]:
+def _notes(arms: Sequence[ArmPlan], train: TrainSpec, rungs: Sequence[int] = ()) -> Iterator[str]:
     few = [arm.name for arm in arms if arm.overlap]
     if few and len(train.seeds) > 1:
         most = max(arm.overlap or 0.0 for arm in arms)
+        so = "intervals allow for it"
+        if most > MOST_OVERLAP:
+            so = "intervals of those that share most of it speak of other seeds on the same text"
         yield (
-            f"two runs of {', '.join(few)} share up to {most:.0%} of their text; intervals allow "
-            f"for it. Runs share none where a selection holds about {1.4 * len(train.seeds):.0f} "
-            f"times the {train.tokens:,} tokens of a run"
+            f"two runs of {', '.join(few)} share up to {most:.0%} of their text; {so}. Runs share "
+            f"none where a selection holds about {1.4 * len(train.seeds):.0f} times the "
+            f"{train.tokens:,} tokens of a run"
+        )
+    held, most_read = arms[0].asked or 0, max(rungs, default=0)
+    if 0 < held < most_read:
+        yield (
+            f"at {most_read:,} tokens {arms[0].name} reads its {held:,} more than once: "
+            "multipliers above 1 compare with text that repeats"
         )
     unknown = sorted({score.name for arm in arms for score in arm.scores or () if not score.made})
     if unknown:

@@ -195,6 +195,20 @@ def test_a_plan_tells_the_cost_and_makes_nothing(place, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_plan_says_where_text_is_shared_and_where_it_repeats(place):
+    def notes(tokens):
+        plan = run_leaderboard(
+            [place.high], proxy=PROXY, tokens=tokens, seeds=SEEDS, settings=place.settings,
+            multiplier=True, plan_only=True,
+        )  # fmt: skip
+        return " ".join(plan.summary["plan"]["notes"])
+
+    assert "intervals allow for it" in notes(8000)
+    assert "speak of other seeds on the same text" in notes(14_000)
+    assert "at 28,672 tokens random reads its 16,000 more than once" in notes(14_336)
+    assert "more than once" not in notes(7000)
+
+
 def test_other_commands_read_a_leaderboard_as_a_run(place):
     compared = compare_run_folders([place.settings.out], "lettery", "exam/test").summary
     freed = collect_garbage([], place.settings.store, delete=False).summary
