@@ -91,10 +91,11 @@ def _standings(
     headline = evidence.headline
     places = {arm: place for place, arm in placed(report.headline, evidence.baseline)}
     multiples = multiples_of(raced)
-    mixtures: dict[str, str] = {}
+    runs: dict[tuple[Path, ...], str] = {}
     for entry in raced.contest.entries:
         name = entry.name
-        alike = mixtures.setdefault(str(raced.made.arms[name].folder), name)
+        # A mixture's folder is called by its arm; runs are one where the documents are.
+        alike = runs.setdefault(tuple(raced.made.proxies[name]), name)
         effect = effects.get((name, headline))
         standing = Standing(
             place=places[name],

@@ -69,14 +69,19 @@ def headline(board: Leaderboard) -> Markup:
 def _facts(board: Leaderboard) -> Markup:
     spent = [each.spent for each in board.standings if not each.alike]
     runs, reused = sum(each.runs for each in spent), sum(each.reused for each in spent)
-    told = [
+    told = f"{reused} of them reused" if reused else ""
+    climbed = sum(len(r.values) for r in board.rungs if r.tokens != board.standings[0].spent.tokens)
+    if climbed:
+        told += f"{', ' if told else ''}and {climbed} for the multiplier, not counted here"
+    facts = [
         ("arms", str(len(board.standings)), ""),
-        ("proxies", str(runs), f"{reused} of them reused" if reused else ""),
+        ("proxies", str(runs), told),
         ("tokens trained on", figures.compact(sum(each.tokens * each.runs for each in spent)), ""),
-        ("compute", figures.flops(sum(each.flops + each.scoring_flops for each in spent)), ""),
+        # Arms can share a reference model, whose arithmetic the table of costs charges to each.
+        ("compute", figures.flops(sum(each.flops for each in spent)), "of training"),
         ("training", figures.duration(sum(each.seconds for each in spent)), "of one worker"),
     ]
-    return tag("dl", *(results.fact(*each) for each in told), class_="facts")
+    return tag("dl", *(results.fact(*each) for each in facts), class_="facts")
 
 
 def ranking(board: Leaderboard) -> Markup:

@@ -163,6 +163,17 @@ def test_a_recipe_that_is_added_trains_its_own_arms_only(place, tmp_path):
     assert len(done["arms"]) == 4
 
 
+def test_arms_that_drew_the_same_documents_are_told_to_be_one(place, tmp_path):
+    twin = write_recipe(tmp_path, place.files, "twin", {"copy": RANDOM, "lettery": HIGH})
+    settings = Settings(place.settings.store, tmp_path / "out", workers=1, quiet=True)
+    arms = {arm["arm"]: arm for arm in run([twin], settings).summary["arms"]}
+
+    found = {name: arm["same_mixture_as"] for name, arm in arms.items()}
+    assert found == {"random": "", "copy": "random", "lettery": ""}
+    assert arms["copy"]["proxies"] == arms["random"]["proxies"]
+    assert arms["copy"]["place"] == arms["random"]["place"]
+
+
 def test_a_leaderboard_that_was_cut_goes_on_with_what_is_missing(place, tmp_path):
     store = tmp_path / "store"
     shutil.copytree(place.settings.store, store)

@@ -182,6 +182,16 @@ def test_a_verdict_at_chance_is_marked_wherever_it_stands_and_warns_of_nothing()
     assert title(shown).startswith("No arm beats random")
 
 
+def test_the_top_of_the_page_counts_what_arms_share_once_and_says_what_it_leaves_out():
+    shown = board()
+    copied = (*shown.standings[:-1], replace(shown.standings[-1], alike="random"))
+    facts = " ".join(parsed(render(replace(shown, standings=copied))).text).split("Ranking")[0]
+
+    assert f"proxies {5 * (len(copied) - 1)}" in " ".join(facts.split())
+    assert "and 6 for the multiplier, not counted here" in facts
+    assert f"{2.2 * (len(copied) - 1):.1f}" in facts  # TFLOP of training, no reference models
+
+
 def test_a_table_of_multipliers_fits_a_pipe():
     printed = io.StringIO()
     Console(file=printed, width=120).print(table_of(board()))
