@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from curator.errors import RecipeError
 from curator.evaluate.overlap import MOST_OVERLAP
 from curator.ledger import Store
 from curator.recipe import CorpusSpec, Recipe, TrainSpec
@@ -112,9 +113,21 @@ class Plan:
 
 
 def rungs_of(train: TrainSpec, batch_tokens: int) -> tuple[int, ...]:
-    """Return the baseline's other budgets in whole batches, those that differ from its own."""
+    """Return the baseline's other budgets in whole batches, those that differ from its own.
+
+    Raises:
+        RecipeError: they are too few for the baseline's curve.
+    """
+    from curator.laws.multiplier import LEAST_BUDGETS
+
     budgets = [int(share * train.tokens) // batch_tokens * batch_tokens for share in RUNGS]
-    return tuple(budget for budget in budgets if budget and budget != train.tokens)
+    found = tuple(budget for budget in budgets if budget and budget != train.tokens)
+    if len(found) + 1 < LEAST_BUDGETS:
+        raise RecipeError(
+            f"--multiplier: {train.tokens:,} tokens are too few to divide into budgets of whole "
+            f"batches of {batch_tokens:,}; train on {int(batch_tokens / min(RUNGS)):,} or more"
+        )
+    return found
 
 
 def plan_of(contest: Contest, store: Store, workers: int, *, multiplier: bool) -> Plan:

@@ -30,10 +30,14 @@ def run(
     recipe: Annotated[Path, typer.Argument(help="The recipe, a YAML file.")],
     corpus: Annotated[Path | None, typer.Option(help="A corpus file to apply it to.")] = None,
     store: StoreFolder = STORE,
-    out: Annotated[Path | None, typer.Option(help="The run's folder [runs/NAME].")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The run's folder; runs/NAME unless given.")
+    ] = None,
     engine: Annotated[str, typer.Option(help="inline or ray.")] = "inline",
     address: Annotated[str | None, typer.Option(help="Of a running Ray cluster.")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes [all cores].")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes; all cores unless given.")
+    ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Override: train.tokens=100000")
     ] = None,
@@ -71,7 +75,9 @@ def ingest(
     source: Annotated[str, typer.Option(help="The name that mixtures will weigh.")],
     store: StoreFolder = STORE,
     reader: Annotated[str, typer.Option(help="jsonl, parquet, plain, hub, warc, html.")] = "jsonl",
-    out: Annotated[Path | None, typer.Option(help="Its folder [runs/ingest-SOURCE].")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Its folder; runs/ingest-SOURCE unless given.")
+    ] = None,
     max_bad_records: Annotated[float, typer.Option(help="Share that may be unreadable.")] = 0.001,
     workers: Annotated[int | None, typer.Option(min=1)] = None,
     as_json: Json = False,

@@ -99,7 +99,9 @@ def train(
     seeds: Annotated[int, typer.Option(min=1, help="How many: 1, 2, ... this.")] = 3,
     arm: Arm = "",
     store: StoreFolder = STORE,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes [all cores].")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes; all cores unless given.")
+    ] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda: there, all seeds at once.")] = "cpu",
     as_json: Json = False,
 ) -> None:
@@ -154,7 +156,7 @@ def leaderboard(
     seeds: Annotated[int, typer.Option(min=2, help="Of each arm: 1, 2, ... this.")] = 5,
     tokens: Annotated[int, typer.Option(min=1, help="Tokens a run.")] = 1_000_000,
     proxy: Annotated[str, typer.Option(help="A file of configs/proxies, or a depth: d2.")] = "d2",
-    baseline: Annotated[str, typer.Option(help="The arm to compare with [the recipes'].")] = "",
+    baseline: Annotated[str, typer.Option(help="The arm to compare with; else the recipes'.")] = "",
     multiplier: Annotated[
         bool,
         typer.Option(
@@ -169,7 +171,9 @@ def leaderboard(
     out: Annotated[Path, typer.Option(help="The folder of the answer.")] = Path("runs/leaderboard"),
     engine: Annotated[str, typer.Option(help="inline or ray.")] = "inline",
     address: Annotated[str | None, typer.Option(help="Of a running Ray cluster.")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes [all cores].")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes; all cores unless given.")
+    ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Override every recipe: seed=17")
     ] = None,
@@ -229,7 +233,9 @@ def gc(
 
 def new_scorer(
     name: Annotated[str, typer.Argument(help="What recipes will `use`: small letters.")],
-    out: Annotated[Path | None, typer.Option(help="Folder [curator-scorer-NAME].")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder; curator-scorer-NAME unless given.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Write a scorer's package that installs, runs and passes its tests."""

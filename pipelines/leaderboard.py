@@ -26,6 +26,7 @@ from pipelines.budgeting import Plan, drawn, plan_of
 from pipelines.comparing import Evidence, compare_arms
 from pipelines.curate import Curated, choose, prepare
 from pipelines.entering import Contest, enter
+from pipelines.evaluating import HELDOUT
 from pipelines.looking import Found
 from pipelines.printing import show
 from pipelines.registering import register_begin, register_end
@@ -189,11 +190,16 @@ def race(contest: Contest, plan: Plan, driver: Driver) -> Raced:
 
 
 def rung_metric_of(evidence: Evidence) -> str:
-    """Return the metric that multipliers are read from: the headline, if it falls with training."""
+    """Return the metric that multipliers are read from: the headline, if it falls with training.
+
+    Else the bits of the right answers or of the text of the same benchmark, else of held-out text.
+    """
     from curator.evaluate.metrics import kind_of
 
-    metrics = [evidence.headline, *evidence.bits[evidence.baseline]]
-    return next(name for name in metrics if kind_of(name).better == "lower")
+    known = evidence.bits[evidence.baseline]
+    split = evidence.headline.partition("#")[0]
+    wanted = (evidence.headline, f"{split}#gold_bits", split, HELDOUT, *known)
+    return next(name for name in wanted if name in known and kind_of(name).better == "lower")
 
 
 def _write(out: Path, board: Any, summary: dict[str, Any], run: dict[str, Any]) -> None:

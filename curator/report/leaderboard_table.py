@@ -68,7 +68,9 @@ def _costs(ranked: Sequence[Standing], board: Leaderboard) -> Table:
     heads = ["arm!", "selected>", "compute>", "training>", "measuring>", "scoring>", "hours>"]
     table = borderless(*heads, *["multiplier>"] * multiples)
     one = ranked[0].spent  # all arms are trained alike
-    table.caption = Text(f"an arm: {figures.counted(one.runs, 'run')} of {one.tokens:,} tokens")
+    told = f"; multiplier on {one_line(board.rung_metric, 60)}" if multiples else ""
+    runs = f"{figures.counted(one.runs, 'run')} of {one.tokens:,} tokens"
+    table.caption = Text(f"an arm: {runs}{told}")
     table.caption_style, table.caption_justify = "dim", "left"
     for each in ranked:
         spent = each.spent

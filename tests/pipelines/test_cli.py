@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -340,3 +341,8 @@ def test_a_mistake_is_one_error_with_its_class_and_leaves_nothing(
     assert told.json["error"].keys() == {"class", "message", "where"}
     assert told.json["error"]["class"] in told.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_no_help_has_words_that_are_taken_for_markup():
+    for path in (Path(__file__).parents[2] / "pipelines").glob("cli*.py"):
+        assert not re.search(r'help="[^"]*\[', path.read_text()), f"{path.name} has [...] in a help"

@@ -13,8 +13,9 @@ from bench.trial import made_up, recipe, write_files
 from curator.errors import RecipeError
 from curator.ledger import Store
 from curator.recipe import TrainSpec
+from pipelines.comparing import Evidence
 from pipelines.entering import enter
-from pipelines.leaderboard import Settings, run_leaderboard
+from pipelines.leaderboard import Settings, run_leaderboard, rung_metric_of
 from pipelines.measuring import compare_run_folders
 from pipelines.rereading import rewrite_report
 from pipelines.tidying import collect_garbage
@@ -351,6 +352,32 @@ def test_an_arm_pays_for_the_scores_that_it_ranks_by_and_for_no_other(place, tmp
 def test_a_device_that_is_not_here_is_refused_before_anything_runs(place):
     with pytest.raises(RecipeError, match="--device: 'cuda:99' is not here"):
         run([place.high], place.settings, device="cuda:99")
+
+
+def test_a_multiplier_wants_budgets_enough_before_anything_runs(place):
+    with pytest.raises(RecipeError, match=r"2,048 tokens are too few.*train on 8,192 or more"):
+        run_leaderboard(
+            [place.high], proxy=PROXY, tokens=2048, seeds=2, settings=place.settings,
+            multiplier=True, plan_only=True,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("headline", "metrics", "read"),
+    [
+        ("quiz/test", ["heldout/a", "quiz/test", "heldout"], "quiz/test"),
+        ("quiz/test#accuracy", ["heldout/a", "quiz/test", "quiz/test#gold_bits"], "#gold_bits"),
+        ("pairs/test#margin_nats", ["heldout/a", "pairs/test"], "pairs/test"),
+        ("quiz/test#accuracy", ["heldout/a", "heldout"], "heldout"),
+    ],
+)
+def test_a_multiplier_is_read_from_the_target_or_from_what_is_nearest_to_it(
+    headline, metrics, read
+):
+    bits = {"base": {name: [1.0] for name in [*metrics, headline]}}
+    evidence = Evidence("base", headline, (1,), bits, (), {})
+
+    assert rung_metric_of(evidence).endswith(read)
 
 
 def test_one_seed_is_too_few(place):
