@@ -87,7 +87,8 @@ def expected_mde(
         found = _expected(blocks, tokens, metric, observed)
         if found is not None:
             sd, origin = found
-            effect = minimum_detectable_effect(sd, seeds, text=text)
+            threshold = kind_of(metric).threshold
+            effect = minimum_detectable_effect(sd, seeds, threshold=threshold, text=text)
             rows.append(Detectable(metric, effect, sd, origin))
     return rows
 

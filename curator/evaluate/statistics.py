@@ -48,8 +48,9 @@ class Effect:
         p: two-sided, of no difference at all.
         verdict: "better" or "worse" when the interval excludes 0 and the effect passes the
             threshold; "equivalent" when it lies inside the threshold with the same confidence.
-        seeds_needed: pairs that would decide with 80 % power if undecided; None if over 1000, or
-            if no number would: the mixture has too little text.
+        seeds_needed: pairs that would decide with 80 % power if undecided; None if over 1000, if
+            no number would (the mixture has too little text), or if the verdict was lost in
+            `adjust`, for being one of several.
         threshold: below which a difference was taken not to matter.
         overlap: mean share of text that two runs of an arm have in common, the larger arm's.
         covers: what the interval and the verdict speak of: "text", other draws of text as well as
@@ -203,6 +204,7 @@ def minimum_detectable_effect(
     sd: float,
     n: int,
     *,
+    threshold: float = 0.0,
     text: Sharing = APART,
     confidence: float = CONFIDENCE,
     power: float = POWER,
@@ -210,12 +212,14 @@ def minimum_detectable_effect(
     """Return the smallest difference that `n` pairs find with `power`, given their `sd`.
 
     The usual approximation (t of the confidence + t of the power) sd / sqrt(n), the root widened
-    by the text that runs share.
+    by the text that runs share. What is found must also pass the `threshold`, so where that is
+    the higher bar it takes the place of the first term.
     """
     if n < 2:
         raise BudgetError(f"{n} seeds; an interval needs at least 2")
-    reach = stdtrit(n - 1, (1 + confidence) / 2) + stdtrit(n - 1, power)
-    return float(reach) * sd * math.sqrt(float(text.widening(n)))
+    error = sd * math.sqrt(float(text.widening(n)))
+    bar = max(float(stdtrit(n - 1, (1 + confidence) / 2)) * error, threshold)
+    return bar + float(stdtrit(n - 1, power)) * error
 
 
 def seeds_to_decide(

@@ -141,6 +141,18 @@ def test_the_minimum_detectable_effect_is_found_with_its_power():
     assert found == pytest.approx(0.8, abs=0.06)
 
 
+def test_a_difference_that_is_found_must_pass_the_threshold_too():
+    random = np.random.default_rng(3)
+    n, sd, kind = 8, 0.0005, dataclasses.replace(ANY, threshold=0.002)
+    effect = minimum_detectable_effect(sd, n, threshold=kind.threshold)
+
+    draws = random.normal(effect, sd, size=(800, n))
+    found = np.mean([compare(row, np.zeros(n), kind).verdict == "worse" for row in draws])
+
+    assert effect > 0.002 > minimum_detectable_effect(sd, n)
+    assert found == pytest.approx(0.8, abs=0.06)
+
+
 @given(st.floats(1e-4, 0.02), st.floats(1e-4, 0.01))
 def test_the_seeds_that_decide_are_the_fewest(effect, sd):
     n = seeds_to_decide(effect, sd, threshold=0.0)
