@@ -34,6 +34,9 @@ PULSE_SECONDS = 1.0
 TOKENIZER = "tokenizer.json"
 WEIGHTS = "model.safetensors"
 LARGEST_STACK = 32  # proxies that share a GPU's kernels: what the target was set for
+# Weights of a stack: 32 proxies of some millions each. More were not measured, need memory in
+# proportion, and a stack keeps no checkpoints: larger proxies are trained one by one. Ours.
+STACKED_WEIGHTS = 128_000_000
 
 
 @dataclass(frozen=True)
@@ -158,17 +161,21 @@ class TrainStack:
 
 
 def stacks_of(jobs: Sequence[TrainJob]) -> list[TrainStack]:
-    """Return the jobs that are faster together: those on a GPU that train from first weights."""
-    alike: dict[tuple[object, ...], list[TrainJob]] = {}
+    """Return the jobs that are faster together: small ones on a GPU, from first weights."""
+    alike: dict[tuple[str, int, str, str, str, int], list[TrainJob]] = {}
     for job in jobs:
         if job.device != "cpu" and job.trunk is None and not job.as_trunk:
-            vocabulary = json.loads((job.mixture / "mixture.json").read_text())["tokenizer_digest"]
-            key = (job.proxy, job.tokens, job.device, job.precision, vocabulary)
-            alike.setdefault(key, []).append(job)
+            described = json.loads((job.mixture / "mixture.json").read_text())
+            weights = find_proxy(job.proxy).shape(described["vocab_size"]).parameters
+            most = min(LARGEST_STACK, STACKED_WEIGHTS // sum(weights.values()))
+            vocabulary = described["tokenizer_digest"]
+            key = (job.proxy, job.tokens, job.device, job.precision, vocabulary, most)
+            if most > 1:
+                alike.setdefault(key, []).append(job)
     return [
-        TrainStack(tuple(group[start : start + LARGEST_STACK]))
-        for group in alike.values()
-        for start in range(0, len(group), LARGEST_STACK)
+        TrainStack(tuple(group[start : start + most]))
+        for (*_, most), group in alike.items()
+        for start in range(0, len(group), most)
     ]
 
 

@@ -68,6 +68,17 @@ def test_on_a_gpu_proxies_of_one_shape_and_budget_are_stacked(job):
     assert {*alike, longer} == {job for stack in stacks for job in stack.jobs}
 
 
+def test_stacks_of_larger_proxies_are_smaller_and_the_largest_are_not_stacked(job, monkeypatch):
+    alike = [dataclasses.replace(job, device="cuda", seed=seed) for seed in range(5)]
+    weights = sum(SMALL.shape(64).parameters.values())
+
+    monkeypatch.setattr(training, "STACKED_WEIGHTS", 2 * weights)
+    assert [len(stack.jobs) for stack in stacks_of(alike)] == [2, 2, 1]
+
+    monkeypatch.setattr(training, "STACKED_WEIGHTS", 2 * weights - 1)
+    assert stacks_of(alike) == []
+
+
 def test_a_stack_leaves_the_folders_of_single_runs(job):
     jobs = [dataclasses.replace(job, seed=seed) for seed in (1, 2, 3)]
     first = run_train(jobs[0])
