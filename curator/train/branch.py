@@ -43,8 +43,10 @@ class Trunk:
     def read_share(self, order_seed: int) -> float:
         """Return how much of the circle of documents it has read from the point of a seed on.
 
-        Branches begin behind that. A branch of another seed begins at a point of its own, and
-        may meet documents that the trunk has read.
+        Branches begin behind that: on the trunk's own mixture with documents it did not see. On
+        another mixture the documents that both hold stand at about the same places, so a few of
+        them may be read again; so may any by a branch of another seed, or one so long that it
+        comes round the circle.
         """
         share = float(self.record["window"][1])
         return share if share < 1 and order_seed == self.record["order_seed"] else 0.0

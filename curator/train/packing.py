@@ -83,7 +83,7 @@ def window_of(
         seed: the order seed.
         tokens: how many the run will train on.
         after: how much of the circle a trunk has read from the point of `seed` on; its branches
-            begin behind that, with documents it did not see.
+            begin behind that, with documents it did not see (`Trunk.read_share`).
     """
     if tokens >= int(lengths.sum()):
         return Window(0.0, 1.0, np.ones(len(lengths), dtype=np.bool_))
