@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from curator.errors import LedgerError, RecipeError
+from curator.errors import BudgetError, LedgerError, RecipeError
 from curator.stage import circumstance
 from curator.train.hooks import Measure
 from curator.train.loader import Mixture, open_mixture
@@ -48,6 +48,7 @@ class SourceLosses:
 
         Raises:
             LedgerError: the folder holds another mixture.
+            BudgetError: a source has no text.
         """
         mixture = open_mixture(self.folder)
         if mixture.identity()["draw_hash"] != self.draw_hash:
@@ -65,8 +66,11 @@ class SourceLosses:
     def _rows(self, mixture: Mixture, source: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Return inputs and targets of one source, (rows, context) int64."""
         stream = mixture.only(source).stream(0)
+        if stream.lap_tokens < 2:
+            name = mixture.source_names[source]
+            raise BudgetError(f"source {name!r} has no text; leave it out", where=self.folder)
         context = min(self.context, stream.lap_tokens - 1)
-        rows = max(1, min(self.rows, (stream.lap_tokens - 1) // max(1, context)))
+        rows = min(self.rows, (stream.lap_tokens - 1) // context)
         places = stream.positions(0, rows * context + 1)
         ids = torch.from_numpy(mixture.tokens[places].astype(np.int64))
         return ids[:-1].view(rows, context), ids[1:].view(rows, context)

@@ -9,7 +9,7 @@ from typing import ClassVar
 import pytest
 import torch
 
-from curator.errors import LedgerError, RecipeError
+from curator.errors import BudgetError, LedgerError, RecipeError
 from curator.train.checkpoint import WEIGHTS
 from curator.train.group import Alone
 from curator.train.hooks import Batch, Hooks, Vitals, weighted_loss
@@ -251,6 +251,14 @@ def test_rows_cannot_be_weighed_where_processes_share_a_batch(mixture, tmp_path)
             mixture, PROXY, tokens=640, **SEEDS, out=tmp_path / "run",
             hooks=Hooks(LinUpper()), group=Two(),
         )  # fmt: skip
+
+
+def test_an_evaluation_of_a_source_without_text_is_refused(tmp_path):
+    held = write_mixture(tmp_path / "held", [*counting_documents(4), ("empty", [])])
+    draw = open_mixture(held).identity()["draw_hash"]
+
+    with pytest.raises(BudgetError, match="source 'empty' has no text"):
+        SourceLosses(7, 2, 16, draw, str(held)).open()
 
 
 def test_an_evaluation_of_another_mixture_is_refused(mixture, tmp_path):
