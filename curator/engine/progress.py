@@ -113,7 +113,10 @@ class StepProgress:
             return f"{done / max(1, self._jobs):.0%} · " if done else ""
         # Work under way counts at the rate of what has ended.
         scale = done / self._done / elapsed
-        text = f"{self._rows * scale:,.0f} {self._unit}/s · "
+        rate, per = self._rows * scale, "s"
+        if rate < 1:
+            rate, per = 60 * rate, "min"
+        text = f"{rate:,.0f} {self._unit}/{per} · "
         if self._bytes:
             text += f"{self._bytes * scale / 1e6:,.1f} MB/s · "
         if self._dropped:

@@ -32,6 +32,7 @@ from curator.evaluate.overlap import APART, Covers, Sharing, Window, sharing, wi
 Verdict = Literal["better", "worse", "equivalent", "undecided"]
 CONFIDENCE = 0.95
 POWER = 0.8
+ROUNDING = 1e-9  # a deviation so much smaller than its mean is none
 MOST_SEEDS = 1000  # beyond this the answer is "too many to be worth it": None
 
 
@@ -289,15 +290,17 @@ def _differences(arm: ArrayLike, baseline: ArrayLike) -> NDArray[np.float64]:
 
 
 def _two_sided(effect: float, error: float, n: int) -> float:
-    if error == 0:
-        return 1.0 if effect == 0 else 0.0
+    if error <= ROUNDING * abs(effect):
+        # Equal differences, as coarse metrics have, tell nothing of their spread: signs count.
+        return 1.0 if effect == 0 else 2.0 ** (1 - n)
     return float(2 * stdtr(n - 1, -abs(effect) / error))
 
 
 def _verdict(
     effect: float, reach: float, error: float, n: int, kind: Kind, confidence: float
 ) -> Verdict:
-    if abs(effect) > reach and abs(effect) > kind.threshold:
+    told = _two_sided(effect, error, n) <= 1 - confidence
+    if told and abs(effect) > reach and abs(effect) > kind.threshold:
         return "better" if (effect < 0) == (kind.better == "lower") else "worse"
     # Two one-sided tests at 1 - confidence: the (2 confidence - 1) interval lies inside.
     inside = abs(effect) + error * float(stdtrit(n - 1, confidence))

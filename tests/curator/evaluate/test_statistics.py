@@ -238,3 +238,14 @@ def test_too_few_or_unpaired_numbers_are_refused():
         compare_runs(runs([1.0, 2.0])[:1], runs([1.0, 2.0]))
     with pytest.raises(RecipeError, match="twice"):
         compare_runs(runs([1.0]) * 2, runs([1.0]))
+
+
+def test_equal_differences_are_believed_by_their_signs_alone():
+    arm, base = np.array([0.35, 0.36, 0.34]), np.array([0.30, 0.31, 0.29])
+
+    few = compare(arm, base)
+    many = compare(np.tile(arm, 2), np.tile(base, 2))
+
+    assert (few.verdict, few.p) == ("undecided", 0.25)
+    assert (many.verdict, many.p) == ("worse", 2**-5)
+    assert compare(arm, arm).verdict == "equivalent"
