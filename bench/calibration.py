@@ -158,7 +158,7 @@ def report(
     settings = {key: str(value) for key, value in vars(asked).items()}
     content: dict[str, Any] = {"settings": settings, "rates": rates, "sd": dict(noise)}
     content["values"] = {name: each.tolist() for name, each in values.items()}
-    path = asked.out / f"calibration-{asked.proxy}-{asked.tokens}{'-even' * asked.stratified}.json"
+    path = asked.out / f"calibration-{label(asked)}.json"
     write_atomically(path, json.dumps(content, indent=1).encode())
     labels = {
         "apart": "other text for every seed (the product's way)",
@@ -175,24 +175,37 @@ def report(
     print(path)
 
 
-def arguments() -> argparse.Namespace:
-    """Return the settings of the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def add_draws(parser: argparse.ArgumentParser) -> None:
+    """Add what says how a pool is cut and trained on: the same for benches that share runs."""
     parser.add_argument("--pool", type=Path, required=True, help="folder of a finished run")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--proxy", default="d2")
     parser.add_argument("--tokens", type=int, default=200_000, help="a run trains on")
     parser.add_argument("--seeds", type=int, default=25)
     parser.add_argument("--draws", type=int, default=3, help="of each seed, at least 2")
-    parser.add_argument("--fixed", type=int, default=10, help="draws that five seeds read; 0: none")
-    parser.add_argument("--shared", type=int, default=10, help="mixtures read in part; 0: none")
-    parser.add_argument("--share", type=float, default=0.35, help="of a mixture a seed reads")
     parser.add_argument("--text", type=int, default=40_000, help="held-out characters a source")
-    parser.add_argument("--stratified", action="store_true", help="every draw has all sources")
+    parser.add_argument(
+        "--stratified", action=argparse.BooleanOptionalAction, default=True,
+        help="every draw has all sources in their shares, as the product's windows have",
+    )  # fmt: skip
     parser.add_argument("--comparisons", type=int, default=20_000)
     parser.add_argument("--longest", type=int, default=4096, help="tokens of a document; 0: any")
     parser.add_argument("--cut", type=int, default=0, help="seed of the cut into draws")
     parser.add_argument("--workers", type=int, default=2)
+
+
+def label(asked: argparse.Namespace) -> str:
+    """Return what names the results of these settings in a file's name."""
+    return f"{Path(asked.proxy).stem}-{asked.tokens}{'-even' * asked.stratified}"
+
+
+def arguments() -> argparse.Namespace:
+    """Return the settings of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_draws(parser)
+    parser.add_argument("--fixed", type=int, default=10, help="draws that five seeds read; 0: none")
+    parser.add_argument("--shared", type=int, default=10, help="mixtures read in part; 0: none")
+    parser.add_argument("--share", type=float, default=0.35, help="of a mixture a seed reads")
     return parser.parse_args()
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from scipy.special import nctdtr, stdtrit
 
-from bench.calibration import KIND, PAIRS, SPARE
+from bench.calibration import KIND, PAIRS, SPARE, add_draws, label
 from bench.draws import Documents, Pool, dose, joined, pieces, portion, read_texts, shuffled
 from bench.verdicts import Job, Rate, macro, rate_of, run_all, several
 from curator.evaluate.overlap import APART
@@ -167,7 +167,7 @@ def report(
             )
         ninety = found[kind] = found_in(curve, 0.9)
         print("  found in 90 %: " + ("none of these" if ninety is None else f"{ninety:.2%}"))
-    path = asked.out / f"power-{asked.proxy}-{asked.tokens}{'-even' * asked.stratified}.json"
+    path = asked.out / f"power-{label(asked)}.json"
     content["dose_found_in_90_percent"] = found
     write_atomically(path, json.dumps(content, indent=1).encode())
     print(path)
@@ -176,25 +176,14 @@ def report(
 def arguments() -> argparse.Namespace:
     """Return the settings of the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pool", type=Path, required=True, help="folder of a finished run")
+    add_draws(parser)
     parser.add_argument("--junk", type=Path, required=True, help="folder of .jsonl.zst files")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--proxy", default="d2")
-    parser.add_argument("--tokens", type=int, default=200_000, help="a run trains on")
-    parser.add_argument("--seeds", type=int, default=25)
-    parser.add_argument("--draws", type=int, default=3, help="of each seed in bench.calibration")
     parser.add_argument(
         "--doses", type=float, nargs="+", default=[0.005, 0.01, 0.02, 0.05, 0.1], metavar="SHARE"
     )
     parser.add_argument(
         "--kinds", nargs="+", default=["junk"], choices=["junk", "shuffled"], metavar="KIND"
     )
-    parser.add_argument("--text", type=int, default=40_000, help="held-out characters a source")
-    parser.add_argument("--stratified", action="store_true", help="every draw has all sources")
-    parser.add_argument("--comparisons", type=int, default=20_000)
-    parser.add_argument("--longest", type=int, default=4096, help="tokens of a document; 0: any")
-    parser.add_argument("--cut", type=int, default=0, help="seed of the cut into draws")
-    parser.add_argument("--workers", type=int, default=2)
     return parser.parse_args()
 
 

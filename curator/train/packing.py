@@ -72,7 +72,7 @@ def window_of(
     """Return the documents that hold the first `tokens` tokens on the circle, from `seed` on.
 
     Every window has all sources in the shares of the mixture: which sources a window happened to
-    hit would else be half of the variance between runs (bench/calibration.py, `--stratified`).
+    hit would else be half of the variance between runs (bench/calibration.py).
     Arms that share most documents share most of every window too, so that their difference is that
     of the documents they do not share.
 
