@@ -125,6 +125,7 @@ def process_group() -> Iterator[str]:
     dist.init_process_group("gloo" if device == "cpu" else "nccl")
     try:
         yield device
+        dist.barrier()  # a process that leaves while another still writes takes it down with it
     finally:
         dist.destroy_process_group()
 
