@@ -15,7 +15,16 @@ from typing import Annotated
 import typer
 
 from pipelines import cli_steps
-from pipelines.printing import STORE, Json, StoreFolder, finish, print_json
+from pipelines.printing import (
+    STORE,
+    Address,
+    Engine,
+    Json,
+    StoreFolder,
+    Workers,
+    finish,
+    print_json,
+)
 
 commands = typer.Typer(
     help="Raw corpora in, a trained and tested pretraining mixture out, with evidence.",
@@ -33,11 +42,9 @@ def run(
     out: Annotated[
         Path | None, typer.Option(help="The run's folder; runs/NAME unless given.")
     ] = None,
-    engine: Annotated[str, typer.Option(help="inline or ray.")] = "inline",
-    address: Annotated[str | None, typer.Option(help="Of a running Ray cluster.")] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes; all cores unless given.")
-    ] = None,
+    engine: Engine = "inline",
+    address: Address = None,
+    workers: Workers = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Override: train.tokens=100000")
     ] = None,

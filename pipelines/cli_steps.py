@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.printing import STORE, Json, StoreFolder, finish
+from pipelines.printing import STORE, Address, Engine, Json, StoreFolder, Workers, finish
 
 Arm = Annotated[str, typer.Option(help="Which arm of the run; not needed where there is one.")]
 
@@ -99,9 +99,7 @@ def train(
     seeds: Annotated[int, typer.Option(min=1, help="How many: 1, 2, ... this.")] = 3,
     arm: Arm = "",
     store: StoreFolder = STORE,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes; all cores unless given.")
-    ] = None,
+    workers: Workers = None,
     device: Annotated[str, typer.Option(help="cpu or cuda: there, all seeds at once.")] = "cpu",
     as_json: Json = False,
 ) -> None:
@@ -169,11 +167,9 @@ def leaderboard(
     device: Annotated[str, typer.Option(help="What to train on: cpu or cuda.")] = "cpu",
     store: StoreFolder = STORE,
     out: Annotated[Path, typer.Option(help="The folder of the answer.")] = Path("runs/leaderboard"),
-    engine: Annotated[str, typer.Option(help="inline or ray.")] = "inline",
-    address: Annotated[str | None, typer.Option(help="Of a running Ray cluster.")] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes; all cores unless given.")
-    ] = None,
+    engine: Engine = "inline",
+    address: Address = None,
+    workers: Workers = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Override every recipe: seed=17")
     ] = None,

@@ -12,6 +12,9 @@ import typer
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 StoreFolder = Annotated[Path, typer.Option(help="Where artifacts lie, shared by all runs.")]
+Engine = Annotated[str, typer.Option(help="inline or ray.")]
+Address = Annotated[str | None, typer.Option(help="Of a running Ray cluster.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Processes; all cores unless given.")]
 STORE = Path(".curator")
 
 

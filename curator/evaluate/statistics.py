@@ -125,7 +125,7 @@ def compare(
     error = sd * math.sqrt(float(text.widening(n)))
     reach = error * float(stdtrit(n - 1, (1 + confidence) / 2))
     p = _two_sided(effect, error, n)
-    verdict = _verdict(effect, reach, error, n, kind, confidence)
+    verdict = _verdict(effect, p, error, n, kind, confidence)
     seeds = None
     if verdict == "undecided":
         seeds = seeds_to_decide(
@@ -297,10 +297,9 @@ def _two_sided(effect: float, error: float, n: int) -> float:
 
 
 def _verdict(
-    effect: float, reach: float, error: float, n: int, kind: Kind, confidence: float
+    effect: float, p: float, error: float, n: int, kind: Kind, confidence: float
 ) -> Verdict:
-    told = _two_sided(effect, error, n) <= 1 - confidence
-    if told and abs(effect) > reach and abs(effect) > kind.threshold:
+    if p < 1 - confidence and abs(effect) > kind.threshold:  # p: the interval excludes 0
         return "better" if (effect < 0) == (kind.better == "lower") else "worse"
     # Two one-sided tests at 1 - confidence: the (2 confidence - 1) interval lies inside.
     inside = abs(effect) + error * float(stdtrit(n - 1, confidence))

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from curator.identity import random_bits
 
-CIRCLE = 2**64  # the hashes that documents have
+CIRCLE = 2**64  # points on it
 GOLDEN = 0x9E3779B97F4A7C15  # CIRCLE over the golden ratio: Knuth, TAOCP vol. 3, section 6.4
 
 
