@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from curator.corpus_spec import ChoicesSpec, PairsSpec
 from curator.evaluate.choices import encode_parts
 from curator.evaluate.prepack import bits_of_tokens
 from curator.evaluate.questions import read_choices, read_pairs, spread_items
-from curator.recipe import ChoicesSpec, PairsSpec
 from curator.train.checkpoint import load_model
 from curator.train.tokenizer import load_tokenizer
 from pipelines.asking import spec_from

@@ -11,11 +11,10 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Self
 
 from pydantic import (
     BaseModel,
-    ConfigDict,
     Field,
     PositiveInt,
     ValidationError,
@@ -23,151 +22,14 @@ from pydantic import (
     model_validator,
 )
 
+from curator.corpus_spec import CorpusSpec
 from curator.errors import RecipeError, shown
 from curator.identity import fingerprint
+from curator.section import Name, Section, Seed
 from curator.strict_yaml import parse_yaml, read_text
 
-Share = Field(gt=0, lt=1)
-# Names become parts of file names, of which common file systems take 255 bytes. In Python `$` would
-# let a newline pass at the end: ask `is_name`.
-NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$"
-Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 
-
-Seed = Annotated[int, Field(ge=0, lt=1 << 63)]  # what every generator we use takes
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-    def _one_of(self, *names: str) -> Self:
-        """Return the section if exactly one of some keys is given.
-
-        Raises:
-            ValueError: which pydantic collects with all other mistakes.
-        """
-        given = [name for name in names if getattr(self, name) is not None]
-        if len(given) != 1:
-            told = " and ".join(map(repr, given)) if given else "nothing"
-            wanted = ", ".join(map(repr, names))
-            raise ValueError(f"gives {told}; give one of {wanted}, and only one")
-        return self
-
-
-class CleanSpec(_Section):
-    """Which documents are text worth keeping: language and published rule sets, in order."""
-
-    language: str | None = "en"
-    min_language_probability: float = Field(default=0.65, ge=0, le=1)
-    rules: list[Any] = []
-
-
-class MinhashSpec(_Section):
-    """Near duplicates: bands x rows of MinHash propose, exact Jaccard and containment dispose."""
-
-    threshold: float = Field(default=0.8, gt=0, le=1)
-    ngram: PositiveInt = 5
-    bands: PositiveInt = 14
-    rows: PositiveInt = 8
-    containment: float = Field(default=0.95, ge=0, le=1)
-    verify: bool = True
-    seed: Seed = 0
-    max_cluster: PositiveInt = 10_000
-
-
-class DedupSpec(_Section):
-    """Which copies go. Survivors: source priority, then length, then doc_id."""
-
-    exact: bool = True
-    minhash: MinhashSpec | None = None
-    source_priority: list[str] = []
-    max_source_loss: float | None = Field(default=0.9, gt=0, le=1)
-
-
-class ChoicesSpec(_Section):
-    """Items as questions with options, by the fields of their records."""
-
-    context: str | None = None
-    options: list[str] | str
-    answer: str | None = None
-    answer_is: Literal["index", "letter", "label", "text"] | None = None
-    labels: str | None = None
-    first_index: Literal[0, 1] = 0
-    between: str = " "
-    blank: str | None = Field(default=None, min_length=1)
-    per: Literal["character", "byte", "token", "option"] | None = None
-
-
-class PairsSpec(_Section):
-    """Items as pairs of texts of which the model should find one likelier."""
-
-    good: str
-    bad: str
-    group: list[str] | str = []
-
-
-class BenchmarkSpec(_Section):
-    """A benchmark: files of items, or documents of a source that leave the pool for it."""
-
-    train: str | None = None
-    test: str | None = None
-    text: list[str] | str | None = None
-    id: str | None = None
-    source: str | None = None
-    test_share: float = Field(default=0.5, gt=0, lt=1)
-    choices: ChoicesSpec | None = None
-    pairs: PairsSpec | None = None
-
-    @model_validator(mode="after")
-    def _one_way(self) -> Self:
-        if self.source is not None and (self.train is not None or self.test is not None):
-            raise ValueError("gives a source and files of items; give one of them")
-        if self.choices is not None and self.pairs is not None:
-            raise ValueError("gives 'choices' and 'pairs'; its items are one of them")
-        if self.source is not None and (self.choices or self.pairs):
-            raise ValueError("gives a source, which has texts only; items of a file have fields")
-        return self
-
-
-class DecontaminateSpec(_Section):
-    """Drop documents that share an n-gram of words with a benchmark's items."""
-
-    against: list[str]
-    ngram: int = Field(default=13, ge=5)
-
-
-class HeldoutSpec(_Section):
-    """The share of a source's documents that is never trained on."""
-
-    share: float = Share
-
-
-class TokenizerSpec(_Section):
-    """A byte-level BPE of so many entries trained on the pool, or a tokenizer.json."""
-
-    bpe: PositiveInt | None = Field(default=None, ge=300, le=1_000_000)
-    path: str | None = None
-
-    @model_validator(mode="after")
-    def _one_way(self) -> Self:
-        return self._one_of("bpe", "path")
-
-
-class CorpusSpec(_Section):
-    """One pool, one tokenizer, one held-out split: what any number of recipes can share."""
-
-    ingest: list[dict[str, Any]] = Field(default=[{"reader": "installed"}], min_length=1)
-    max_bad_records: float = Field(default=0.001, ge=0, le=1)
-    shard_bytes: PositiveInt = 64 << 20
-    clean: CleanSpec | None = None
-    dedup: DedupSpec | None = None
-    benchmarks: dict[Name, BenchmarkSpec] = {}
-    decontaminate: DecontaminateSpec | None = None
-    heldout: dict[str, HeldoutSpec] = {}
-    tokenizer: TokenizerSpec = TokenizerSpec(bpe=4096)
-
-
-class TrainModelSpec(_Section):
+class TrainModelSpec(Section):
     """A reference proxy: trained on pool documents that then leave the pool."""
 
     proxy: str
@@ -175,7 +37,7 @@ class TrainModelSpec(_Section):
     seed: Seed = 1
 
 
-class ModelSpec(_Section):
+class ModelSpec(Section):
     """A causal LM to score with: trained here, or on disk."""
 
     train: TrainModelSpec | None = None
@@ -184,24 +46,24 @@ class ModelSpec(_Section):
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
-        return self._one_of("train", "path", "gguf")
+        return self.one_of("train", "path", "gguf")
 
 
-class ArmSpec(_Section):
+class ArmSpec(Section):
     """One way to choose and mix."""
 
     select: dict[str, Any]
     mix: list[dict[str, Any]] | dict[str, Any] | None = None
 
 
-class TrunkSpec(_Section):
+class TrunkSpec(Section):
     """The runs that all arms branch from, one for each seed, at a rate that does not decay yet."""
 
     arm: Name
     tokens: PositiveInt
 
 
-class TrainSpec(_Section):
+class TrainSpec(Section):
     """The proxies trained on every arm: one for each seed."""
 
     proxy: str
@@ -218,7 +80,7 @@ class TrainSpec(_Section):
         return seeds
 
 
-class EvaluateSpec(_Section):
+class EvaluateSpec(Section):
     """What proxies are measured on: bits per byte, and answers where a benchmark asks."""
 
     heldout: list[str] = []
@@ -227,7 +89,7 @@ class EvaluateSpec(_Section):
     final_target: str | None = None
 
 
-class Recipe(_Section):
+class Recipe(Section):
     """A method applied to a corpus."""
 
     name: Name
@@ -244,11 +106,6 @@ class Recipe(_Section):
     def digest(self) -> str:
         """What names the recipe: its content with defaults filled in, not its file."""
         return fingerprint(self.model_dump(mode="json"))
-
-
-def is_name(word: object) -> bool:
-    """Return whether a word may name an arm, a score, a benchmark, a model or a recipe."""
-    return isinstance(word, str) and re.fullmatch(NAME_PATTERN.rstrip("$"), word) is not None
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

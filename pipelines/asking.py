@@ -9,8 +9,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from curator.corpus_spec import ChoicesSpec, PairsSpec
 from curator.errors import LedgerError, RecipeError, shown
-from curator.recipe import ChoicesSpec, PairsSpec, override
+from curator.recipe import override
 from curator.report.visible import one_line
 from pipelines.looking import Found
 from pipelines.training import TOKENIZER, WEIGHTS

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from curator.corpus_spec import CorpusSpec
 from curator.errors import RecipeError
 from curator.evaluate.overlap import MOST_OVERLAP
 from curator.ledger import Store
-from curator.recipe import CorpusSpec, Recipe, TrainSpec
+from curator.recipe import Recipe, TrainSpec
 from curator.train.proxy import find_proxy
 from pipelines.curate import Curated, choose, prepare
 from pipelines.entering import Contest, Entry

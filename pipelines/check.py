@@ -6,27 +6,15 @@ recipe with five mistakes is told all five. Nothing is written and nothing heavy
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from pydantic import ValidationError
+from typing import Any
 
 from curator.errors import CuratorError, RecipeError
-from curator.recipe import (
-    BenchmarkSpec,
-    Recipe,
-    arrange,
-    is_name,
-    override,
-    read_yaml,
-    shape_problems,
-    suggestion,
-)
-
-if TYPE_CHECKING:
-    from curator.ingest.reader import Reader
+from curator.recipe import Recipe, arrange, override, read_yaml, shape_problems, suggestion
+from curator.section import is_name
+from pipelines.check_corpus import corpus_problems, splits
+from pipelines.lenient import listing, mapping, refusal, words
 
 
 def load_recipe(
@@ -58,109 +46,19 @@ def checked(content: Mapping[str, Any], where: str) -> Recipe:
 
 def named_problems(content: Mapping[str, Any]) -> list[str]:
     """Return a line for every name, file and setting of a recipe that leads nowhere."""
-    corpus = _mapping(content.get("corpus"))
+    corpus = mapping(content.get("corpus"))
     checks = (
-        _ingest(corpus),
-        _clean(corpus),
-        _benchmarks(corpus),
+        corpus_problems(corpus),
         _scores(content, corpus),
         _arms(content, corpus),
         _training(content, corpus),
-        _tokenizer(corpus),
     )
     return [line for check in checks for line in check]
 
 
-def _ingest(corpus: Mapping[str, Any]) -> Iterator[str]:
-    from curator.ingest.reader import make_reader
-
-    for number, entry in enumerate(_listing(corpus.get("ingest"))):
-        where = f"corpus.ingest.{number}"
-        faults = list(_refusal(lambda e=entry, w=where: make_reader(e, where=w)))
-        yield from faults
-        if not faults:
-            yield from _refusal(lambda e=entry: _find(make_reader(e)), where)
-
-
-def _find(reader: Reader) -> None:
-    """Look for a reader's files, so that a misspelled path stops a run before it begins."""
-    from curator.ingest.files import find_files
-
-    if reader.files and reader.name != "hub":  # the hub's are folders of its own format
-        find_files(reader.files, reader.base)
-
-
-def _clean(corpus: Mapping[str, Any]) -> Iterator[str]:
-    from curator.clean.rules import parse_rules
-
-    clean = _mapping(corpus.get("clean"))
-    rules = _listing(clean.get("rules"))
-    yield from _refusal(lambda: parse_rules(rules), "corpus.clean.rules")
-    minhash = _mapping(_mapping(corpus.get("dedup")).get("minhash"))
-    if minhash:
-        yield from _minhash(minhash)
-
-
-def _minhash(minhash: Mapping[str, Any]) -> Iterator[str]:
-    from pydantic import ValidationError
-
-    from curator.recipe import MinhashSpec
-    from pipelines.deduplicating import near_settings
-
-    try:
-        spec = MinhashSpec.model_validate(dict(minhash))
-    except ValidationError:
-        return  # its shape is told elsewhere
-    yield from _refusal(lambda: near_settings(spec, ()), "corpus.dedup.minhash")
-
-
-def _benchmarks(corpus: Mapping[str, Any]) -> Iterator[str]:
-    known = splits(corpus)
-    taken: dict[Any, str] = {}
-    for name, spec in _mapping(corpus.get("benchmarks")).items():
-        spec = _mapping(spec)
-        if not (spec.get("source") or spec.get("train") or spec.get("test")):
-            yield f"corpus.benchmarks.{name}: gives neither `train`, `test` nor `source`; name one"
-        if spec.get("source") and (spec.get("train") or spec.get("test")):
-            yield f"corpus.benchmarks.{name}: gives a `source` and files; items come from one"
-        if spec.get("source") and spec["source"] in taken:
-            other = taken[spec["source"]]
-            yield f"corpus.benchmarks.{name}: {other!r} has all documents of {spec['source']!r}"
-        taken[spec.get("source")] = name
-        for split in ("train", "test"):
-            path = spec.get(split)
-            if isinstance(path, str) and not os.path.exists(path):  # noqa: PTH110 - any length
-                yield f"corpus.benchmarks.{name}.{split}: there is no file {path!r}"
-            elif isinstance(path, str):
-                yield from _questions(f"corpus.benchmarks.{name}.{split}", path, spec)
-    for what in _listing(_mapping(corpus.get("decontaminate")).get("against")):
-        if what not in known:
-            told = f"no benchmark split {what!r}{suggestion(what, known)}"
-            yield f"corpus.decontaminate.against: {told}"
-
-
-def _questions(where: str, path: str, spec: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what is wrong with questions or pairs: cheap to read, and first needed hours later."""
-    if not (spec.get("choices") or spec.get("pairs")):
-        return
-    from curator.evaluate.questions import read_choices, read_pairs
-
-    try:
-        asked = BenchmarkSpec.model_validate(dict(spec))
-    except ValidationError:
-        return  # told with the other mistakes of shape
-    field = asked.id or "id"
-    if asked.choices is not None:
-        choices = asked.choices
-        yield from _refusal(lambda: read_choices(where, path, choices, id_field=field), where)
-    if asked.pairs is not None:
-        pairs = asked.pairs
-        yield from _refusal(lambda: read_pairs(where, path, pairs, id_field=field), where)
-
-
 def _scores(content: Mapping[str, Any], corpus: Mapping[str, Any]) -> Iterator[str]:
     seen: set[str] = set()
-    for number, entry in enumerate(_listing(content.get("score"))):
+    for number, entry in enumerate(listing(content.get("score"))):
         where = f"score.{number}"
         if not isinstance(entry, Mapping) or "use" not in entry:
             yield f"{where}: {entry!r} does not say which scorer to `use`"
@@ -186,12 +84,12 @@ def _score(
     if not isinstance(entry.get("learns_from", {}), Mapping):
         yield f"{where}.learns_from: found {entry['learns_from']!r}; wanted {{ROLE: CORPUS}}"
         return
-    faults = list(_refusal(lambda: make_scorer(entry), where))
+    faults = list(refusal(lambda: make_scorer(entry), where))
     yield from faults
-    if faults and list(_refusal(lambda: find_scorer(str(entry["use"])))):
+    if faults and list(refusal(lambda: find_scorer(str(entry["use"])))):
         return
     known = splits(corpus)
-    against = _listing(_mapping(corpus.get("decontaminate")).get("against"))
+    against = listing(mapping(corpus.get("decontaminate")).get("against"))
     for what in reads_benchmarks(entry):
         test = f"{what.split('/')[0]}/test"
         if what not in known:
@@ -203,11 +101,11 @@ def _score(
                 f"{where}: what learns from {what!r} pulls in copies of its test items; "
                 f"add {test!r} to corpus.decontaminate.against"
             )
-    for role, what in _mapping(entry.get("learns_from")).items():
+    for role, what in mapping(entry.get("learns_from")).items():
         if not isinstance(what, str):
             yield f"{where}.learns_from.{role}: found {what!r}; wanted a corpus by name"
     wanted = set(getattr(find_scorer(str(entry["use"])), "learns_from", ())) - {"raw"}
-    told = set(_mapping(entry.get("learns_from"))) - {"raw"}
+    told = set(mapping(entry.get("learns_from"))) - {"raw"}
     if wanted != told:
         yield f"{where}.learns_from: has roles {sorted(told)}; wanted {sorted(wanted)}"
 
@@ -217,18 +115,18 @@ def _arms(content: Mapping[str, Any], corpus: Mapping[str, Any]) -> Iterator[str
     from curator.select.spec import parse_select
     from pipelines.scoring import entry_name
 
-    arms = _mapping(content.get("arms"))
+    arms = mapping(content.get("arms"))
     columns = [
         entry_name(entry)
-        for entry in _listing(content.get("score"))
+        for entry in listing(content.get("score"))
         if isinstance(entry, Mapping) and "use" in entry
     ]
     for name, arm in arms.items():
-        select = _mapping(_mapping(arm).get("select"))
-        yield from _refusal(lambda s=select: parse_select(s), f"arms.{name}.select")
-        mix = _mapping(arm).get("mix")
+        select = mapping(mapping(arm).get("select"))
+        yield from refusal(lambda s=select: parse_select(s), f"arms.{name}.select")
+        mix = mapping(arm).get("mix")
         if mix is not None:
-            yield from _refusal(lambda m=mix: parse_mix(m), f"arms.{name}.mix")
+            yield from refusal(lambda m=mix: parse_mix(m), f"arms.{name}.mix")
         by = select.get("by")
         if isinstance(by, str) and by and by.split(".")[0] not in columns:
             yield f"arms.{name}.select.by: no score {by!r}{suggestion(by, columns)}"
@@ -240,25 +138,25 @@ def _arms(content: Mapping[str, Any], corpus: Mapping[str, Any]) -> Iterator[str
 def _training(content: Mapping[str, Any], corpus: Mapping[str, Any]) -> Iterator[str]:
     from curator.train.proxy import find_proxy
 
-    trained = [("train", _mapping(content.get("train")))]
-    for name, spec in _mapping(content.get("models")).items():
-        trained.append((f"models.{name}.train", _mapping(_mapping(spec).get("train"))))
+    trained = [("train", mapping(content.get("train")))]
+    for name, spec in mapping(content.get("models")).items():
+        trained.append((f"models.{name}.train", mapping(mapping(spec).get("train"))))
     for where, section in trained:
         if isinstance(section.get("proxy"), str):
-            yield from _refusal(lambda p=section["proxy"]: find_proxy(p), f"{where}.proxy")
+            yield from refusal(lambda p=section["proxy"]: find_proxy(p), f"{where}.proxy")
             yield from _too_few_tokens(where, section)
     yield from _trunk(content)
-    evaluate = _mapping(content.get("evaluate"))
-    held = _mapping(corpus.get("heldout"))
-    for what in _words(evaluate.get("heldout")):
+    evaluate = mapping(content.get("evaluate"))
+    held = mapping(corpus.get("heldout"))
+    for what in words(evaluate.get("heldout")):
         if what not in held:
             yield f"evaluate.heldout: source {what!r} has nothing held out{suggestion(what, held)}"
     known = splits(corpus)
-    against = _listing(_mapping(corpus.get("decontaminate")).get("against"))
+    against = listing(mapping(corpus.get("decontaminate")).get("against"))
     target = evaluate.get("final_target")
     final = [target.partition("#")[0]] if isinstance(target, str) and target else []
     yield from _kind(str(target), corpus) if final and final[0] in known else ()
-    for what in _words([*_listing(evaluate.get("benchmarks")), *final]):
+    for what in words([*listing(evaluate.get("benchmarks")), *final]):
         if what not in known:
             yield f"evaluate: no benchmark split {what!r}{suggestion(str(what), known)}"
         elif what not in against and (what in final or what.endswith("/test")):
@@ -272,15 +170,15 @@ def _trunk(content: Mapping[str, Any]) -> Iterator[str]:
     """Yield what is wrong with the runs that the arms would branch from."""
     from curator.train.proxy import find_proxy
 
-    section = _mapping(content.get("train"))
-    trunk = _mapping(section.get("trunk"))
+    section = mapping(content.get("train"))
+    trunk = mapping(section.get("trunk"))
     if not trunk or not isinstance(section.get("proxy"), str):
         return
-    arms = _mapping(content.get("arms"))
+    arms = mapping(content.get("arms"))
     if isinstance(trunk.get("arm"), str) and trunk["arm"] not in arms:
         yield f"train.trunk.arm: no arm {trunk['arm']!r}{suggestion(trunk['arm'], arms)}"
     yield from _too_few_tokens("train.trunk", {"proxy": section["proxy"], **trunk})
-    yield from _refusal(lambda: find_proxy(section["proxy"]).schedule.of_trunk(), "train.trunk")
+    yield from refusal(lambda: find_proxy(section["proxy"]).schedule.of_trunk(), "train.trunk")
 
 
 def _kind(target: str, corpus: Mapping[str, Any]) -> Iterator[str]:
@@ -289,9 +187,9 @@ def _kind(target: str, corpus: Mapping[str, Any]) -> Iterator[str]:
     from pipelines.evaluating import ALONE
 
     split, mark, kind = target.partition("#")
-    spec = _mapping(_mapping(corpus.get("benchmarks")).get(split.partition("/")[0]))
+    spec = mapping(mapping(corpus.get("benchmarks")).get(split.partition("/")[0]))
     known: tuple[str, ...] = OF_PAIRS if spec.get("pairs") else ()
-    if choices := _mapping(spec.get("choices")):
+    if choices := mapping(spec.get("choices")):
         known = OF_CHOICES if choices.get("answer") else ALONE
     if mark and kind not in known:
         yield f"evaluate.final_target: {split!r} has no metric {kind!r}{suggestion(kind, known)}"
@@ -309,14 +207,6 @@ def _too_few_tokens(where: str, section: Mapping[str, Any]) -> Iterator[str]:
         yield f"{where}.tokens: {tokens} is less than one batch of {batch} tokens; ask for more"
 
 
-def _tokenizer(corpus: Mapping[str, Any]) -> Iterator[str]:
-    path = _mapping(corpus.get("tokenizer")).get("path")
-    if isinstance(path, str):
-        from curator.train.tokenizer import load_tokenizer
-
-        yield from _refusal(lambda: load_tokenizer(path), "corpus.tokenizer.path")
-
-
 def reserved_names() -> set[str]:
     """Return the columns that documents, decisions and counts have: no score may be called so."""
     from curator.clean.clean import LANGUAGE
@@ -327,34 +217,3 @@ def reserved_names() -> set[str]:
 
     schemas = (DOCUMENT, SELECTION, DRAW, LANGUAGE, STATISTICS, VERDICTS, DECISIONS)
     return {name for schema in schemas for name in schema.names} | {"n_tokens", "role", "row"}
-
-
-def splits(corpus: Mapping[str, Any]) -> list[str]:
-    """Return the NAME/SPLIT of every benchmark that a corpus section declares."""
-    found = []
-    for name, spec in _mapping(corpus.get("benchmarks")).items():
-        from_source = bool(_mapping(spec).get("source"))
-        found += [f"{name}/{s}" for s in ("train", "test") if from_source or _mapping(spec).get(s)]
-    return found
-
-
-def _refusal(attempt: Any, where: str = "") -> Iterator[str]:
-    """Yield what `attempt` is refused with, if it is."""
-    try:
-        attempt()
-    except CuratorError as error:
-        place = where or error.where
-        for line in error.message.splitlines():
-            yield f"{place}: {line.strip()}" if place else line.strip()
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _listing(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _words(value: Any) -> list[str]:
-    return [word for word in _listing(value) if isinstance(word, str)]

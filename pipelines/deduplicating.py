@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from curator.corpus_spec import DedupSpec, MinhashSpec
 from curator.dedup.clusters import find_clusters
 from curator.dedup.exact import ExactDuplicates
 from curator.dedup.near import NearDuplicates
 from curator.dedup.survivors import check_source_loss, decisions
 from curator.engine.driver import Driver
 from curator.ledger import Artifact
-from curator.recipe import DedupSpec, MinhashSpec
 from curator.shards import Shard, read_shard, write_shard
 from curator.stage import WideStage
 from pipelines.pool import Pool, folder_shard, source_counts

@@ -9,10 +9,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curator.corpus_spec import DecontaminateSpec
 from curator.dedup.benchmark_index import READING, BenchmarkIndex, build_index, coverage
 from curator.dedup.contamination import Decontaminate
 from curator.engine.driver import Driver
-from curator.recipe import DecontaminateSpec
 from curator.shards import Shard, read_shard
 from pipelines.pool import Pool
 from pipelines.splitting import Benchmark

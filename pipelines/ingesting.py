@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curator.corpus_spec import CorpusSpec
 from curator.engine.driver import Driver
 from curator.engine.tasks import committed
 from curator.errors import ShardError
@@ -16,7 +17,6 @@ from curator.ingest.files import Digests
 from curator.ingest.pack import ingest_unit, unit_identity
 from curator.ingest.reader import HARMLESS, Reader, Unit, make_reader
 from curator.ledger import Artifact, Store, TaskRecord
-from curator.recipe import CorpusSpec
 from curator.schema import QUARANTINE
 from curator.shards import Shard, read_shard
 from pipelines.pool import Pool, counted

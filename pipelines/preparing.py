@@ -10,10 +10,11 @@ import pyarrow.compute as pc
 
 from curator.clean.clean import Clean
 from curator.clean.rules import parse_rules
+from curator.corpus_spec import CleanSpec
 from curator.engine.driver import Driver
 from curator.errors import BudgetError
 from curator.ledger import Artifact
-from curator.recipe import CleanSpec, ModelSpec
+from curator.recipe import ModelSpec
 from curator.shards import read_shard
 from pipelines.mixing import encode_mixture
 from pipelines.pool import Pool

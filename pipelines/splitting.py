@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curator.clean.setaside import SetAside, SetAsideReference
+from curator.corpus_spec import BenchmarkSpec, ChoicesSpec, HeldoutSpec
 from curator.dedup.benchmarks import VERSION as ITEMS_VERSION
 from curator.dedup.benchmarks import read_benchmark
 from curator.engine.driver import Driver
@@ -24,7 +25,7 @@ from curator.evaluate.questions import VERSION as QUESTIONS_VERSION
 from curator.evaluate.questions import Length, length_of, read_choices, read_pairs, text_fields
 from curator.identity import document_ids, file_digest
 from curator.ledger import Artifact
-from curator.recipe import BenchmarkSpec, ChoicesSpec, HeldoutSpec, suggestion
+from curator.recipe import suggestion
 from curator.schema import DOCUMENT, conform
 from curator.shards import Shard, read_shard, write_atomically, write_shard
 from pipelines.pool import Pool, folder_shard, source_counts, with_role

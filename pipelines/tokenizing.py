@@ -9,9 +9,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curator.corpus_spec import TokenizerSpec
 from curator.engine.driver import Driver
 from curator.identity import file_digest, id_matrix, uniform
-from curator.recipe import TokenizerSpec
 from curator.stage import Corpus, library_versions
 from pipelines.pool import Pool, text_lengths
 

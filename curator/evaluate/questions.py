@@ -16,9 +16,9 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 
+from curator.corpus_spec import ChoicesSpec, PairsSpec
 from curator.dedup.benchmarks import complaint, field_of, item_name, numbered_lines, parsed
 from curator.errors import RecipeError, shown
-from curator.recipe import ChoicesSpec, PairsSpec
 
 VERSION = 1  # raise it when the same file and fields start giving other questions
 # Ours: the official tests of ARC have 0.3 % of items with two options alike.

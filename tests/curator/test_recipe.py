@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from curator.errors import RecipeError
-from curator.recipe import Recipe, arrange, is_name, override, read_yaml, shape_problems
+from curator.recipe import Recipe, arrange, override, read_yaml, shape_problems
+from curator.section import is_name
 
 
 def test_no_is_a_word_and_1e_3_a_number(tmp_path):

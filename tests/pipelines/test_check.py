@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from curator.errors import RecipeError
-from pipelines.check import load_recipe, splits
+from pipelines.check import load_recipe
+from pipelines.check_corpus import splits
 
 FIVE_MISTAKES = """
 name: wrong

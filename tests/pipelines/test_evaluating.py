@@ -12,11 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from curator.corpus_spec import BenchmarkSpec
 from curator.engine.driver import Driver
 from curator.engine.run import Inline
 from curator.errors import LedgerError, RecipeError
 from curator.ledger import Store
-from curator.recipe import BenchmarkSpec
 from curator.shards import read_shard
 from curator.train.proxy import Proxy
 from curator.train.tokenizer import digest, encode, load_tokenizer, train_bpe

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from curator.corpus_spec import CleanSpec
 from curator.engine.driver import Driver
 from curator.engine.run import Inline
 from curator.ledger import Store
-from curator.recipe import CleanSpec
 from pipelines.excerpts import drops_of
 from pipelines.pool import Pool
 from pipelines.preparing import clean

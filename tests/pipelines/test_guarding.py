@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from curator.corpus_spec import DecontaminateSpec, HeldoutSpec
 from curator.engine.driver import Driver
 from curator.engine.run import Inline
 from curator.errors import RecipeError
 from curator.ledger import Store
-from curator.recipe import DecontaminateSpec, HeldoutSpec
 from curator.shards import read_shard, write_shard
 from pipelines.check import checked
 from pipelines.guarding import decontaminate, drop_copies

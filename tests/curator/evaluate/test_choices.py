@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from curator.corpus_spec import ChoicesSpec
 from curator.evaluate.choices import (
     OPTION_SCORES,
     encode_parts,
@@ -18,7 +19,6 @@ from curator.evaluate.choices import (
     score_options,
 )
 from curator.evaluate.questions import OPTIONS, length_of, read_choices
-from curator.recipe import ChoicesSpec
 from tests.support.asked import plain_nats, seeing_model, small_tokenizer
 
 ITEMS = [

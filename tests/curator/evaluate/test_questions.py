@@ -6,9 +6,9 @@ import json
 
 import pytest
 
+from curator.corpus_spec import ChoicesSpec, PairsSpec
 from curator.errors import RecipeError
 from curator.evaluate.questions import read_choices, read_pairs
-from curator.recipe import ChoicesSpec, PairsSpec
 
 
 def write(folder, *records):

@@ -1,0 +1,122 @@
+"""The corpus part of a recipe: what any number of recipes can share."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
+from pydantic import Field, PositiveInt, model_validator
+
+from curator.section import Name, Section, Seed, Share
+
+
+class CleanSpec(Section):
+    """Which documents are text worth keeping: language and published rule sets, in order."""
+
+    language: str | None = "en"
+    min_language_probability: float = Field(default=0.65, ge=0, le=1)
+    rules: list[Any] = []
+
+
+class MinhashSpec(Section):
+    """Near duplicates: bands x rows of MinHash propose, exact Jaccard and containment dispose."""
+
+    threshold: float = Field(default=0.8, gt=0, le=1)
+    ngram: PositiveInt = 5
+    bands: PositiveInt = 14
+    rows: PositiveInt = 8
+    containment: float = Field(default=0.95, ge=0, le=1)
+    verify: bool = True
+    seed: Seed = 0
+    max_cluster: PositiveInt = 10_000
+
+
+class DedupSpec(Section):
+    """Which copies go. Survivors: source priority, then length, then doc_id."""
+
+    exact: bool = True
+    minhash: MinhashSpec | None = None
+    source_priority: list[str] = []
+    max_source_loss: float | None = Field(default=0.9, gt=0, le=1)
+
+
+class ChoicesSpec(Section):
+    """Items as questions with options, by the fields of their records."""
+
+    context: str | None = None
+    options: list[str] | str
+    answer: str | None = None
+    answer_is: Literal["index", "letter", "label", "text"] | None = None
+    labels: str | None = None
+    first_index: Literal[0, 1] = 0
+    between: str = " "
+    blank: str | None = Field(default=None, min_length=1)
+    per: Literal["character", "byte", "token", "option"] | None = None
+
+
+class PairsSpec(Section):
+    """Items as pairs of texts of which the model should find one likelier."""
+
+    good: str
+    bad: str
+    group: list[str] | str = []
+
+
+class BenchmarkSpec(Section):
+    """A benchmark: files of items, or documents of a source that leave the pool for it."""
+
+    train: str | None = None
+    test: str | None = None
+    text: list[str] | str | None = None
+    id: str | None = None
+    source: str | None = None
+    test_share: float = Field(default=0.5, gt=0, lt=1)
+    choices: ChoicesSpec | None = None
+    pairs: PairsSpec | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.source is not None and (self.train is not None or self.test is not None):
+            raise ValueError("gives a source and files of items; give one of them")
+        if self.choices is not None and self.pairs is not None:
+            raise ValueError("gives 'choices' and 'pairs'; its items are one of them")
+        if self.source is not None and (self.choices or self.pairs):
+            raise ValueError("gives a source, which has texts only; items of a file have fields")
+        return self
+
+
+class DecontaminateSpec(Section):
+    """Drop documents that share an n-gram of words with a benchmark's items."""
+
+    against: list[str]
+    ngram: int = Field(default=13, ge=5)
+
+
+class HeldoutSpec(Section):
+    """The share of a source's documents that is never trained on."""
+
+    share: float = Share
+
+
+class TokenizerSpec(Section):
+    """A byte-level BPE of so many entries trained on the pool, or a tokenizer.json."""
+
+    bpe: PositiveInt | None = Field(default=None, ge=300, le=1_000_000)
+    path: str | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        return self.one_of("bpe", "path")
+
+
+class CorpusSpec(Section):
+    """One pool, one tokenizer, one held-out split: what any number of recipes can share."""
+
+    ingest: list[dict[str, Any]] = Field(default=[{"reader": "installed"}], min_length=1)
+    max_bad_records: float = Field(default=0.001, ge=0, le=1)
+    shard_bytes: PositiveInt = 64 << 20
+    clean: CleanSpec | None = None
+    dedup: DedupSpec | None = None
+    benchmarks: dict[Name, BenchmarkSpec] = {}
+    decontaminate: DecontaminateSpec | None = None
+    heldout: dict[str, HeldoutSpec] = {}
+    tokenizer: TokenizerSpec = TokenizerSpec(bpe=4096)

@@ -1,0 +1,133 @@
+"""Every mistake in the corpus part of a recipe that its shape does not tell.
+
+One function a section; each looks at the raw mapping and survives the mistakes of the others.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from curator.corpus_spec import BenchmarkSpec
+from curator.recipe import suggestion
+from pipelines.lenient import listing, mapping, refusal
+
+if TYPE_CHECKING:
+    from curator.ingest.reader import Reader
+
+
+def corpus_problems(corpus: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line for every name, file and setting of the corpus that leads nowhere."""
+    yield from _ingest(corpus)
+    yield from _clean(corpus)
+    yield from _dedup(corpus)
+    yield from _benchmarks(corpus)
+    yield from _tokenizer(corpus)
+
+
+def splits(corpus: Mapping[str, Any]) -> list[str]:
+    """Return the NAME/SPLIT of every benchmark that a corpus section declares."""
+    found = []
+    for name, spec in mapping(corpus.get("benchmarks")).items():
+        from_source = bool(mapping(spec).get("source"))
+        found += [f"{name}/{s}" for s in ("train", "test") if from_source or mapping(spec).get(s)]
+    return found
+
+
+def _ingest(corpus: Mapping[str, Any]) -> Iterator[str]:
+    from curator.ingest.reader import make_reader
+
+    for number, entry in enumerate(listing(corpus.get("ingest"))):
+        where = f"corpus.ingest.{number}"
+        faults = list(refusal(lambda e=entry, w=where: make_reader(e, where=w)))
+        yield from faults
+        if not faults:
+            yield from refusal(lambda e=entry: _find(make_reader(e)), where)
+
+
+def _find(reader: Reader) -> None:
+    """Look for a reader's files, so that a misspelled path stops a run before it begins."""
+    from curator.ingest.files import find_files
+
+    if reader.files and reader.name != "hub":  # the hub's are folders of its own format
+        find_files(reader.files, reader.base)
+
+
+def _clean(corpus: Mapping[str, Any]) -> Iterator[str]:
+    from curator.clean.rules import parse_rules
+
+    clean = mapping(corpus.get("clean"))
+    rules = listing(clean.get("rules"))
+    yield from refusal(lambda: parse_rules(rules), "corpus.clean.rules")
+
+
+def _dedup(corpus: Mapping[str, Any]) -> Iterator[str]:
+    minhash = mapping(mapping(corpus.get("dedup")).get("minhash"))
+    if minhash:
+        yield from _minhash(minhash)
+
+
+def _minhash(minhash: Mapping[str, Any]) -> Iterator[str]:
+    from curator.corpus_spec import MinhashSpec
+    from pipelines.deduplicating import near_settings
+
+    try:
+        spec = MinhashSpec.model_validate(dict(minhash))
+    except ValidationError:
+        return  # its shape is told elsewhere
+    yield from refusal(lambda: near_settings(spec, ()), "corpus.dedup.minhash")
+
+
+def _benchmarks(corpus: Mapping[str, Any]) -> Iterator[str]:
+    known = splits(corpus)
+    taken: dict[Any, str] = {}
+    for name, spec in mapping(corpus.get("benchmarks")).items():
+        spec = mapping(spec)
+        if not (spec.get("source") or spec.get("train") or spec.get("test")):
+            yield f"corpus.benchmarks.{name}: gives neither `train`, `test` nor `source`; name one"
+        if spec.get("source") and (spec.get("train") or spec.get("test")):
+            yield f"corpus.benchmarks.{name}: gives a `source` and files; items come from one"
+        if spec.get("source") and spec["source"] in taken:
+            other = taken[spec["source"]]
+            yield f"corpus.benchmarks.{name}: {other!r} has all documents of {spec['source']!r}"
+        taken[spec.get("source")] = name
+        for split in ("train", "test"):
+            path = spec.get(split)
+            if isinstance(path, str) and not os.path.exists(path):  # noqa: PTH110 - any length
+                yield f"corpus.benchmarks.{name}.{split}: there is no file {path!r}"
+            elif isinstance(path, str):
+                yield from _questions(f"corpus.benchmarks.{name}.{split}", path, spec)
+    for what in listing(mapping(corpus.get("decontaminate")).get("against")):
+        if what not in known:
+            told = f"no benchmark split {what!r}{suggestion(what, known)}"
+            yield f"corpus.decontaminate.against: {told}"
+
+
+def _questions(where: str, path: str, spec: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with questions or pairs: cheap to read, and first needed hours later."""
+    if not (spec.get("choices") or spec.get("pairs")):
+        return
+    from curator.evaluate.questions import read_choices, read_pairs
+
+    try:
+        asked = BenchmarkSpec.model_validate(dict(spec))
+    except ValidationError:
+        return  # told with the other mistakes of shape
+    field = asked.id or "id"
+    if asked.choices is not None:
+        choices = asked.choices
+        yield from refusal(lambda: read_choices(where, path, choices, id_field=field), where)
+    if asked.pairs is not None:
+        pairs = asked.pairs
+        yield from refusal(lambda: read_pairs(where, path, pairs, id_field=field), where)
+
+
+def _tokenizer(corpus: Mapping[str, Any]) -> Iterator[str]:
+    path = mapping(corpus.get("tokenizer")).get("path")
+    if isinstance(path, str):
+        from curator.train.tokenizer import load_tokenizer
+
+        yield from refusal(lambda: load_tokenizer(path), "corpus.tokenizer.path")
