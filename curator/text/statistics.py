@@ -20,6 +20,7 @@ from curator.text.compile import block, compiled, part
 from curator.text.contractions import exceptions, word_hash
 from curator.text.edges import skip_blank, strip_end
 from curator.text.lines import MARKED, STRETCHES, Rooms, count_stretches, mark_line
+from curator.text.measures import MEASURES, Tables, measure_room, measure_text, tables
 from curator.text.repetition import places, repeated_ngrams
 from curator.text.runs import ALPHABETIC, WORDLIKE, Run, Tokens, run_room, token_room
 from curator.text.seen import room
@@ -42,6 +43,7 @@ COUNTS: Final = (
     *(f"c4_{name}" for name in c4.COUNTS),
     *(f"edited_{name}" for name in STRETCHES),
     "edited_tokens",
+    *MEASURES,
 )
 _AT_MARKED = len(STRETCHES)
 _AT_WORDS = _AT_MARKED + len(MARKED)
@@ -49,6 +51,7 @@ _AT_NGRAMS = _AT_WORDS + len(_WORDS)
 _AT_C4 = _AT_NGRAMS + len(_NGRAMS)
 _AT_EDITED = _AT_C4 + len(c4.COUNTS)
 _AT_EDITED_TOKENS = _AT_EDITED + len(STRETCHES)
+_AT_MEASURES = _AT_EDITED_TOKENS + 1
 
 
 class Counted(NamedTuple):
@@ -69,7 +72,7 @@ def count_texts(texts: Texts) -> Counted:
     stop_words = np.array([word_hash(word) for word in STOP_WORDS], np.uint64)
     language = Language(affixes(), exceptions())
     counts, offsets, data = _count_all(
-        column.offsets, column.data, language, c4.phrases(), stop_words
+        column.offsets, column.data, language, c4.phrases(), stop_words, tables()
     )
     return Counted(counts, Utf8(offsets, data))
 
@@ -81,6 +84,7 @@ def _count_all(
     language: Language,
     phrases: Phrases,
     stop_words: npt.NDArray[np.uint64],
+    measured: Tables,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
     rows = len(offsets) - 1
     counts = np.zeros((rows, len(COUNTS)), np.int64)
@@ -88,7 +92,7 @@ def _count_all(
     edited = np.empty(offsets[rows] - offsets[0] + 1, np.uint8)
     draft = Draft(edited, np.zeros(4, np.int64))
     run, tokens, grams = run_room(), token_room(1024), places(1024)
-    seen, rooms = room(1024), Rooms(room(1024), room(1024))
+    seen, rooms, more = room(1024), Rooms(room(1024), room(1024)), measure_room()
     for row in range(rows):
         at, end, out = offsets[row], offsets[row + 1], counts[row]
         draft.state[BEGIN] = edited_offsets[row]
@@ -107,6 +111,10 @@ def _count_all(
         edited_out = out[_AT_EDITED:_AT_EDITED_TOKENS]
         rooms = count_stretches(edited, begin, finish, language.affixes, rooms, edited_out)
         out[_AT_EDITED_TOKENS] = draft.state[TOKENS]
+        # Counts of further rule sets plug in here: see curator.text.measures.
+        more = measure_text(
+            data, at, end, tokens, words, language, measured, more, out[_AT_MEASURES:]
+        )
     return counts, edited_offsets, edited[: edited_offsets[rows]]
 
 
