@@ -58,7 +58,7 @@ def array_of(tensor: torch.Tensor) -> Rows:
 
 
 def _kernel(function: Callable[..., None]) -> Callable[..., None]:
-    folder = cache_folder()
+    folder = cache_folder(__name__)
     before = config.CACHE_DIR
     config.CACHE_DIR = str(folder or "")  # read when the kernel is declared
     try:
