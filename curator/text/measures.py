@@ -1,9 +1,10 @@
 """Where the counts of further rule sets plug into the one pass of `curator.text.statistics`.
 
 For each text of a column, after its tokens were taken and the counts of Gopher, C4 and FineWeb
-made, `measure_text` is called once, while the text is still in the processor's cache. To add counts:
-name them in `MEASURES`, give kernels the tables they look things up in through `Tables`, room that
-outlives a text through `Room`, and fill `out` in `measure_text`, which calls kernels of other files.
+made, `measure_text` is called once, while the text is still in the processor's cache. To add
+counts: name them in `MEASURES`; give kernels the tables they look things up in through `Tables`
+and room that outlives a text through `Room`; fill `out` in `measure_text`, which calls the kernels
+of other files.
 """
 
 from __future__ import annotations
