@@ -4,17 +4,52 @@ from __future__ import annotations
 
 from typing import Any, Literal, Self
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from curator.section import Name, Section, Seed, Share
 
 
-class CleanSpec(Section):
-    """Which documents are text worth keeping: language and published rule sets, in order."""
+class UrlsSpec(Section):
+    """Block lists of domains and URLs: folders in the form of UT1, or files of one entry a line."""
 
+    lists: list[str] = Field(min_length=1)
+    categories: list[str] | None = None  # None: all that the lists have
+    action: Literal["drop", "annotate"] = "drop"
+
+
+class WordsSpec(Section):
+    """Lists of words and phrases, one a line, by name; a document may hold so many of each.
+
+    C4 dropped a page for any word of its list (arXiv:1910.10683, section 2.2): `max_words` 0.
+    """
+
+    lists: dict[Name, str] = Field(min_length=1)
+    max_words: NonNegativeInt | None = 0
+    max_share: float | None = Field(default=None, ge=0, le=1)  # of a document's words
+    action: Literal["drop", "annotate"] = "drop"
+
+
+class LinesSpec(Section):
+    """Lines taken out of the text: C4's edits, or the boilerplate of web pages.
+
+    RefinedWeb drops a document of which lines with more than 5 % of its words would go
+    (arXiv:2306.01116, appendix G.2, as DCLM reads it: baselines_configs/refinedweb.yaml).
+    """
+
+    edit: Literal["c4", "boilerplate"]
+    max_removed: float | None = Field(default=None, ge=0, le=1)  # share of words; None: as told
+
+
+class CleanSpec(Section):
+    """Which documents are text worth keeping, and what is mended or cut in them, in order."""
+
+    encoding: Literal["repair"] | None = None
+    urls: UrlsSpec | None = None
     language: str | None = "en"
     min_language_probability: float = Field(default=0.65, ge=0, le=1)
     rules: list[Any] = []
+    words: WordsSpec | None = None
+    lines: Literal["c4", "boilerplate"] | LinesSpec | None = None
 
 
 class MinhashSpec(Section):
