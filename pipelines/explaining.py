@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from curator.errors import RecipeError
 from curator.identity import id_matrix
 from curator.ledger import Artifact
-from curator.report.explain import Choice, Copies, Explanation, Score, StageVerdict
+from curator.report.explain import Choice, Copies, Explanation, Rewriting, Score, StageVerdict
 from curator.schema import field_note
 from curator.select.spec import parse_select
 from curator.shards import read_shard
@@ -44,6 +44,7 @@ def explain_document(prefix: str, folder: Path) -> Found:
         text=document["text"],
         tokens=tokens,
         verdicts=verdicts,
+        rewritings=tuple(_rewritings(view, number, row)),
         copies=_copies(view, number, row),
         contamination=tuple(_contamination(view, number, row)),
         scores=tuple(_scores(view, number, row)),
@@ -62,11 +63,12 @@ def _find(prefix: str, view: View) -> tuple[int, int]:
     except ValueError:
         raise RecipeError(f"{prefix!r} is not hex; wanted the beginning of a doc_id") from None
     places: list[tuple[bytes, int, int]] = []
-    for number, shard in enumerate(view.corpus.shards):
-        ids = id_matrix(read_shard(shard, ("doc_id",))["doc_id"])
-        head = np.frombuffer(wanted, np.uint8)
-        rows = np.flatnonzero((ids[:, : len(head)] == head).all(axis=1))
-        places += [(ids[row].tobytes(), number, int(row)) for row in rows]
+    head = np.frombuffer(wanted, np.uint8)
+    for corpus in reversed(view.generations):  # a parent's id leads to what became of it
+        for number, shard in enumerate(corpus.shards):
+            ids = id_matrix(read_shard(shard, ("doc_id",))["doc_id"])
+            rows = np.flatnonzero((ids[:, : len(head)] == head).all(axis=1))
+            places += [(ids[row].tobytes(), number, int(row)) for row in rows]
     places = [place for place in places if place[0].hex().startswith(prefix.lower())]
     distinct = {place[0] for place in places}
     if len(distinct) != 1:
@@ -104,12 +106,13 @@ def _verdicts(view: View, number: int, row: int) -> list[StageVerdict]:
 
 def _copies(view: View, number: int, row: int) -> Copies | None:
     """Return the cluster of a document: what it copies, or what copies it."""
-    me = read_shard(view.corpus.shards[number], ("doc_id",))["doc_id"][row].as_py()
-    for decision in view.decisions:
+    for made_before, decision in enumerate(view.decisions):
         if not decision.name.startswith("dedup."):
             continue
         said = read_shard(decision.shards[number]).slice(row, 1).to_pylist()[0]
-        kept = said["kept_id"] or me
+        if "kept_id" not in said:
+            continue
+        kept = said["kept_id"] or _id_after(view, made_before, number, row)
         members = sum(
             pc.sum(
                 pc.equal(read_shard(shard, ("kept_id",))["kept_id"], pa.scalar(kept, pa.binary(16)))
@@ -126,8 +129,32 @@ def _copies(view: View, number: int, row: int) -> Copies | None:
     return None
 
 
+def _id_after(view: View, decisions: int, number: int, row: int) -> bytes:
+    """Return the document's id as it was after so many decisions."""
+    earlier = (parent for parent, made in view.parents if made >= decisions)
+    shard = next(earlier, view.corpus).shards[number]
+    found: bytes = read_shard(shard, ("doc_id",))["doc_id"][row].as_py()
+    return found
+
+
+def _rewritings(view: View, number: int, row: int) -> Iterator[Rewriting]:
+    """Yield every change of the document's text, in order."""
+    following = view.generations[1:]
+    for (parent, decisions), child in zip(view.parents, following, strict=True):
+        before = read_shard(parent.shards[number], ("doc_id", "text")).slice(row, 1).to_pylist()[0]
+        after = read_shard(child.shards[number], ("doc_id", "text")).slice(row, 1).to_pylist()[0]
+        if before["doc_id"] != after["doc_id"]:
+            yield Rewriting(
+                view.decisions[decisions].name,
+                before["doc_id"].hex(),
+                len(before["text"].encode()),
+                len(after["text"].encode()),
+            )
+
+
 def _origin(view: View, doc_id: bytes) -> str:
-    for shard in view.corpus.shards:
+    shards = (shard for corpus in reversed(view.generations) for shard in corpus.shards)
+    for shard in shards:
         table = read_shard(shard, ("doc_id", "origin"))
         rows = table.filter(pc.equal(table["doc_id"], pa.scalar(doc_id, pa.binary(16))))
         if rows.num_rows:

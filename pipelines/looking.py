@@ -48,6 +48,12 @@ class View:
     corpus: Artifact
     decisions: tuple[Artifact, ...] = ()
     sidecars: tuple[Artifact, ...] = ()
+    parents: tuple[tuple[Artifact, int], ...] = ()  # as `pipelines.pool.Parent`
+
+    @property
+    def generations(self) -> tuple[Artifact, ...]:
+        """The documents as they were, oldest first, and as they are: row-aligned."""
+        return (*(parent for parent, _ in self.parents), self.corpus)
 
     def tables(self, columns: tuple[str, ...] | None = None) -> Iterator[pa.Table]:
         """Yield all rows with every column, `step` and `reason` of the drop included, by shard."""
@@ -96,7 +102,12 @@ def open_view(path: str, store: Path) -> View:
         names = record["artifacts"]
         decisions = tuple(at.artifact(name) for name in names["decisions"])
         sidecars = tuple(at.artifact(name) for name in names["sidecars"])
-        return View(at, at.artifact(names["corpus"]), decisions, (*decisions, *sidecars))
+        parents = tuple(
+            (at.artifact(each["corpus"]), int(each["decisions"]))
+            for each in names.get("parents", ())
+        )
+        corpus = at.artifact(names["corpus"])
+        return View(at, corpus, decisions, (*decisions, *sidecars), parents)
     at = Store(store if not folder.is_file() else folder.parent.parent)
     return View(at, at.artifact(path))
 

@@ -143,11 +143,11 @@ def _sampled(recipe: Recipe, share: float, planned: Planned) -> dict[str, Any]:
         pool = clean(recipe.corpus.clean, pool, driver)
         seconds = time.monotonic() - begun
         size = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
-    read = sum(task.notes["read"] for task in pool.corpus.tasks)
+    read = sum(task.notes["read"] for task in pool.ingested.tasks)
     # Some readers know sizes only once they have read: then units stand for bytes.
     taken = read / planned.input_bytes if planned.input_bytes else 0.0
-    scale = 1 / (taken or len(pool.corpus.tasks) / max(1, planned.units))
-    documents = pool.corpus.rows_out
+    scale = 1 / (taken or len(pool.ingested.tasks) / max(1, planned.units))
+    documents = pool.ingested.rows_out
     kept = pool.rows / max(1, documents)
     error = 1.96 * (kept * (1 - kept) / max(1, documents)) ** 0.5
     return {

@@ -11,9 +11,18 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curator.engine.rewriting import Rewritten
 from curator.ledger import RECORD, Artifact
 from curator.shards import Shard, read_shard
 from curator.stage import Corpus
+
+
+@dataclass(frozen=True)
+class Parent:
+    """A corpus that was rewritten, and how many decisions had been made by then."""
+
+    corpus: Artifact
+    decisions: int
 
 
 @dataclass(frozen=True)
@@ -23,6 +32,17 @@ class Pool:
     corpus: Artifact
     decisions: tuple[Artifact, ...] = ()  # in the order in which they were made
     sidecars: tuple[Artifact, ...] = ()
+    parents: tuple[Parent, ...] = ()  # the corpus before each rewriting, row-aligned with it
+
+    @property
+    def ingested(self) -> Artifact:
+        """The documents as they were read."""
+        return self.parents[0].corpus if self.parents else self.corpus
+
+    def corpus_after(self, decisions: int) -> Artifact:
+        """Return the documents as they were after so many of the decisions."""
+        earlier = (parent.corpus for parent in self.parents if parent.decisions >= decisions)
+        return next(earlier, self.corpus)
 
     @property
     def alive(self) -> Artifact | None:
@@ -37,6 +57,11 @@ class Pool:
     def decided(self, decision: Artifact) -> Pool:
         """Return the pool after one more decision."""
         return replace(self, decisions=(*self.decisions, decision))
+
+    def rewritten(self, made: Rewritten) -> Pool:
+        """Return the pool with new texts in place, without the documents that had none left."""
+        parents = (*self.parents, Parent(self.corpus, len(self.decisions)))
+        return replace(self.decided(made.decision), corpus=made.corpus, parents=parents)
 
     def beside(self, *sidecars: Artifact) -> Pool:
         """Return the pool with more known about its documents."""

@@ -42,7 +42,7 @@ def report_of(recipe: Recipe, curated: Curated, store: Store, *, seconds: float)
         sources=tuple(stages[0].sources),
         stages=tuple(stages),
         drops=drops_of(curated.pool),
-        quarantined=quarantined_of(curated.pool.corpus),
+        quarantined=quarantined_of(curated.pool.ingested),
         clusters=clusters,
         losses=losses,
         contamination=contamination_of(curated),
@@ -68,7 +68,7 @@ def write_report(content: made.Report, path: Path) -> None:
 
 def _stages(curated: Curated) -> list[made.StageCount]:
     """Return the steps of the funnel; scores and token counts keep every document and are none."""
-    corpus, decisions = curated.pool.corpus, curated.pool.decisions
+    corpus, decisions = curated.pool.ingested, curated.pool.decisions
     alive = _alive_after(curated)
     steps = {step.artifact.id: step for step in curated.steps}
     return [_stage(steps[one.id], alive[one.id]) for one in (corpus, *decisions) if one.id in steps]
@@ -94,22 +94,29 @@ class _Alive:
 
 def _alive_after(curated: Curated) -> dict[str, _Alive]:
     """Return what is alive after ingestion and after each decision, reading every shard once."""
-    corpus, decisions = curated.pool.corpus, curated.pool.decisions
-    tokens = curated.pool.sidecar("tokens")
+    pool = curated.pool
+    tokens = pool.sidecar("tokens")
     none_yet = None if tokens is None else 0
-    found = {one.id: _Alive(Counter(), tokens=none_yet) for one in (corpus, *decisions)}
-    for number, shard in enumerate(corpus.shards):
-        read = read_shard(shard, ("source", "text"))
-        # Lengths before any mask: offsets are small, filtering would copy the text.
-        size = pc.binary_length(read["text"])
-        known = pa.nulls(len(size), pa.uint32())
+    steps = (pool.ingested, *pool.decisions)
+    found = {one.id: _Alive(Counter(), tokens=none_yet) for one in steps}
+    for number, shard in enumerate(pool.ingested.shards):
+        known = pa.nulls(shard.rows, pa.uint32())
         if tokens is not None:
             known = read_shard(tokens.shards[number], ("n_tokens",))["n_tokens"]
-        table = pa.table({"source": read["source"], "size": size, "n_tokens": known})
-        found[corpus.id].add(table)
-        for decision in decisions:
-            keep = read_shard(decision.shards[number], ("keep",))["keep"]
-            found[decision.id].add(table.filter(pc.fill_null(keep, fill_value=False)))
+        texts = None
+        for made_before, step in enumerate(steps):
+            corpus = pool.corpus_after(made_before)
+            if corpus is not texts:
+                texts = corpus
+                read = read_shard(corpus.shards[number], ("source", "text"))
+                # Lengths before any mask: offsets are small, filtering would copy the text.
+                size = pc.binary_length(read["text"])
+                table = pa.table({"source": read["source"], "size": size, "n_tokens": known})
+            if made_before:
+                keep = read_shard(step.shards[number], ("keep",))["keep"]
+                found[step.id].add(table.filter(pc.fill_null(keep, fill_value=False)))
+            else:
+                found[step.id].add(table)
     return found
 
 

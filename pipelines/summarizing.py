@@ -71,6 +71,10 @@ def artifact_names(curated: Curated) -> dict[str, Any]:
     pool = curated.pool
     return {
         "corpus": file_name(pool.corpus),
+        "parents": [
+            {"corpus": file_name(parent.corpus), "decisions": parent.decisions}
+            for parent in pool.parents
+        ],
         "decisions": [file_name(one) for one in pool.decisions],
         "sidecars": [file_name(one) for one in pool.sidecars],
         "pool": file_name(curated.viewed) if curated.viewed else None,

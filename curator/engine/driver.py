@@ -14,11 +14,12 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from curator.engine import shuffle, tasks
+from curator.engine import rewriting, shuffle, tasks
 from curator.engine.progress import StepProgress
 from curator.engine.run import Engine
 from curator.identity import fingerprint
 from curator.ledger import Artifact, Store, TaskRecord, folder_digest
+from curator.rewrite import Rewriter
 from curator.stage import Corpus, FittedScorer, Site, Stage, WideStage
 
 Task = TypeVar("Task", bound=tasks.Task)
@@ -71,6 +72,32 @@ class Driver:
         return self.publish(
             step, identity, (corpus, *sidecars, alive), self.run_tasks(tasks.run_map, jobs)
         )
+
+    def rewrite(
+        self,
+        stage: Rewriter,
+        corpus: Artifact,
+        *,
+        step: str,
+        sidecars: Sequence[Artifact] = (),
+        alive: Artifact | None = None,
+    ) -> rewriting.Rewritten:
+        """Return what `stage` makes of `corpus`: documents and decisions, rows as they were."""
+        identity = stage.identity()
+        jobs = [
+            rewriting.RewriteTask(
+                stage, fingerprint([step, identity, sight.digests()]), step, sight, Site(),
+                self.store,
+            )
+            for sight in sights(corpus, sidecars, alive)
+        ]  # fmt: skip
+        parents = (corpus, *sidecars, alive)
+        records, computed, seconds = self.run_tasks(rewriting.run_rewrite, jobs)
+        made = (records, computed, seconds)
+        documents = self.publish(f"{step}.text", identity, parents, made, listed=False)
+        decided = [self.store.task(step, job.key) for job in jobs]
+        told = ([record for record in decided if record is not None], computed, seconds)
+        return rewriting.Rewritten(documents, self.publish(step, identity, parents, told))
 
     def shuffle_stage(
         self,

@@ -27,6 +27,16 @@ class StageVerdict:
 
 
 @dataclass(frozen=True)
+class Rewriting:
+    """One change of the document's text."""
+
+    step: str  # "clean.lines"
+    parent_id: str  # of the document before it
+    bytes_before: int
+    bytes_after: int
+
+
+@dataclass(frozen=True)
 class Copies:
     """The cluster of near-copies that the document stands in."""
 
@@ -75,6 +85,7 @@ class Explanation:
     text: str = ""
     tokens: int | None = None
     verdicts: tuple[StageVerdict, ...] = ()
+    rewritings: tuple[Rewriting, ...] = ()
     copies: Copies | None = None
     contamination: tuple[str, ...] = ()  # "gsm8k/test entry 14: the words that matched"
     scores: tuple[Score, ...] = ()
@@ -85,6 +96,7 @@ class Explanation:
         parts: list[RenderableType] = [_title(self), _outcome(self)]
         if self.verdicts:
             parts += [Text(), _verdicts(self.verdicts)]
+        parts += [_rewriting(each) for each in self.rewritings]
         if self.copies is not None:
             parts += [Text(), _copies(self.copies, self.doc_id)]
         parts += [Text(f"benchmark: {one_line(each, 200)}") for each in self.contamination]
@@ -119,6 +131,11 @@ def _outcome(found: Explanation) -> Text:
     if found.choices:
         return Text("In the pool, taken by no arm", style="bold yellow")
     return Text("In the pool", style="bold green")
+
+
+def _rewriting(found: Rewriting) -> Text:
+    sizes = f"{grouped(found.bytes_before)} to {grouped(found.bytes_after)} bytes"
+    return Text(f"rewritten by {one_line(found.step, 60)}: {sizes}, parent {found.parent_id[:32]}")
 
 
 def _plain_table(*columns: tuple[str, str]) -> Table:

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curator.rewrite import Rewriter
 from curator.schema import DECISION, score_field
 from curator.stage import Scorer, Stage, WideStage
 
@@ -106,3 +107,17 @@ class SameFirstLetter(WideStage):
     def reduce(self, partition: pa.Table) -> pa.Table:
         grouped = partition.group_by("letter").aggregate([("row", "count"), ("row", "min")])
         return grouped.rename_columns(["letter", "count", "row"])
+
+
+@dataclass(frozen=True)
+class Shout(Rewriter):
+    """Writes texts with an "a" in capitals; of those that begin with "x" nothing is left."""
+
+    name: ClassVar[str] = "shout"
+    notes: ClassVar[pa.Schema] = pa.schema([pa.field("letters", pa.int64())])
+
+    def rewrite(self, model: None, table: pa.Table) -> pa.Table:
+        texts = table["text"].to_pylist()
+        made = ["" if t.startswith("x") else t.upper() if "a" in t else None for t in texts]
+        counts = [text.count("a") for text in texts]
+        return pa.table({"text": pa.array(made, pa.large_string()), "letters": counts})
