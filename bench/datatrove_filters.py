@@ -26,31 +26,43 @@ FILTERS = {
 }
 
 
-def verdict(name: str, document: Document) -> str | None:
+def reason_of(chosen, document: Document) -> str | None:
     """The reason of the drop, or None. A filter that divides by zero drops as "crash"."""
     try:
-        result = FILTERS[name].filter(document)
-    except (ZeroDivisionError, IndexError):
+        result = chosen.filter(document)
+    except (ZeroDivisionError, IndexError, ValueError):  # spaCy refuses over a million characters
         return "crash"
     return None if result is True else (result[1] if isinstance(result, tuple) else "dropped")
 
 
 def chained(text: str) -> str | None:
+    """The first drop of the pipeline, where FineWeb sees what C4 left."""
     document = Document(text=text, id="")
-    for name in FILTERS:
-        reason = verdict(name, document)
+    for name, chosen in FILTERS.items():
+        reason = reason_of(chosen, document)
         if reason is not None:
             return f"{name}.{reason}"
     return None
 
 
+def edited(text: str) -> str | None:
+    """The text after C4's edits; None: C4 drops the document."""
+    document = Document(text=text, id="")
+    return None if reason_of(FILTERS["c4"], document) else document.text
+
+
+def digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
 def alone(text: str) -> dict:
+    """What each filter says of the document as it came."""
     found = {}
-    for name in FILTERS:
+    for name, chosen in FILTERS.items():
         document = Document(text=text, id="")
-        found[name] = verdict(name, document)
+        found[name] = reason_of(chosen, document)
         if name == "c4":
-            found["edited"] = hashlib.blake2b(document.text.encode(), digest_size=8).hexdigest()
+            found["edited"] = digest(document.text)
     return found
 
 
@@ -77,4 +89,5 @@ def main(path: str) -> None:
     )
 
 
-main(sys.argv[1])
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -5,6 +5,8 @@ stripped; it is dropped when a word is longer than 1,000 characters, when it doe
 `. ? ! " '` or ends in `...`, when it has fewer than three words, or when it speaks of Javascript
 or of cookies and terms of use. Citation marks (`[3]`, `[edit]`, `[citation needed]`) are taken
 out. Words here are what white space parts. Kept lines are joined by newlines and stripped.
+Lorem ipsum and curly brackets condemn the document, not the line: lines with them are counted and
+stay, so that a recipe may turn those two rules off.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ from curator.text.tokens import Language, Line, tokenize_line
 
 LONGEST_WORD: Final = 1000
 FEWEST_WORDS: Final = 3
-# Each line counts under the first check that it fails, in this order, or as kept.
+# Each line counts under the first check that drops it, in this order, or as kept. Lines with lorem
+# ipsum, and with curly brackets if they do not speak of Javascript, count there as well.
 COUNTS: Final = (
     "long_word_lines",
     "unended_lines",
@@ -122,8 +125,13 @@ def edit_line(
     elif first < last and (_is_mark(data[last - 1]) or data[last - 1] == _BRACKET + 2):
         finish, citations = _without_citations(data, first, last, text, start)
         if _is_ended(text, start, finish):
-            short = line.runs < FEWEST_WORDS
-            verdict = _SHORT if short else _speaks_of(text, start, finish, phrases)
+            verdict = _SHORT
+            if line.runs >= FEWEST_WORDS:
+                said = _speaks_of(text, start, finish, phrases)
+                scripted, policy = (said >> _JAVASCRIPT) & 1, (said >> _POLICY) & 1
+                verdict = _JAVASCRIPT if scripted else _POLICY if policy else _KEPT
+                out[_LOREM] += (said >> _LOREM) & 1
+                out[_CURLY] += (said >> _CURLY) & (1 - scripted)
     out[verdict] += 1
     if verdict != _KEPT:
         return
@@ -195,21 +203,20 @@ def _is_ended(data: Data, at: int, end: int) -> bool:
 
 @block
 def _speaks_of(data: Data, at: int, end: int, phrases: Phrases) -> int:
-    """The verdict of a line by what it says; of several, the one that is checked first."""
-    verdict = _KEPT
+    """What a line says: bits at `_LOREM`, `_JAVASCRIPT`, `_CURLY` and `_POLICY`."""
+    found = 0
     for place in range(at, end):
         byte = data[place]
         if byte == 123:  # {
-            verdict = min(verdict, _CURLY)
+            found |= 1 << _CURLY
         elif phrases.begins[byte]:
             for row in range(len(phrases.sizes)):
                 start = place - phrases.rare[row]
                 size = phrases.sizes[row]
                 fits = start >= at and start + size <= end
                 if fits and _says(data, start, phrases, row):
-                    said = _LOREM if row == 0 else _JAVASCRIPT if row == 1 else _POLICY
-                    verdict = min(verdict, said)
-    return verdict
+                    found |= 1 << (_LOREM if row == 0 else _JAVASCRIPT if row == 1 else _POLICY)
+    return found
 
 
 @leaf

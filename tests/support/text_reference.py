@@ -135,18 +135,17 @@ def c4_edit(text, segments):
             found["unended_lines"] += 1
         elif len(words) < 3:
             found["few_word_lines"] += 1
-        elif "lorem ipsum" in lowered:
-            found["lorem_ipsum_lines"] += 1
-        elif "javascript" in lowered:
-            found["javascript_lines"] += 1
-        elif "{" in edited:
-            found["curly_bracket_lines"] += 1
-        elif any(policy in lowered for policy in POLICIES):
-            found["policy_lines"] += 1
         else:
-            found["kept_lines"] += 1
-            found["sentences"] += sentences(segments(edited))
-            kept.append(edited)
+            found["lorem_ipsum_lines"] += "lorem ipsum" in lowered
+            found["curly_bracket_lines"] += "{" in edited and "javascript" not in lowered
+            if "javascript" in lowered:
+                found["javascript_lines"] += 1
+            elif any(policy in lowered for policy in POLICIES):
+                found["policy_lines"] += 1
+            else:
+                found["kept_lines"] += 1
+                found["sentences"] += sentences(segments(edited))
+                kept.append(edited)
     return "\n".join(kept).strip(), found
 
 

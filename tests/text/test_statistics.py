@@ -67,3 +67,18 @@ def test_broken_utf8_is_survived_and_stays_in_its_row():
     counts = count_texts(rows).counts[:, COUNTS.index("tokens")]
 
     assert counts.tolist()[0::2] == [2, 2]
+
+
+def test_lorem_ipsum_and_curly_brackets_are_counted_and_their_lines_stay():
+    text = (
+        "Lorem ipsum is here to stay. It is.\nThis line has a { bracket.\n"
+        "With { and javascript it goes.\nWith { and cookie policy it goes."
+    )
+
+    ours, edited = counted(text)
+
+    assert edited == "Lorem ipsum is here to stay. It is.\nThis line has a { bracket."
+    assert (ours["c4_lorem_ipsum_lines"], ours["c4_curly_bracket_lines"]) == (1, 2)
+    assert (ours["c4_kept_lines"], ours["c4_sentences"]) == (2, 3)
+    assert (ours["c4_javascript_lines"], ours["c4_policy_lines"]) == (1, 1)
+    assert_as_reference(text)
