@@ -65,12 +65,20 @@ class MinhashSpec(Section):
     max_cluster: PositiveInt = 10_000
 
 
+class SurvivorsSpec(Section):
+    """The column that says which copy stays: numbers, dates, or `extra.NAME` of the records."""
+
+    column: str = Field(min_length=1)
+    prefer: Literal["higher", "lower"] = "higher"
+
+
 class DedupSpec(Section):
-    """Which copies go. Survivors: source priority, then length, then doc_id."""
+    """Which copies go. Survivors: source priority, then a column or length, then doc_id."""
 
     exact: bool = True
     minhash: MinhashSpec | None = None
     source_priority: list[str] = []
+    survivors: Literal["longest", "shortest"] | SurvivorsSpec = "longest"
     max_source_loss: float | None = Field(default=0.9, gt=0, le=1)
 
 

@@ -72,13 +72,14 @@ def _dedup(corpus: Mapping[str, Any]) -> Iterator[str]:
 
 def _minhash(minhash: Mapping[str, Any]) -> Iterator[str]:
     from curator.corpus_spec import MinhashSpec
+    from curator.dedup.survivors import Survivors
     from pipelines.deduplicating import near_settings
 
     try:
         spec = MinhashSpec.model_validate(dict(minhash))
     except ValidationError:
         return  # its shape is told elsewhere
-    yield from refusal(lambda: near_settings(spec, ()), "corpus.dedup.minhash")
+    yield from refusal(lambda: near_settings(spec, Survivors()), "corpus.dedup.minhash")
 
 
 def _benchmarks(corpus: Mapping[str, Any]) -> Iterator[str]:

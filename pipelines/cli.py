@@ -113,6 +113,18 @@ def stats(
 
 
 @commands.command()
+def copies(
+    path: Annotated[str, typer.Argument(help="A run's folder.")],
+    store: StoreFolder = STORE,
+    as_json: Json = False,
+) -> None:
+    """What each source lost as copies, and the largest clusters of them."""
+    from pipelines.copying import copies_of
+
+    finish(copies_of(path, store), as_json=as_json)
+
+
+@commands.command()
 def show(
     path: Annotated[str, typer.Argument(help="A run's folder, or an artifact.")],
     n: Annotated[int, typer.Option("-n", min=1, help="How many documents.")] = 5,

@@ -10,9 +10,12 @@ from curator.corpus_spec import DedupSpec, MinhashSpec
 from curator.dedup.clusters import find_clusters
 from curator.dedup.exact import ExactDuplicates
 from curator.dedup.near import NearDuplicates
-from curator.dedup.survivors import check_source_loss, decisions
+from curator.dedup.survivors import EXTRA, Survivors, check_source_loss, decisions
 from curator.engine.driver import Driver
+from curator.errors import RecipeError
 from curator.ledger import Artifact
+from curator.recipe import suggestion
+from curator.schema import DOCUMENT
 from curator.shards import Shard, read_shard, write_shard
 from curator.stage import WideStage
 from pipelines.pool import Pool, folder_shard, source_counts
@@ -23,37 +26,70 @@ def dedup(spec: DedupSpec | None, pool: Pool, driver: Driver) -> Pool:
 
     Raises:
         BudgetError: a source would lose more than `max_source_loss` of its documents.
+        RecipeError: nothing so far has the column that survivors are to be chosen by.
     """
     if spec is None:
         return pool
+    survivors = survivors_of(spec)
+    beside = _with_column(survivors.field, pool)
     before = source_counts(pool)
-    priority = tuple(spec.source_priority)
     if spec.exact:
-        pool = _remove(ExactDuplicates(source_priority=priority), "dedup.exact", pool, driver)
+        pool = _remove(ExactDuplicates(survivors), "dedup.exact", pool, beside, driver)
     if spec.minhash:
-        pool = _remove_near(spec.minhash, priority, pool, driver)
+        pool = _remove_near(near_settings(spec.minhash, survivors), pool, beside, driver)
     after = source_counts(pool)
     lost = {source: n - after.get(source, 0) for source, n in before.items()}
     check_source_loss(lost, before, spec.max_source_loss)
     return pool
 
 
-def near_settings(spec: MinhashSpec, priority: tuple[str, ...]) -> NearDuplicates:
+def survivors_of(spec: DedupSpec) -> Survivors:
+    """Return the policy that a recipe's `dedup` asks for."""
+    priority, asked = tuple(spec.source_priority), spec.survivors
+    if isinstance(asked, str):
+        return Survivors(priority, length=asked)
+    return Survivors(priority, asked.column, asked.prefer)
+
+
+def near_settings(spec: MinhashSpec, survivors: Survivors) -> NearDuplicates:
     """Return the settings that a recipe's `dedup.minhash` asks for, checked."""
-    return NearDuplicates(**spec.model_dump(), source_priority=priority)
+    return NearDuplicates(**spec.model_dump(), survivors=survivors)
 
 
-def _remove_near(spec: MinhashSpec, priority: tuple[str, ...], pool: Pool, driver: Driver) -> Pool:
-    settings = near_settings(spec, priority)
+def _with_column(column: str | None, pool: Pool) -> tuple[Artifact, ...]:
+    """Return the sidecar that has a column, none where the documents have it themselves.
+
+    No other is read, so that a changed sidecar undoes no deduplication that never looked at it.
+    """
+    if column is None or column in DOCUMENT.names:
+        return ()
+    known: dict[str, tuple[Artifact, ...]] = {"date": (), EXTRA + "NAME": ()}
+    for sidecar in reversed(pool.sidecars):
+        for name in read_shard(sidecar.shards[0]).column_names if sidecar.shards else ():
+            known.setdefault(name, (sidecar,))
+    if column in known:
+        return known[column]
+    raise RecipeError(
+        f"no step before has a column {column!r}{suggestion(column, known)}; wanted one of "
+        f"{sorted(known)}",
+        where="corpus.dedup.survivors",
+    )
+
+
+def _remove_near(
+    settings: NearDuplicates, pool: Pool, beside: tuple[Artifact, ...], driver: Driver
+) -> Pool:
     edges = driver.shuffle_stage(
         settings.band_stage, pool.corpus, step="dedup.minhash.bands", alive=pool.alive
     )
     clusters = _clusters(edges, driver)
-    return _remove(settings.verify_stage(clusters), "dedup.minhash", pool, driver)
+    return _remove(settings.verify_stage(clusters), "dedup.minhash", pool, beside, driver)
 
 
-def _remove(stage: WideStage, step: str, pool: Pool, driver: Driver) -> Pool:
-    removed = driver.shuffle_stage(stage, pool.corpus, step=step, alive=pool.alive)
+def _remove(
+    stage: WideStage, step: str, pool: Pool, beside: tuple[Artifact, ...], driver: Driver
+) -> Pool:
+    removed = driver.shuffle_stage(stage, pool.corpus, step=step, sidecars=beside, alive=pool.alive)
     return pool.decided(driver.route(decisions, removed, pool.corpus, step=step, alive=pool.alive))
 
 

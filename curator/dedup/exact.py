@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pyarrow as pa
 
-from curator.dedup.survivors import removals, segment_heads, segment_starts, standing
+from curator.dedup.survivors import LONGEST, Survivors, removals, segment_heads, segment_starts
 from curator.stage import WideStage
 from curator.text.normalized import normalized_hash
 
@@ -22,10 +22,14 @@ class ExactDuplicates(WideStage):
     """
 
     name: ClassVar[str] = "dedup.exact"
-    reads: ClassVar[tuple[str, ...]] = ("text", "doc_id", "source")
     libraries: ClassVar[tuple[str, ...]] = ("numpy",)
 
-    source_priority: tuple[str, ...] = ()
+    survivors: Survivors = LONGEST
+
+    @property
+    def reads(self) -> tuple[str, ...]:  # type: ignore[override]  # depends on the policy
+        """What the hash and the policy look at."""
+        return self.survivors.reads
 
     def emit(self, model: Any, table: pa.Table) -> pa.Table:
         """Return one row a document: both halves of its hash and where it stands among copies."""
@@ -34,7 +38,7 @@ class ExactDuplicates(WideStage):
             {
                 "key": pa.array(np.ascontiguousarray(hashes[:, 0])),
                 "check": pa.array(np.ascontiguousarray(hashes[:, 1])),
-                **standing(table, self.source_priority),
+                **self.survivors.standing(table),
             }
         )
 

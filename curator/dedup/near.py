@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from curator.dedup.minhash import MinHashBands, band_recall
+from curator.dedup.survivors import LONGEST, Survivors
 from curator.dedup.verify import VerifyClusters
 from curator.errors import RecipeError
 from curator.shards import Shard
@@ -37,7 +38,7 @@ class NearDuplicates:
     bands: int = 14
     rows: int = 8
     seed: int = 0
-    source_priority: tuple[str, ...] = ()
+    survivors: Survivors = LONGEST
     max_cluster: int = 10_000
 
     def __post_init__(self) -> None:
@@ -72,7 +73,7 @@ class NearDuplicates:
         return VerifyClusters(
             clusters=clusters.digest,
             clusters_path=clusters.path,
-            source_priority=self.source_priority,
+            survivors=self.survivors,
             verify=self.verify,
             threshold=self.threshold,
             containment=self.containment,

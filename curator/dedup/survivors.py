@@ -1,20 +1,23 @@
 """Who stays of several copies, what is written about the others, and when losing too many stops.
 
-The survivor is the copy of the source named first in `source_priority`, then the longest, then the
-one with the smallest doc_id. File order never decides.
+The survivor is the copy of the source named first in `source_priority`, then the best in a column
+if the recipe names one, then the longest (or the shortest), then the one with the smallest doc_id.
+File order never decides.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curator.errors import BudgetError, PluginError
+from curator.errors import BudgetError, PluginError, RecipeError
 from curator.schema import DECISION, DOC_ID
 
 REMOVALS: Final = pa.schema(
@@ -38,28 +41,101 @@ DECISIONS: Final = pa.schema(
     ],
     metadata={"curator.schema": "removal-decision/1"},
 )
-STANDING: Final = ("priority", "shortness", "doc_id", "row")  # ascending: the survivor is first
+EXTRA: Final = "extra."  # "extra.upvotes": a number in the JSON that ingest kept of a record
 _ROW_IN_SHARD: Final = np.uint64((1 << 40) - 1)
-_LONGEST: Final = np.uint64(1 << 62)
+_MOST_BYTES: Final = np.uint64(1 << 62)
+_63: Final = np.uint64(63)
 # Below this many lost documents a share says nothing; `max_bad_records` has the same floor.
 _FEW: Final = 10
 
 
-def standing(table: pa.Table, source_priority: Sequence[str]) -> dict[str, pa.Array]:
-    """Return the columns `STANDING`: rows sorted by them have the best survivor first.
+@dataclass(frozen=True)
+class Survivors:
+    """Which of several copies stays: `standing` puts the best first.
 
-    Args:
-        table: columns source, text, doc_id, row.
+    Attributes:
         source_priority: sources from the most to the least wanted; others come after them.
+        column: of numbers or dates ("2026-11-21..."), or "extra.NAME"; it decides before the
+            length. Copies without a value come after all that have one.
+        prefer: which end of `column` is better.
+        length: which of copies that are equal so far is better.
     """
-    places = pc.index_in(table["source"].cast(pa.string()), pa.array(source_priority, pa.string()))
-    lengths = pc.fill_null(pc.binary_length(table["text"]), 0).to_numpy().astype(np.uint64)
-    return {
-        "priority": pc.fill_null(places, len(source_priority)).cast(pa.uint32()),
-        "shortness": pa.array(_LONGEST - lengths),  # bytes, so that longer sorts earlier
-        "doc_id": table["doc_id"],
-        "row": table["row"],
-    }
+
+    source_priority: tuple[str, ...] = ()
+    column: str | None = None
+    prefer: Literal["higher", "lower"] = "higher"
+    length: Literal["longest", "shortest"] = "longest"
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The columns that `standing` looks at."""
+        return ("text", "doc_id", "source", *((self.field,) if self.field else ()))
+
+    @property
+    def field(self) -> str | None:
+        """The table's column that holds `column`."""
+        if self.column is not None and self.column.startswith(EXTRA):
+            return EXTRA.rstrip(".")
+        return self.column
+
+    def standing(self, table: pa.Table) -> dict[str, pa.Array]:
+        """Return columns that put the best survivor first when rows are sorted by them in order.
+
+        Args:
+            table: the columns of `reads`, and row.
+
+        Raises:
+            RecipeError: the column holds neither numbers nor dates.
+        """
+        names = pa.array(self.source_priority, pa.string())
+        places = pc.index_in(table["source"].cast(pa.string()), names)
+        columns = {"priority": pc.fill_null(places, len(names)).cast(pa.uint32())}
+        if self.column is not None:
+            columns["rank"] = pa.array(_ranks(_numbers(table, self.column), self.prefer))
+        lengths = pc.fill_null(pc.binary_length(table["text"]), 0).to_numpy().astype(np.uint64)
+        if self.length == "longest":
+            lengths = _MOST_BYTES - lengths  # bytes, so that longer sorts earlier
+        return {
+            **columns,
+            "length": pa.array(lengths),
+            "doc_id": table["doc_id"],
+            "row": table["row"],
+        }
+
+
+LONGEST: Final = Survivors()  # the default policy
+
+
+def _numbers(table: pa.Table, column: str) -> npt.NDArray[np.float64]:
+    """Return a column as numbers, NaN where it says none; dates as days."""
+    if column.startswith(EXTRA):
+        texts = pl.Series(table["extra"].cast(pa.large_string()))
+        # Quoted, so that any key is one key; of two quotes JSONPath would make two.
+        path = "$['" + column.removeprefix(EXTRA).replace("'", "") + "']"
+        found = texts.str.json_path_match(path).cast(pl.Float64, strict=False)
+        return found.fill_null(np.nan).to_numpy()
+    values = table[column]
+    if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
+        days = pl.Series(values.cast(pa.large_string())).str.slice(0, 10)
+        found = days.str.to_date("%Y-%m-%d", strict=False).to_physical().cast(pl.Float64)
+        return found.fill_null(np.nan).to_numpy()
+    try:
+        numbers = pc.fill_null(values.cast(pa.float64(), safe=False), np.nan)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise RecipeError(
+            f"column {column!r} holds {values.type}; wanted numbers, or dates as text",
+            where="dedup.survivors",
+        ) from error
+    return np.asarray(numbers.to_numpy())
+
+
+def _ranks(values: npt.NDArray[np.float64], prefer: str) -> npt.NDArray[np.uint64]:
+    """Return integers that rise from the best value to the worst; NaN comes last."""
+    absent = np.isnan(values)
+    bits = (np.where(absent, 0.0, values) + 0.0).view(np.uint64)  # -0.0 + 0.0 is 0.0
+    rising = np.where(bits >> _63, ~bits, bits | (np.uint64(1) << _63))  # IEEE 754 order
+    ranks = ~rising if prefer == "higher" else rising
+    return np.where(absent, np.uint64(2**64 - 1), ranks)
 
 
 def segment_starts(*columns: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from curator.dedup.minhash import nodes
 from curator.dedup.shingles import ShingleSets, match_copies, shingle_sets
-from curator.dedup.survivors import removals, segment_heads, segment_starts, standing
+from curator.dedup.survivors import LONGEST, Survivors, removals, segment_heads, segment_starts
 from curator.errors import LedgerError
 from curator.identity import random_bits
 from curator.shards import read_shard
@@ -34,18 +34,22 @@ class VerifyClusters(WideStage):
     """
 
     name: ClassVar[str] = "dedup.minhash.verify"
-    reads: ClassVar[tuple[str, ...]] = ("text", "doc_id", "source")
     libraries: ClassVar[tuple[str, ...]] = ("numpy",)
 
     clusters: str  # digest of the table of clusters
     clusters_path: str = circumstance("")  # where that table lies: an Arrow file of CLUSTERS
-    source_priority: tuple[str, ...] = ()
+    survivors: Survivors = LONGEST
     verify: bool = True
     threshold: float = 0.8
     containment: float = 0.95
     ngram: int = 5
     # At 1,000 shingles a document and 80 bytes a shingle, 0.8 GB.
     max_cluster: int = 10_000
+
+    @property
+    def reads(self) -> tuple[str, ...]:  # type: ignore[override]  # depends on the policy
+        """What the shingles and the policy look at."""
+        return self.survivors.reads
 
     def load(self, site: Site) -> pa.Table:
         """Return the table of clusters, memory-mapped."""
@@ -63,7 +67,7 @@ class VerifyClusters(WideStage):
             inside = known[np.minimum(place, len(known) - 1)] == node
         cluster = model["cluster"].to_numpy()[place[inside]]
         members = table.filter(pa.array(inside))
-        columns = standing(members, self.source_priority)
+        columns = self.survivors.standing(members)
         if not self.verify:
             return pa.table({"key": pa.array(_keys(cluster, np.zeros_like(cluster))), **columns})
         sets = shingle_sets(members["text"], self.ngram)

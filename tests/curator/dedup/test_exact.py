@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from curator.dedup.exact import ExactDuplicates
+from curator.dedup.survivors import Survivors
 from tests.support.copies import documents_of
 from tests.support.wide import cut, run_inline
 
@@ -48,7 +49,7 @@ def test_priority_wins_over_length():
     table = documents_of(["a b!", "a b"], ["web", "books"])
     ids = table["doc_id"].to_pylist()
 
-    found = pairs(run_inline(ExactDuplicates(source_priority=("books",)), [table]))
+    found = pairs(run_inline(ExactDuplicates(survivors=Survivors(("books",))), [table]))
 
     assert found == [(ids[0], ids[1])]
 
@@ -59,7 +60,7 @@ def test_cuts_partitions_and_row_order_do_not_change_the_removals(partitions, sh
     texts = [f"text number {i}" + "!" * j for i, j in rng.integers(0, 40, (300, 2)).tolist()]
     table = documents_of(texts, [f"s{i % 3}" for i in range(300)])
     shuffled = table.take(pa.array(rng.permutation(300)))
-    stage = ExactDuplicates(source_priority=("s2",))
+    stage = ExactDuplicates(survivors=Survivors(("s2",)))
 
     expected = pairs(run_inline(stage, [table]))
 

@@ -10,6 +10,7 @@ import pytest
 
 from curator.dedup.clusters import find_clusters
 from curator.dedup.near import NearDuplicates
+from curator.dedup.survivors import Survivors
 from curator.dedup.verify import VerifyClusters
 from curator.errors import LedgerError, RecipeError
 from curator.shards import write_shard
@@ -78,7 +79,7 @@ def test_every_removal_is_contained_in_a_document_that_stays(tmp_path):
 def test_removals_do_not_depend_on_cuts_partitions_and_row_order(tmp_path, partitions, shards):
     table = mixed_corpus()
     order = np.random.default_rng(1).permutation(table.num_rows)
-    settings = NearDuplicates(source_priority=("s1",))
+    settings = NearDuplicates(survivors=Survivors(("s1",)))
     expected = named(removed(table, tmp_path, settings))
 
     shuffled = table.take(pa.array(order))
@@ -152,7 +153,9 @@ def test_priority_decides_before_length(tmp_path):
     table = documents_of([" ".join(words) + "!!", " ".join(swapped)], ["web", "books"])
 
     assert places(removed(table, tmp_path)) == [(1, 0)]
-    assert places(removed(table, tmp_path, NearDuplicates(source_priority=("books",)))) == [(0, 1)]
+    assert places(removed(table, tmp_path, NearDuplicates(survivors=Survivors(("books",))))) == [
+        (0, 1)
+    ]
 
 
 def test_identical_documents_of_one_source_leave_one(tmp_path):

@@ -5,16 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from curator.dedup.survivors import (
     DECISIONS,
     REMOVALS,
-    STANDING,
+    Survivors,
     check_source_loss,
     decisions,
-    standing,
 )
-from curator.errors import BudgetError, PluginError
+from curator.errors import BudgetError, PluginError, RecipeError
 from tests.support.copies import documents_of
 
 
@@ -32,10 +33,10 @@ def removed(*rows: int) -> pa.Table:
     return pa.table(columns, schema=REMOVALS)
 
 
-def in_order(table: pa.Table, priority: tuple[str, ...]) -> list[int]:
+def in_order(table: pa.Table, policy: Survivors) -> list[int]:
     rows = table.append_column("row", pa.array(np.arange(table.num_rows, dtype=np.uint64)))
-    ranked = pa.table(standing(rows, priority))
-    return ranked.sort_by([(name, "ascending") for name in STANDING])["row"].to_pylist()
+    ranked = pa.table(policy.standing(rows))
+    return ranked.sort_by([(name, "ascending") for name in ranked.column_names])["row"].to_pylist()
 
 
 def test_survivors_are_ordered_by_source_then_length_then_id():
@@ -43,13 +44,63 @@ def test_survivors_are_ordered_by_source_then_length_then_id():
     ids = table["doc_id"].to_pylist()
     tie = sorted([1, 2], key=lambda row: ids[row])
 
-    assert in_order(table, ("books",)) == [3, *tie, 0]
+    assert in_order(table, Survivors(("books",))) == [3, *tie, 0]
 
 
 def test_sources_without_priority_come_after_those_with():
     table = documents_of(["aaaa", "a", "aa"], ["other", "second", "first"])
 
-    assert in_order(table, ("first", "second")) == [2, 1, 0]
+    assert in_order(table, Survivors(("first", "second"))) == [2, 1, 0]
+
+
+def test_the_shortest_stays_where_that_is_asked_for():
+    table = documents_of(["aa", "aaaa", "a"])
+
+    assert in_order(table, Survivors(length="shortest")) == [2, 0, 1]
+
+
+def test_a_column_decides_after_the_source_and_before_the_length_and_no_value_comes_last():
+    table = documents_of(["a", "aa", "aaa", "aaaa", "b"], ["web"] * 4 + ["books"])
+    scores = pa.array([2.5, -1.0, None, float("nan"), 9.0])
+    table = table.append_column("score", scores)
+
+    assert in_order(table, Survivors(column="score")) == [4, 0, 1, 3, 2]
+    assert in_order(table, Survivors(column="score", prefer="lower")) == [1, 0, 4, 3, 2]
+    assert in_order(table, Survivors(("web",), "score")) == [0, 1, 3, 2, 4]
+
+
+@given(st.lists(st.floats(allow_nan=False), min_size=2, max_size=20))
+def test_numbers_of_any_size_and_sign_keep_their_order(numbers):
+    table = documents_of(["same"] * len(numbers), [f"s{i}" for i in range(len(numbers))])
+    table = table.append_column("score", pa.array(numbers))
+    for prefer, sign in (("lower", 1), ("higher", -1)):
+        found = [sign * numbers[row] for row in in_order(table, Survivors((), "score", prefer))]
+        assert found == sorted(found)
+
+
+def test_equal_scores_leave_it_to_the_length_and_negative_zero_is_zero():
+    table = documents_of(["a", "aaa", "aa"]).append_column("score", pa.array([0.0, -0.0, 0.0]))
+
+    assert in_order(table, Survivors(column="score")) == [1, 2, 0]
+
+
+def test_records_fields_and_dates_can_be_the_column():
+    extras = ['{"votes": 3, "x.y": "7"}', '{"votes": 12.5}', '{"votes": "many"}', None]
+    table = documents_of(["a", "b", "cc", "ccc"]).append_column("extra", pa.array(extras))
+    dates = pa.array(["2024-02-01", "2024-02-01T10:00:00Z", "yesterday", "2025-01-01"])
+    table = table.append_column("date", dates)
+
+    assert in_order(table, Survivors(column="extra.votes")) == [1, 0, 3, 2]
+    assert in_order(table, Survivors(column="extra.x.y"))[0] == 0
+    tied = sorted([0, 1], key=lambda row: table["doc_id"][row].as_py())
+    assert in_order(table, Survivors(column="date")) == [3, *tied, 2]
+
+
+def test_a_column_of_lists_is_refused():
+    table = documents_of(["a"]).append_column("spans", pa.array([[1]]))
+
+    with pytest.raises(RecipeError, match=r"'spans' holds list.*wanted numbers, or dates"):
+        in_order(table, Survivors(column="spans"))
 
 
 def test_decisions_name_the_kept_document_and_leave_the_others_alone():
