@@ -123,14 +123,12 @@ class Driver:
         parents = (corpus, *sidecars, alive)
         narrow = self.publish(f"{step}.emit", identity, parents, made, listed=False)
         reduce = []
-        for group in shuffle.group_ranges(emitted):
-            slices = shuffle.slices_of(emitted, group)
-            key = fingerprint(
-                [step, "reduce", identity, [e.shards[0].digest for e in emitted], group]
-            )
-            name = f"{group[0]:03d}-{group[1] - 1:03d}"
+        digests = [one.shards[0].digest for one in emitted]
+        for keys in shuffle.group_ranges(emitted):
+            slices = shuffle.slices_of(emitted, keys)
+            key = fingerprint([step, "reduce", identity, digests, keys.name])
             reduce.append(
-                shuffle.ReduceTask(stage, key, f"{step}.reduce", slices, name, self.store)
+                shuffle.ReduceTask(stage, key, f"{step}.reduce", slices, keys, self.store)
             )
         records, more, _ = self.run_tasks(shuffle.run_reduce, reduce)
         made = (records, computed + more, time.monotonic() - begun)

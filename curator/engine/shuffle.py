@@ -1,18 +1,21 @@
-"""Wide steps: narrow rows go to disk by key range and are reduced range by range.
+"""Wide steps: narrow rows go to disk in the order of their keys and are reduced range by range.
 
-An emitted file is ordered by key range, so a reducer maps its slice of every file and nothing else.
-There are always `RANGES` of them, whatever the corpus: one reducer takes as many
-neighboring ranges as fit `REDUCE_BYTES`, so memory is bounded by one range and small corpora need
-one reducer. `reduce` may not depend on where ranges end, and the output is the same on any engine.
+An emitted file is sorted by key, so a reducer maps its slice of every file and nothing else. Files
+say where each of `RANGES` key ranges begins in them: one reducer takes as many neighboring ranges
+as fit `REDUCE_BYTES`, or an even part of a range that has more. So memory is bounded by
+`REDUCE_BYTES`, or by the rows of one key, whatever the corpus, and small corpora need one reducer.
+`reduce` may not depend on where ranges end, and the output is the same on any engine.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from curator.engine.tasks import Sight, accounts, committed, model_of, scatter
 from curator.ledger import Store, TaskRecord
@@ -43,6 +46,34 @@ class EmitTask:
 
 
 @dataclass(frozen=True)
+class KeyRange:
+    """Key ranges [start, stop) of `RANGES`; or of one that is too large, one of some even parts."""
+
+    start: int
+    stop: int
+    part: int = 0
+    parts: int = 1
+
+    @property
+    def name(self) -> str:
+        """What files and errors call it."""
+        whole = f"{self.start:03d}-{self.stop - 1:03d}"
+        return whole if self.parts == 1 else f"{whole}.{self.part:04d}-of-{self.parts:04d}"
+
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """The first key, and the one past the last."""
+        width = (1 << 64) // RANGES
+        if self.parts == 1:
+            return self.start * width, self.stop * width
+        low = self.start * width
+        return (
+            low + width * self.part // self.parts,
+            low + width * (self.part + 1) // self.parts,
+        )
+
+
+@dataclass(frozen=True)
 class ReduceTask:
     """Reduce some neighboring key ranges of all shards."""
 
@@ -50,13 +81,13 @@ class ReduceTask:
     key: str
     step: str
     slices: tuple[tuple[Shard, int, int], ...]  # rows [start, stop) of each shard's emitted file
-    ranges: str  # such as "000-255"
+    keys: KeyRange
     store: Store
 
     @property
     def name(self) -> str:
         """What errors call it."""
-        return f"{self.step}, key ranges {self.ranges}"
+        return f"{self.step}, key ranges {self.keys.name}"
 
 
 @dataclass(frozen=True)
@@ -78,7 +109,7 @@ class RouteTask:
 
 
 def run_emit(task: EmitTask) -> TaskRecord:
-    """Write one shard's narrow rows in the order of key ranges, and return the record."""
+    """Write one shard's narrow rows in the order of their keys, and return the record."""
 
     def make() -> TaskRecord:
         names = tuple(name for name in task.stage.reads if name != ROW.name)
@@ -87,7 +118,7 @@ def run_emit(task: EmitTask) -> TaskRecord:
         table = table.append_column(ROW, rows)
         living = task.sight.living(table)
         narrow = task.stage.emit(model_of(task.stage, task.site), living)
-        ordered, bounds = _by_range(narrow, task.stage.key)
+        ordered, bounds = _by_key(narrow, task.stage.key)
         path = task.store.task_path(task.step, task.key)
         shard = write_shard(ordered, path, name=task.sight.name)
         n = living.num_rows
@@ -101,12 +132,13 @@ def run_reduce(task: ReduceTask) -> TaskRecord:
 
     def make() -> TaskRecord:
         pieces = [
-            _with_shard_number(read_shard(shard).slice(start, stop - start), number)
+            _with_shard_number(_within(rows, task.stage.key, task.keys), number)
             for number, (shard, start, stop) in enumerate(task.slices)
+            for rows in [read_shard(shard).slice(start, stop - start)]
         ]
         reduced = task.stage.reduce(_sorted(pa.concat_tables(pieces)))
         path = task.store.task_path(task.step, task.key)
-        shard = write_shard(_sorted(reduced), path, name=task.ranges)
+        shard = write_shard(_sorted(reduced), path, name=task.keys.name)
         return TaskRecord(task.key, (shard,), reduced.num_rows, reduced.num_rows)
 
     return committed(task, make)
@@ -132,40 +164,55 @@ def run_route(task: RouteTask) -> TaskRecord:
     return committed(task, make)
 
 
-def group_ranges(records: list[TaskRecord]) -> list[tuple[int, int]]:
-    """Return neighboring key ranges grouped to about `REDUCE_BYTES` of emitted rows each."""
+def group_ranges(records: list[TaskRecord]) -> list[KeyRange]:
+    """Return key ranges of about `REDUCE_BYTES` of emitted rows each."""
     size = np.zeros(RANGES)
     for record in records:
         rows = np.diff(np.asarray(record.notes["bounds"], dtype=np.int64))
         size += rows * (record.shards[0].size_bytes / max(1, rows.sum()))
-    groups: list[tuple[int, int]] = []
+    groups: list[KeyRange] = []
     start, held = 0, 0.0
     for number in range(RANGES):
         if held and held + size[number] > REDUCE_BYTES:
-            groups.append((start, number))
+            groups += _parts(start, number, held)
             start, held = number, 0.0
         held += size[number]
-    return [*groups, (start, RANGES)]
+    return [*groups, *_parts(start, RANGES, held)]
 
 
-def slices_of(
-    records: list[TaskRecord], group: tuple[int, int]
-) -> tuple[tuple[Shard, int, int], ...]:
-    """Return what of each emitted file lies in the key ranges [start, stop) of `group`."""
-    start, stop = group
+def _parts(start: int, stop: int, size: float) -> list[KeyRange]:
+    parts = max(1, math.ceil(size / REDUCE_BYTES)) if stop - start == 1 else 1
+    return [KeyRange(start, stop, part, parts) for part in range(parts)]
+
+
+def slices_of(records: list[TaskRecord], keys: KeyRange) -> tuple[tuple[Shard, int, int], ...]:
+    """Return what of each emitted file lies in the key ranges of which `keys` is the whole or a
+    part."""
     return tuple(
-        (record.shards[0], record.notes["bounds"][start], record.notes["bounds"][stop])
+        (record.shards[0], record.notes["bounds"][keys.start], record.notes["bounds"][keys.stop])
         for record in records
     )
 
 
-def _by_range(narrow: pa.Table, key: str) -> tuple[pa.Table, list[int]]:
-    """Return rows ordered by key range, and where each of the ranges begins (and the last ends)."""
+def _by_key(narrow: pa.Table, key: str) -> tuple[pa.Table, list[int]]:
+    """Return rows sorted by key, and where each of the ranges begins (and the last ends)."""
     keys = narrow[key].to_numpy()
-    ranges = (keys >> np.uint64(64 - RANGES.bit_length() + 1)).astype(np.int64)
-    order = np.argsort(ranges, kind="stable")
-    bounds = np.searchsorted(ranges[order], np.arange(RANGES + 1))
-    return narrow.take(pa.array(order)), bounds.tolist()
+    order = np.argsort(keys, kind="stable")
+    width = (1 << 64) // RANGES
+    starts = np.array([width * number for number in range(RANGES)], np.uint64)
+    bounds = np.searchsorted(keys[order], starts).tolist()
+    return narrow.take(pa.array(order)), [*bounds, len(keys)]
+
+
+def _within(rows: pa.Table, key: str, keys: KeyRange) -> pa.Table:
+    """Return the rows, sorted by key, whose keys lie in a part of a range."""
+    if keys.parts == 1:
+        return rows
+    low, high = keys.bounds
+    column = rows[key].to_numpy()
+    start = np.searchsorted(column, np.uint64(low))
+    stop = len(column) if high >= 1 << 64 else np.searchsorted(column, np.uint64(high))
+    return rows.slice(start, stop - start)
 
 
 def _with_shard_number(narrow: pa.Table, number: int) -> pa.Table:
@@ -177,9 +224,24 @@ def _with_shard_number(narrow: pa.Table, number: int) -> pa.Table:
 
 def _sorted(table: pa.Table) -> pa.Table:
     """Return rows in the one order that neither workers nor shards can change."""
-    keys = [
-        (field.name, "ascending")
+    names = [
+        field.name
         for field in table.schema
         if not pa.types.is_nested(field.type)  # Arrow sorts no lists; `row` decides before them
     ]
-    return table.combine_chunks().sort_by(keys) if table.num_rows else table
+    table = table.combine_chunks()
+    if not table.num_rows or not names:
+        return table
+    if not pa.types.is_integer(table[names[0]].type):
+        return table.sort_by([(name, "ascending") for name in names])
+    first = table[names[0]].to_numpy()
+    order = np.argsort(first, kind="stable")
+    # Most keys are unlike all others; Arrow's slower sort by every column is for those that tie.
+    ranked = first[order]
+    like_next = ranked[1:] == ranked[:-1]
+    ties = np.flatnonzero(np.append(like_next, False) | np.append(False, like_next))
+    if len(ties):
+        tied = table.select(names).take(pa.array(order[ties]))
+        by = [(name, "ascending") for name in names]
+        order[ties] = order[ties][pc.sort_indices(tied, sort_keys=by).to_numpy()]
+    return table.take(pa.array(order))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from curator.engine import shuffle
 from curator.engine.driver import Driver, sights
 from curator.engine.run import Inline
 from curator.errors import PluginError, ShardError
@@ -151,3 +154,29 @@ def test_what_a_score_says_of_itself_reaches_the_stages_that_read_it(tmp_path):
 
     assert field_note(field, "unit") == "characters"
     assert field_note(field, "better") == "higher"
+
+
+def test_a_range_too_large_for_one_reducer_is_reduced_in_parts(tmp_path, monkeypatch):
+    found = []
+    for limit in (shuffle.REDUCE_BYTES, 64):
+        monkeypatch.setattr(shuffle, "REDUCE_BYTES", limit)
+        driver = Driver(Store(tmp_path / str(limit)), Inline(1), quiet=True)
+        corpus = corpus_of(driver.store, made_up_texts(60), 3)
+        reduced = driver.shuffle_stage(SameFirstLetter(), corpus, step="letters")
+        rows = [row for shard in reduced.shards for row in read_shard(shard).to_pylist()]
+        parts = sum("-of-" in shard.name for shard in reduced.shards)
+        found.append((parts, sorted(map(str, rows))))
+
+    (none, whole), (some, in_parts) = found
+    assert none == 0
+    assert some > 0
+    assert in_parts == whole
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.text(max_size=1)), max_size=40))
+def test_rows_are_put_in_the_order_of_all_columns(rows):
+    kinds = (pa.uint64(), pa.int64(), pa.string())
+    columns = zip(*rows, strict=True) if rows else ([], [], [])
+    table = pa.table([pa.array(c, k) for c, k in zip(columns, kinds, strict=True)], names="abc")
+
+    assert [tuple(row.values()) for row in shuffle._sorted(table).to_pylist()] == sorted(rows)
