@@ -136,9 +136,9 @@ def run_reduce(task: ReduceTask) -> TaskRecord:
             for number, (shard, start, stop) in enumerate(task.slices)
             for rows in [read_shard(shard).slice(start, stop - start)]
         ]
-        reduced = task.stage.reduce(_sorted(pa.concat_tables(pieces)))
+        reduced = task.stage.reduce(in_order(pa.concat_tables(pieces)))
         path = task.store.task_path(task.step, task.key)
-        shard = write_shard(_sorted(reduced), path, name=task.keys.name)
+        shard = write_shard(in_order(reduced), path, name=task.keys.name)
         return TaskRecord(task.key, (shard,), reduced.num_rows, reduced.num_rows)
 
     return committed(task, make)
@@ -222,7 +222,7 @@ def _with_shard_number(narrow: pa.Table, number: int) -> pa.Table:
     return narrow.set_column(at, narrow.schema.field(at), pa.array(rows))
 
 
-def _sorted(table: pa.Table) -> pa.Table:
+def in_order(table: pa.Table) -> pa.Table:
     """Return rows in the one order that neither workers nor shards can change."""
     names = [
         field.name

@@ -179,4 +179,4 @@ def test_rows_are_put_in_the_order_of_all_columns(rows):
     columns = zip(*rows, strict=True) if rows else ([], [], [])
     table = pa.table([pa.array(c, k) for c, k in zip(columns, kinds, strict=True)], names="abc")
 
-    assert [tuple(row.values()) for row in shuffle._sorted(table).to_pylist()] == sorted(rows)
+    assert [tuple(row.values()) for row in shuffle.in_order(table).to_pylist()] == sorted(rows)
