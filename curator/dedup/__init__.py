@@ -6,6 +6,7 @@
     shingles.py       exact shingle sets, and who is a copy of whom within a cluster
     verify.py         candidates become removals only where the sets say so
     near.py           settings of near-duplicate removal and the stages that they make
+    in_memory.py      near-duplicates of a table, without a store
     survivors.py      who stays, what a removal says, decisions, the guard on a source's loss
     benchmarks.py     benchmark files read into items
     benchmark_index.py  hashes of every item's runs of words

@@ -1,0 +1,37 @@
+"""Near-duplicates of documents that fit into memory: the same stages without shards or store."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from curator.dedup.clusters import find_clusters
+from curator.dedup.near import NearDuplicates
+from curator.engine.shuffle import in_order
+from curator.shards import Shard
+from curator.stage import WideStage
+
+
+def near_duplicates(documents: pa.Table, settings: NearDuplicates) -> pa.Table:
+    """Return `REMOVALS`: which rows are copies of which others, as a run would find them.
+
+    Memory: the documents, 24 bytes a band and document, and 8 bytes a shingle of those documents
+    that share a band with another.
+
+    Args:
+        documents: columns text, doc_id, source, and the one that survivors are chosen by, if any.
+        settings: of the bands, the verification and the choice of survivors.
+    """
+    edges = _reduced(settings.band_stage, None, documents)
+    clusters = find_clusters([edges])
+    nowhere = Shard("clusters", "", clusters.num_rows, 0, "")
+    return _reduced(settings.verify_stage(nowhere), clusters, documents)
+
+
+def _reduced(stage: WideStage, model: Any, documents: pa.Table) -> pa.Table:
+    table = documents.select([name for name in stage.reads if name != "row"])
+    rows = pa.array(np.arange(table.num_rows, dtype=np.uint64))
+    narrow = stage.emit(model, table.append_column("row", rows))
+    return in_order(stage.reduce(in_order(narrow)))
