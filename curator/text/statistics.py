@@ -24,6 +24,7 @@ from curator.text.measures import MEASURES, Tables, measure_room, measure_text, 
 from curator.text.repetition import places, repeated_ngrams
 from curator.text.runs import ALPHABETIC, WORDLIKE, Run, Tokens, run_room, token_room
 from curator.text.seen import room
+from curator.text.spoken import Spoken
 from curator.text.tokens import Language, tokenize_line
 
 # The eight words of Rae et al. 2021, arXiv:2112.11446, appendix A.1.1.
@@ -66,13 +67,19 @@ class Counted(NamedTuple):
     edited: Utf8
 
 
-def count_texts(texts: Texts) -> Counted:
-    """The counts of each text, and each text as C4 edits it."""
+def count_texts(texts: Texts, asked: int = 0, languages: Spoken | None = None) -> Counted:
+    """The counts of each text, and each text as C4 edits it.
+
+    Args:
+        texts: a column.
+        asked: the groups of `curator.text.measures` to count as well; the others stay 0.
+        languages: of the texts, where counts by language are asked for.
+    """
     column = utf8(texts)
     stop_words = np.array([word_hash(word) for word in STOP_WORDS], np.uint64)
     language = Language(affixes(), exceptions())
     counts, offsets, data = _count_all(
-        column.offsets, column.data, language, c4.phrases(), stop_words, tables()
+        column.offsets, column.data, language, c4.phrases(), stop_words, tables(asked, languages)
     )
     return Counted(counts, Utf8(offsets, data))
 
@@ -113,7 +120,7 @@ def _count_all(
         out[_AT_EDITED_TOKENS] = draft.state[TOKENS]
         # Counts of further rule sets plug in here: see curator.text.measures.
         more = measure_text(
-            data, at, end, tokens, words, language, measured, more, out[_AT_MEASURES:]
+            data, at, end, row, tokens, words, language, measured, more, out[_AT_MEASURES:]
         )
     return counts, edited_offsets, edited[: edited_offsets[rows]]
 
