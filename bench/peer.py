@@ -10,15 +10,31 @@ from pathlib import Path
 from typing import Any
 
 DATATROVE = ("datatrove[processing]==0.10.1", "spacy>=3.8,<4", "xxhash<4")
+# boto3: pip walks back through a thousand versions for s3fs==2023.6.0 if it may choose.
+DOLMA = ("dolma==1.2.1", "boto3==1.26.76")
+# aiohttp and ray are imported but not declared; data-juicer installs ray by itself when imported.
+DATA_JUICER = ("py-data-juicer==1.6.1", "aiohttp", "ray")
+NEMO_CURATOR = ("nemo-curator==1.4.0",)  # its torch is held to the CPU build in constraints.txt
+CONSTRAINTS = Path(__file__).parent.parent / "constraints.txt"
 
 
-def peer_python(folder: Path, packages: Sequence[str]) -> Path:
-    """The Python of the peer's environment, which is made if it is not there (minutes, once)."""
+def peer_python(folder: Path, packages: Sequence[str], *, constrained: Sequence[str] = ()) -> Path:
+    """The Python of the peer's environment, which is made if it is not there (minutes, once).
+
+    Args:
+        folder: of the environment.
+        packages: what pip is asked for.
+        constrained: names of packages that get the version of constraints.txt.
+    """
     python = folder / "bin" / "python"
     if not python.exists():
         print(f"making {folder} with {', '.join(packages)}", file=sys.stderr)
         subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-        subprocess.run([str(python), "-m", "pip", "install", "-q", *packages], check=True)
+        pins = folder / "pins.txt"
+        lines = CONSTRAINTS.read_text().splitlines() if constrained else []
+        pins.write_text("\n".join(line for line in lines if line.partition("==")[0] in constrained))
+        asked = ["-m", "pip", "install", "-q", "--constraint", str(pins), *packages]
+        subprocess.run([str(python), *asked], check=True)
     return python
 
 
