@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
@@ -65,6 +65,18 @@ class MinhashSpec(Section):
     max_cluster: PositiveInt = 10_000
 
 
+class SemanticSpec(Section):
+    """Documents of one meaning, by the cosine of their vectors (SemDeDup)."""
+
+    encoder: str = "wordllama"
+    eps: float = Field(default=0.05, gt=0, lt=2)
+    mode: Literal["kept_only", "paper"] = "kept_only"
+    order: Literal["survivors", "hard", "easy"] = "survivors"
+    clusters: PositiveInt | None = None
+    max_characters: PositiveInt = 8192
+    seed: Seed = 0
+
+
 class SurvivorsSpec(Section):
     """The column that says which copy stays: numbers, dates, or `extra.NAME` of the records."""
 
@@ -77,6 +89,7 @@ class DedupSpec(Section):
 
     exact: bool = True
     minhash: MinhashSpec | None = None
+    semantic: SemanticSpec | None = None
     source_priority: list[str] = []
     survivors: Literal["longest", "shortest"] | SurvivorsSpec = "longest"
     max_source_loss: float | None = Field(default=0.9, gt=0, le=1)
@@ -110,6 +123,7 @@ class BenchmarkSpec(Section):
     train: str | None = None
     test: str | None = None
     text: list[str] | str | None = None
+    prompt: list[str] | str | None = None  # those of the fields that ask: what tulu3 looks for
     id: str | None = None
     source: str | None = None
     test_share: float = Field(default=0.5, gt=0, lt=1)
@@ -128,10 +142,35 @@ class BenchmarkSpec(Section):
 
 
 class DecontaminateSpec(Section):
-    """Drop documents that share an n-gram of words with a benchmark's items."""
+    """What to do with documents that repeat a benchmark's items, and what counts as that.
+
+    The methods are those of `curator.dedup.benchmark_index`; `margin`, `min_piece` and `max_pieces`
+    are GPT-3's (arXiv:2005.14165, appendix C), `coverage` is Tulu 3's.
+    """
 
     against: list[str]
-    ngram: int = Field(default=13, ge=5)
+    method: Literal["gpt3", "tulu3", "exact"] = "gpt3"
+    ngram: Literal["by_benchmark"] | Annotated[int, Field(ge=5)] | None = None
+    coverage: float = Field(default=0.5, ge=0, lt=1)  # tulu3: more than this share of an item
+    max_frequency: PositiveInt | None = None  # n-grams in more documents do not count
+    action: Literal["document", "span", "report"] = "document"
+    margin: NonNegativeInt = 200  # characters cut on each side of a span
+    min_piece: PositiveInt = 200  # characters
+    max_pieces: PositiveInt = 10
+
+    @model_validator(mode="after")
+    def _one_method(self) -> Self:
+        given = self.model_fields_set
+        strange = [name for name in ("margin", "min_piece", "max_pieces") if name in given]
+        if strange and self.action != "span":
+            raise ValueError(f"gives {strange}, of which only the action 'span' knows")
+        if "coverage" in given and self.method != "tulu3":
+            raise ValueError("gives 'coverage', of which only the method 'tulu3' knows")
+        if self.ngram is not None and self.method == "exact":
+            raise ValueError("gives 'ngram', but the method 'exact' looks for whole items")
+        if self.ngram == "by_benchmark" and self.method == "tulu3":
+            raise ValueError("gives ngram 'by_benchmark', which is GPT-3's rule; give 'tulu3' 8")
+        return self
 
 
 class HeldoutSpec(Section):

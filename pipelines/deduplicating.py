@@ -19,6 +19,7 @@ from curator.schema import DOCUMENT
 from curator.shards import Shard, read_shard, write_shard
 from curator.stage import WideStage
 from pipelines.pool import Pool, folder_shard, source_counts
+from pipelines.semantic import drop_similar
 
 
 def dedup(spec: DedupSpec | None, pool: Pool, driver: Driver) -> Pool:
@@ -37,6 +38,8 @@ def dedup(spec: DedupSpec | None, pool: Pool, driver: Driver) -> Pool:
         pool = _remove(ExactDuplicates(survivors), "dedup.exact", pool, beside, driver)
     if spec.minhash:
         pool = _remove_near(near_settings(spec.minhash, survivors), pool, beside, driver)
+    if spec.semantic:
+        pool = drop_similar(spec.semantic, survivors, pool, beside, driver)
     after = source_counts(pool)
     lost = {source: n - after.get(source, 0) for source, n in before.items()}
     check_source_loss(lost, before, spec.max_source_loss)

@@ -162,22 +162,33 @@ def removals(
     containment: npt.NDArray[np.float64] | None = None,
 ) -> pa.Table:
     """Return `REMOVALS` for places `dropped` of a partition, each for the sake of its `kept`."""
-    away, stays = partition.take(pa.array(dropped)), partition.take(pa.array(kept))
     n = len(dropped)
     columns = [
-        away["row"],
-        away["doc_id"],
-        stays["doc_id"],
-        stays["row"],
-        pa.repeat(reason, n),
+        *removed_rows(partition, dropped, kept, reason),
         pa.nulls(n, pa.float32()) if jaccard is None else pa.array(jaccard, pa.float32()),
         pa.nulls(n, pa.float32()) if containment is None else pa.array(containment, pa.float32()),
     ]
     return pa.table(columns, schema=REMOVALS)
 
 
+def removed_rows(
+    partition: pa.Table, dropped: npt.NDArray[np.int64], kept: npt.NDArray[np.int64], reason: str
+) -> list[pa.Array | pa.ChunkedArray]:
+    """Return the columns row, dropped_id, kept_id, kept_row and reason of some removals."""
+    names = ["row", "doc_id"]
+    away = partition.select(names).take(pa.array(dropped))
+    stays = partition.select(names).take(pa.array(kept))
+    reasons = pa.repeat(reason, len(dropped))
+    return [away["row"], away["doc_id"], stays["doc_id"], stays["row"], reasons]
+
+
 def decisions(n_rows: int, removed: pa.Table) -> pa.Table:
-    """Return `DECISIONS` for the `n_rows` documents of one shard: all kept but those `removed`.
+    """Return `DECISIONS` for the `n_rows` documents of one shard: all kept but those `removed`."""
+    return decided(n_rows, removed, DECISIONS)
+
+
+def decided(n_rows: int, removed: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return `keep`, and the other columns of `schema` from `removed`, a row a document of a shard.
 
     Raises:
         PluginError: a row lies outside the shard, or is removed twice.
@@ -192,11 +203,8 @@ def decisions(n_rows: int, removed: pa.Table) -> pa.Table:
     places[rows] = np.arange(len(rows))
     places_or_null = pa.array(places, mask=places < 0)
     columns = [pa.array(places < 0)]
-    columns += [
-        removed[name].combine_chunks().take(places_or_null)
-        for name in ("reason", "kept_id", "jaccard", "containment")
-    ]
-    return pa.table(columns, schema=DECISIONS)
+    columns += [removed[name].combine_chunks().take(places_or_null) for name in schema.names[1:]]
+    return pa.table(columns, schema=schema)
 
 
 def check_source_loss(

@@ -107,13 +107,16 @@ class Driver:
         step: str,
         sidecars: Sequence[Artifact] = (),
         alive: Artifact | None = None,
+        site: Site | None = None,
     ) -> Artifact:
         """Return what `stage` reduces `corpus` to: shards by key range, not aligned to anything."""
-        identity = stage.identity()
+        place = site or Site()
+        fitted = {"fitted": folder_digest(place.fitted)} if place.fitted else {}
+        identity = {**stage.identity(), **fitted}
         emit = [
             shuffle.EmitTask(
                 stage, fingerprint([step, "emit", identity, sight.digests()]), f"{step}.emit",
-                sight, Site(), self.store,
+                sight, place, self.store,
             )
             for sight in sights(corpus, sidecars, alive)
         ]  # fmt: skip
