@@ -13,7 +13,7 @@ from typing import Any
 from curator.errors import CuratorError, RecipeError
 from curator.recipe import Recipe, arrange, override, read_yaml, shape_problems, suggestion
 from curator.section import is_name
-from pipelines.check_corpus import corpus_problems, splits
+from pipelines.check_corpus import corpus_problems, guarded, how_to_guard, splits
 from pipelines.lenient import listing, mapping, refusal, words
 
 
@@ -89,7 +89,7 @@ def _score(
     if faults and list(refusal(lambda: find_scorer(str(entry["use"])))):
         return
     known = splits(corpus)
-    against = listing(mapping(corpus.get("decontaminate")).get("against"))
+    against = guarded(corpus)
     for what in reads_benchmarks(entry):
         test = f"{what.split('/')[0]}/test"
         if what not in known:
@@ -99,7 +99,7 @@ def _score(
         elif test in known and test not in against:
             yield (
                 f"{where}: what learns from {what!r} pulls in copies of its test items; "
-                f"add {test!r} to corpus.decontaminate.against"
+                f"{how_to_guard(test, corpus)}"
             )
     for role, what in mapping(entry.get("learns_from")).items():
         if not isinstance(what, str):
@@ -152,7 +152,7 @@ def _training(content: Mapping[str, Any], corpus: Mapping[str, Any]) -> Iterator
         if what not in held:
             yield f"evaluate.heldout: source {what!r} has nothing held out{suggestion(what, held)}"
     known = splits(corpus)
-    against = listing(mapping(corpus.get("decontaminate")).get("against"))
+    against = guarded(corpus)
     target = evaluate.get("final_target")
     final = [target.partition("#")[0]] if isinstance(target, str) and target else []
     yield from _kind(str(target), corpus) if final and final[0] in known else ()
@@ -162,7 +162,7 @@ def _training(content: Mapping[str, Any], corpus: Mapping[str, Any]) -> Iterator
         elif what not in against and (what in final or what.endswith("/test")):
             yield (
                 f"evaluate: {what!r} may stand in the pool, so nothing could be learned from it; "
-                f"add {what!r} to corpus.decontaminate.against"
+                f"{how_to_guard(str(what), corpus)}"
             )
 
 

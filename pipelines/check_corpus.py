@@ -37,6 +37,19 @@ def splits(corpus: Mapping[str, Any]) -> list[str]:
     return found
 
 
+def guarded(corpus: Mapping[str, Any]) -> list[Any]:
+    """Return the splits of which the pool holds no copies: none where they are only reported."""
+    section = mapping(corpus.get("decontaminate"))
+    return [] if section.get("action") == "report" else listing(section.get("against"))
+
+
+def how_to_guard(what: str, corpus: Mapping[str, Any]) -> str:
+    """Return what to change in a recipe so that a split is guarded."""
+    if mapping(corpus.get("decontaminate")).get("action") == "report":
+        return "corpus.decontaminate only reports: give it the action 'document' or 'span'"
+    return f"add {what!r} to corpus.decontaminate.against"
+
+
 def _ingest(corpus: Mapping[str, Any]) -> Iterator[str]:
     from curator.ingest.reader import make_reader
 

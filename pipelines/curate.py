@@ -18,7 +18,7 @@ from pipelines.arms import select_arm
 from pipelines.comparing import Evidence, compare_arms
 from pipelines.deduplicating import dedup
 from pipelines.expecting import announce
-from pipelines.guarding import decontaminate, drop_copies
+from pipelines.guarding import decontaminate, drop_copies, guarded_by
 from pipelines.ingesting import ingest
 from pipelines.mixing import Mixed, mix_arm
 from pipelines.pool import Pool
@@ -71,7 +71,7 @@ def prepare(recipe: Recipe, driver: Driver) -> Curated:
     pool = decontaminate(spec.decontaminate, pool, benchmarks, driver)
     pool, heldout = hold_out(spec.heldout, pool, driver)
     pool = drop_copies(heldout, pool, driver)
-    guarded = tuple(spec.decontaminate.against) if spec.decontaminate else ()
+    guarded = guarded_by(spec.decontaminate)
     if not (recipe.arms or recipe.score or recipe.models):
         return Curated(pool, None, benchmarks, guarded, heldout, steps=tuple(driver.steps))
 

@@ -5,20 +5,27 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from curator.corpus_spec import DecontaminateSpec
-from curator.dedup.benchmark_index import READING, BenchmarkIndex, build_index, coverage
-from curator.dedup.contamination import Decontaminate
+from curator.dedup.benchmark_index import READING, BenchmarkIndex, build_index
+from curator.dedup.benchmarks import PART
+from curator.dedup.contamination import CutContamination, Decontaminate, ReportContamination
+from curator.dedup.coverage import coverage
+from curator.dedup.cutting import Cut
+from curator.dedup.frequency import GuardedRuns, frequencies, write_without_common
 from curator.engine.driver import Driver
 from curator.shards import Shard, read_shard
 from pipelines.pool import Pool
 from pipelines.splitting import Benchmark
 
-# A pool document that holds half of a held-out document is a copy of it. Fewer words in common are
-# a license, a signature or a phrase: dropping those would empty sources of code.
+STEP = "decontaminate"
+COMMON = "benchmark.index.common"  # the folder of the runs that much of a pool has
+# A pool document that holds more than half of a held-out document is a copy of it. Fewer words in
+# common are a license, a signature or a phrase: dropping those would empty sources of code.
 COPY_SHARE = 0.5
 COPY_NGRAM = 13
 
@@ -29,35 +36,53 @@ def decontaminate(
     benchmarks: Mapping[str, Benchmark],
     driver: Driver,
 ) -> Pool:
-    """Return the pool without documents that share an n-gram with a benchmark's items."""
+    """Return the pool without what repeats a benchmark's items, or with a note on what does."""
     if spec is None:
         return pool
-    items = {name: benchmarks[name].items for name in spec.against}
-    index, folder = _index("benchmark.index", items, spec.ngram, driver)
+    index, folder = index_of(spec, benchmarks, driver)
+    if spec.max_frequency is not None:
+        index, folder = _without_common(spec.max_frequency, index, folder, pool, driver)
     if not driver.quiet:
         for line in unguarded(index):
             print(f"decontaminate: {line}", file=sys.stderr)
-    stage = Decontaminate(index=index.digest, folder=str(folder), ngram=spec.ngram)
-    decision = driver.map_stage(stage, pool.corpus, step="decontaminate", alive=pool.alive)
+    settings: dict[str, Any] = {"index": index.digest, "folder": str(folder)}
+    settings["more_than"] = spec.coverage if spec.method == "tulu3" else 0.0
+    if spec.action == "report":
+        note = ReportContamination(**settings)
+        return pool.beside(driver.map_stage(note, pool.corpus, step=STEP, alive=pool.alive))
+    if spec.action == "span":
+        cut = Cut(spec.margin, spec.min_piece, spec.max_pieces)
+        stage = CutContamination(**settings, cut=cut)
+        return pool.rewritten(driver.rewrite(stage, pool.corpus, step=STEP, alive=pool.alive))
+    decision = driver.map_stage(Decontaminate(**settings), pool.corpus, step=STEP, alive=pool.alive)
     return pool.decided(decision)
 
 
+def guarded_by(spec: DecontaminateSpec | None) -> tuple[str, ...]:
+    """Return the splits of which the pool holds no copies: none where they are only reported."""
+    return () if spec is None or spec.action == "report" else tuple(spec.against)
+
+
+def index_of(
+    spec: DecontaminateSpec, benchmarks: Mapping[str, Benchmark], driver: Driver
+) -> tuple[BenchmarkIndex, Path]:
+    """Return the index of all items that a recipe guards, and its folder, made once for them."""
+    items = {name: benchmarks[name].items for name in spec.against}
+    settings = {"method": spec.method, "ngram": spec.ngram}
+    return _index("benchmark.index", items, settings, driver)
+
+
 def drop_copies(heldout: Shard | None, pool: Pool, driver: Driver) -> Pool:
-    """Return the pool without documents that hold half or more of a held-out document's text.
+    """Return the pool without documents that hold more than half of a held-out document's text.
 
     Deduplication has removed most of them; this holds where it was off, or where a changed word
     kept two texts apart.
     """
     if heldout is None:
         return pool
-    index, folder = _index("heldout.index", {"": heldout}, COPY_NGRAM, driver)
-    stage = Decontaminate(
-        index=index.digest,
-        folder=str(folder),
-        ngram=COPY_NGRAM,
-        least_share=COPY_SHARE,
-        reason="copy_of_heldout",
-    )
+    settings = {"method": "gpt3", "ngram": COPY_NGRAM}
+    index, folder = _index("heldout.index", {"": heldout}, settings, driver)
+    stage = Decontaminate(index.digest, str(folder), COPY_SHARE, "copy_of_heldout")
     decision = driver.map_stage(stage, pool.corpus, step="heldout.copies", alive=pool.alive)
     return pool.decided(decision)
 
@@ -79,21 +104,39 @@ def unguarded(index: BenchmarkIndex) -> list[str]:
                 f"{row['exempt_ngrams']:,} n-grams stand in more than half of its items and count "
                 "as a prompt's"
             )
+        if row["common_ngrams"]:
+            told.append(f"{row['common_ngrams']:,} n-grams stand in too many documents to count")
         if told:
             lines.append(f"{row['benchmark']}: {'; '.join(told)}")
     return lines
 
 
+def _without_common(
+    most: int, index: BenchmarkIndex, folder: Path, pool: Pool, driver: Driver
+) -> tuple[BenchmarkIndex, Path]:
+    """Return the index without runs that more than `most` of the pool's documents have."""
+    stage = GuardedRuns(index=index.digest, folder=str(folder))
+    runs = driver.map_stage(stage, pool.corpus, step=f"{STEP}.runs", alive=pool.alive)
+
+    def make(out: Path) -> None:
+        tables = (read_shard(shard) for shard in runs.shards)
+        write_without_common(index, frequencies(index, tables), most, out)
+
+    identity = {"index": index.digest, "runs": runs.digest, "max_frequency": most}
+    less = driver.folder(COMMON, identity, make)
+    return BenchmarkIndex.load(less), less
+
+
 def _index(
-    name: str, items: Mapping[str, Shard], ngram: int, driver: Driver
+    name: str, items: Mapping[str, Shard], settings: Mapping[str, Any], driver: Driver
 ) -> tuple[BenchmarkIndex, Path]:
     """Return the index of some items, and its folder, made once for them."""
 
     def make(out: Path) -> None:
-        build_index(_items(items), ngram=ngram).save(out)
+        build_index(_items(items), **settings).save(out)
 
     digests = [[called, shard.digest] for called, shard in items.items()]
-    folder = driver.folder(name, {"items": digests, "ngram": ngram, **READING}, make)
+    folder = driver.folder(name, {"items": digests, **settings, **READING}, make)
     return BenchmarkIndex.load(folder), folder
 
 
@@ -103,12 +146,14 @@ def _items(items: Mapping[str, Shard]) -> pa.Table:
     for name, shard in items.items():
         table = read_shard(shard)
         called: Sequence[str] | pa.ChunkedArray = table["source"]
+        parts = pa.nulls(table.num_rows, pa.list_(PART))
         tables.append(
             pa.table(
                 {
                     "benchmark": pa.repeat(name, table.num_rows) if name else called,
                     "item_id": pc.coalesce(table["source_id"], table["origin"]),
                     "text": table["text"],
+                    "parts": table["parts"] if "parts" in table.column_names else parts,
                 }
             )
         )

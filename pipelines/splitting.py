@@ -155,8 +155,12 @@ def _from_file(name: str, split: str, path: str, spec: BenchmarkSpec, driver: Dr
     if not fields:
         fields = text_fields(asked) if asked else ["text"]
 
+    prompt = [spec.prompt] if isinstance(spec.prompt, str) else spec.prompt
+    if prompt is None and spec.choices and spec.choices.context in fields:
+        prompt = [spec.choices.context]
+
     def make(out: Path) -> None:
-        items = read_benchmark(name, path, fields, id_field=spec.id or "id")
+        items = read_benchmark(name, path, fields, id_field=spec.id or "id", prompt=prompt or ())
         table = pa.table(
             {
                 "doc_id": document_ids(f"{name}/{split}", items["text"]),
@@ -166,12 +170,14 @@ def _from_file(name: str, split: str, path: str, spec: BenchmarkSpec, driver: Dr
                 "source_id": items["item_id"],
             }
         )
-        write_shard(conform(table, DOCUMENT), out / "documents.arrow", name="documents")
+        table = conform(table, DOCUMENT).append_column("parts", items["parts"])
+        write_shard(table, out / "documents.arrow", name="documents")
 
     identity = {
         "version": [VERSION, ITEMS_VERSION],
         "file": [Path(path).name, file_digest(path)],
         "text": fields if asked and not spec.text else spec.text,
+        "prompt": prompt,
         "id": spec.id,
     }
     folder = driver.folder(f"benchmark.{name}.{split}", identity, make)

@@ -1,7 +1,13 @@
 """Hashes of every run of words that benchmarks consist of, sorted, with their owners.
 
-An item of `ngram` words or more is guarded by all its n-grams (13: GPT-3's procedure, Brown et al.
-2020, arXiv:2005.14165, appendix C). A shorter item is guarded as a whole: found anywhere in a
+Three methods say which runs those are, and what makes a document a copy of an item:
+
+- `gpt3`: any n-gram in common, 13 words (Brown et al. 2020, arXiv:2005.14165, appendix C).
+- `tulu3`: 8-grams of the item's prompt that cover more than half of its words in one document
+  (open-instruct, decontamination/search.py and README.md; the share from its paper).
+- `exact`: the whole item, word by word, anywhere in a document.
+
+With all three an item of fewer words than the n-gram is guarded as a whole: found anywhere in a
 document from `shortest` words on, below that only where it is the whole document. N-grams shared
 by many items of one benchmark belong to its prompt, not to an item: they are left out, and counted.
 """
@@ -9,11 +15,11 @@ by many items of one benchmark belong to its prompt, not to an item: they are le
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,16 +27,24 @@ import polars as pl
 import pyarrow as pa
 
 from curator.dedup.benchmarks import word_counts
-from curator.dedup.scan import Sieve, make_sieve
+from curator.dedup.guarded_runs import guarded_runs
+from curator.dedup.scan import Sieve, ending_length, make_sieve
 from curator.errors import LedgerError, RecipeError
 from curator.identity import fingerprint
 from curator.shards import read_shard, write_shard
 from curator.text.ngrams import ngram_hashes
 from curator.text.unicode import UNICODE_VERSION
 
+Method = Literal["gpt3", "tulu3", "exact"]
+BY_BENCHMARK: Final = "by_benchmark"
+Ngram = int | Literal["by_benchmark"]
+NGRAM: Final[dict[str, int]] = {"gpt3": 13, "tulu3": 8, "exact": 13}  # exact: only to look by
 # How words are read and runs are found: part of what names an index.
-READING: Final = {"index": "1", "unicode": UNICODE_VERSION}
+READING: Final = {"index": "2", "unicode": UNICODE_VERSION}
 _SMALLEST_NGRAM: Final = 5  # shorter runs are ordinary language
+# Appendix C again: an n-gram is as long as the 5th percentile of a benchmark's items, in words,
+# but of 8 to 13 words.
+_PERCENTILE, _FEWEST, _MOST = 5, 8, 13
 
 
 class Runs(NamedTuple):
@@ -41,6 +55,7 @@ class Runs(NamedTuple):
         hashes: (u,) uint64, rising.
         first: (u + 1,) int64; hash i is owned by `first[i]:first[i + 1]` of what follows.
         item: uint32, place in the items table.
+        word: uint32, place of the run's first word in the item's text.
         start: int64, first byte in the item's text.
         end: int64, past its last byte.
     """
@@ -49,18 +64,22 @@ class Runs(NamedTuple):
     hashes: npt.NDArray[np.uint64]
     first: npt.NDArray[np.int64]
     item: npt.NDArray[np.uint32]
+    word: npt.NDArray[np.uint32]
     start: npt.NDArray[np.int64]
     end: npt.NDArray[np.int64]
 
-    def find(self, hashes: npt.NDArray[np.uint64]) -> tuple[npt.NDArray[np.int64], ...]:
-        """Return every (place in `hashes`, place among owners) of equal hash, two (m,) int64."""
+    def look(self, hashes: npt.NDArray[np.uint64]) -> tuple[npt.NDArray[np.int64], ...]:
+        """Return (places in `hashes` of those guarded, their places in `self.hashes`)."""
         at = np.searchsorted(self.hashes, hashes)
         known = self.hashes[np.minimum(at, len(self.hashes) - 1)] == hashes
-        found, at = np.flatnonzero(known), at[known]
-        owners = self.first[at + 1] - self.first[at]
-        ends = np.cumsum(owners)
-        within = np.arange(owners.sum()) - np.repeat(ends - owners, owners)
-        return np.repeat(found, owners), np.repeat(self.first[at], owners) + within
+        return np.flatnonzero(known), at[known]
+
+    def owners(self, at: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], ...]:
+        """Return every (place in `at`, place among owners), two (m,) int64."""
+        counts = self.first[at + 1] - self.first[at]
+        ends = np.cumsum(counts)
+        within = np.arange(counts.sum()) - np.repeat(ends - counts, counts)
+        return np.repeat(np.arange(len(at)), counts), np.repeat(self.first[at], counts) + within
 
 
 @dataclass(frozen=True)
@@ -69,15 +88,16 @@ class BenchmarkIndex:
 
     Attributes:
         digest: names the items, the settings and the reading of words.
-        ngram: words of a run, for items that have as many.
+        method: which runs are guarded, and what counts as a copy.
         shortest: words from which a shorter item is looked for inside documents.
-        items: benchmark, item_id, text, words, ngrams (uint32, guarded runs), exempt (uint32,
-            n-grams left out as template).
+        items: benchmark, item_id, text (what is guarded of the item), words, ngram (uint32, words
+            of a run), ngrams (uint32, guarded runs), exempt (uint32, n-grams left out as
+            template), common (uint32, runs left out because much of the pool has them).
         runs: guarded runs by length, longest first.
     """
 
     digest: str
-    ngram: int
+    method: Method
     shortest: int
     items: pa.Table
     runs: tuple[Runs, ...]
@@ -86,24 +106,45 @@ class BenchmarkIndex:
     def sieve(self) -> Sieve:
         """What lets runs through that may be in `runs`, for `scan`."""
         lengths = [runs.words for runs in self.runs]
-        return make_sieve(lengths, [runs.hashes for runs in self.runs], self.shortest)
+        ending = ending_length(lengths, self.shortest)
+        last = ngram_hashes(self.items["text"], ending).hashes if ending else _NO_HASHES
+        guarded = [runs.hashes for runs in self.runs]
+        return make_sieve(lengths, guarded, self.shortest, np.unique(last))
+
+    @cached_property
+    def borders(self) -> npt.NDArray[np.int64]:
+        """(lengths + 1,) int64: run i of length k is number `borders[k] + i` of all."""
+        sizes = [len(runs.hashes) for runs in self.runs]
+        return np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes, dtype=np.int64)])
+
+    def without(self, dropped: npt.NDArray[np.bool_]) -> BenchmarkIndex:
+        """Return the index without some of its runs, counted as `common` in their items.
+
+        Args:
+            dropped: (runs of all lengths,), numbered as `borders` says.
+        """
+        items = self.items.num_rows
+        common, kept = np.zeros(items, np.uint32), []
+        for runs, (low, high) in zip(self.runs, pairwise(self.borders.tolist()), strict=True):
+            gone = np.repeat(dropped[low:high], np.diff(runs.first))
+            common += np.bincount(runs.item[gone], minlength=items).astype(np.uint32)
+            kept.append(_table(runs).filter(pa.array(~gone)))
+        ngrams = self.items["ngrams"].to_numpy() - common
+        described = self.items
+        for name, column in (("ngrams", ngrams), ("common", common)):
+            at = described.schema.get_field_index(name)
+            described = described.set_column(at, name, pa.array(column, pa.uint32()))
+        digest = fingerprint([self.digest, hashlib.blake2b(dropped.tobytes()).hexdigest()])
+        runs_left = _by_length(pa.concat_tables(kept))
+        return replace(self, digest=digest, items=described, runs=runs_left)
 
     def save(self, folder: Path) -> None:
         """Write two Arrow files, items.arrow and runs.arrow, into `folder`."""
-        about = {"digest": self.digest, "ngram": str(self.ngram), "shortest": str(self.shortest)}
+        about = {"digest": self.digest, "method": self.method, "shortest": str(self.shortest)}
         about |= READING
         write_shard(self.items.replace_schema_metadata(about), folder / "items.arrow", name="items")
-        columns = [
-            {
-                "words": np.full(len(runs.item), runs.words, np.uint32),
-                "hash": np.repeat(runs.hashes, np.diff(runs.first)),
-                "item": runs.item,
-                "start": runs.start,
-                "end": runs.end,
-            }
-            for runs in self.runs
-        ]
-        table = pa.concat_tables([pa.table(each) for each in columns])
+        empty = _RUN.empty_table()
+        table = pa.concat_tables([empty, *(_table(runs) for runs in self.runs)])
         write_shard(table, folder / "runs.arrow", name="runs")
 
     @staticmethod
@@ -115,23 +156,22 @@ class BenchmarkIndex:
         """
         items = read_shard(folder / "items.arrow")
         notes = items.schema.metadata or {}
-        about = {key.decode(): value.decode() for key, value in notes.items()}
+        about: dict[str, Any] = {key.decode(): value.decode() for key, value in notes.items()}
         made_by = {key: about.get(key) for key in READING}
         if made_by != READING:
             raise LedgerError(
                 f"{folder} was made by {made_by}, this program is {READING}: words would be read "
                 "in two ways; delete the folder and rerun the recipe"
             )
-        runs = read_shard(folder / "runs.arrow")
-        return BenchmarkIndex(
-            about["digest"], int(about["ngram"]), int(about["shortest"]), items, _by_length(runs)
-        )
+        runs = _by_length(read_shard(folder / "runs.arrow"))
+        return BenchmarkIndex(about["digest"], about["method"], int(about["shortest"]), items, runs)
 
 
 def build_index(
     items: pa.Table,
     *,
-    ngram: int = 13,
+    method: Method = "gpt3",
+    ngram: Ngram | None = None,
     shortest: int = 8,
     template_items: int = 5,
     template_share: float = 0.5,
@@ -140,89 +180,100 @@ def build_index(
 
     Args:
         items: concatenated results of `read_benchmark`.
-        ngram: 5 or more.
+        method: see the head of this module.
+        ngram: 5 or more words; "by_benchmark": of 8 to 13, as the 5th percentile of a benchmark's
+            items is long; None: the method's own.
         shortest: words; GPT-3 used runs of 8 to 13 words, depending on the benchmark.
         template_items, template_share: an n-gram counts as template, such as a prompt's, where more
             items of a benchmark than the one and than the other share of all its items have it.
-            A count alone would free passages that several questions are asked about.
+            A count alone would free passages that several questions are asked about. Not for
+            `exact`, which looks for whole items.
 
     Raises:
         RecipeError: there are no items, or `ngram` is below 5.
     """
-    words = word_counts(items["text"]).to_numpy()
-    if not words.any() or ngram < _SMALLEST_NGRAM:
+    asked = NGRAM[method] if ngram is None else ngram
+    guarded = _prompts(items) if method == "tulu3" else items
+    words = word_counts(guarded["text"]).to_numpy()
+    if not words.any() or (asked != BY_BENCHMARK and int(asked) < _SMALLEST_NGRAM):
         raise RecipeError(
-            f"{np.count_nonzero(words)} benchmark items with words and ngram {ngram}; wanted one "
+            f"{np.count_nonzero(words)} benchmark items with words and ngram {asked}; wanted one "
             f"item or more and ngram {_SMALLEST_NGRAM} or more",
             where="decontaminate",
         )
-    lengths = np.unique(np.minimum(words[words > 0], ngram))[::-1].tolist()
-    table = pl.concat([_runs_of(items, words, length, ngram) for length in lengths])
-    template = _template(table, items, ngram, template_items, template_share)
-    order = ["words", "hash", "item", "start"]
+    lengths = _run_lengths(guarded, words, asked)
+    table = guarded_runs(guarded, words, lengths, shortest, rarest=method == "exact")
+    template = (
+        pl.repeat(value=False, n=len(table), eager=True)
+        if method == "exact"
+        else _template(table, guarded, template_items, template_share)
+    )
+    order = ["words", "hash", "item", "word"]
     kept = table.filter(~template).sort(order, descending=[True, False, False, False])
+    described = guarded.select(["benchmark", "item_id", "text"])
     counts = (
-        np.bincount(rows["item"].to_numpy(), minlength=items.num_rows).astype(np.uint32)
+        np.bincount(rows["item"].to_numpy(), minlength=items.num_rows)
         for rows in (kept, table.filter(template))
     )
-    described = items
-    for name, column in zip(("words", "ngrams", "exempt"), (words, *counts), strict=True):
-        described = described.append_column(name, pa.array(column, pa.uint32()))
+    columns = (words, lengths, *counts, np.zeros(items.num_rows))
+    for name, column in zip(("words", "ngram", "ngrams", "exempt", "common"), columns, strict=True):
+        described = described.append_column(name, pa.array(column.astype(np.uint32)))
     digest = fingerprint(
         [
             READING,
-            _items_digest(items),
-            [ngram, shortest, template_items, template_share],
+            _items_digest(guarded),
+            [method, asked, shortest, template_items, template_share],
         ]
     )
-    return BenchmarkIndex(digest, ngram, shortest, described, _by_length(kept.to_arrow()))
+    runs = _by_length(kept.select(_RUN.names).to_arrow())
+    return BenchmarkIndex(digest, method, shortest, described, runs)
 
 
-def coverage(index: BenchmarkIndex) -> pa.Table:
-    """Return one row a benchmark: how its items are guarded, and how many are not at all.
-
-    Columns: benchmark, items, by_ngrams, as_run (shorter items, found anywhere), as_document
-    (shorter still, found only alone), unguarded (no words, or all of them template),
-    exempt_ngrams.
-    """
-    words, long = pl.col("words"), pl.col("words") >= index.ngram
-    guarded = pl.col("ngrams") > 0
-    frame = (
-        pl.DataFrame(pl.from_arrow(index.items))
-        .group_by("benchmark")
-        .agg(
-            items=pl.len(),
-            by_ngrams=(long & guarded).sum(),
-            as_run=(~long & (words >= index.shortest)).sum(),
-            as_document=(guarded & (words < index.shortest)).sum(),
-            unguarded=(~guarded).sum(),
-            exempt_ngrams=pl.col("exempt").sum(),
-        )
-    )
-    return frame.sort("benchmark").to_arrow()
+_NO_HASHES: Final = np.zeros(0, np.uint64)
+_RUN: Final = pa.schema(
+    [
+        ("words", pa.uint32()),
+        ("hash", pa.uint64()),
+        ("item", pa.uint32()),
+        ("word", pa.uint32()),
+        ("start", pa.int64()),
+        ("end", pa.int64()),
+    ]
+)
 
 
-def _runs_of(
-    items: pa.Table, words: npt.NDArray[np.uint32], length: int, ngram: int
-) -> pl.DataFrame:
-    """Return the runs of `length` words: of items with that many, or all n-grams of longer ones."""
-    owners = np.flatnonzero(words >= ngram if length == ngram else words == length)
-    grams = ngram_hashes(items["text"].take(pa.array(owners)), length)
-    return pl.DataFrame(
-        {
-            "words": np.full(len(grams.hashes), length, np.uint32),
-            "hash": grams.hashes,
-            "item": np.repeat(owners, np.diff(grams.offsets)).astype(np.uint32),
-            "start": grams.byte_starts,
-            "end": grams.byte_ends,
-        }
-    )
+def _prompts(items: pa.Table) -> pa.Table:
+    """Return the items with only what asks as their text: answers are not looked for."""
+    if "parts" not in items.column_names:
+        return items
+    # Benchmarks are small: a loop over their items.
+    asked = []
+    for text, parts in zip(items["text"].to_pylist(), items["parts"].to_pylist(), strict=True):
+        raw = text.encode()
+        prompts = [raw[part["start"] : part["end"]] for part in parts or () if part["prompt"]]
+        asked.append(b"\n".join(prompts).decode() if prompts else text)
+    at = items.schema.get_field_index("text")
+    items = items.set_column(at, items.schema.field(at), pa.array(asked, pa.large_string()))
+    return items.drop_columns(["parts"])
+
+
+def _run_lengths(
+    items: pa.Table, words: npt.NDArray[np.uint32], ngram: Ngram
+) -> npt.NDArray[np.int64]:
+    """Return how many words a run of each item has, (items,) int64."""
+    if ngram != BY_BENCHMARK:
+        return np.full(len(words), int(ngram), np.int64)
+    names = pl.Series(items["benchmark"].to_pylist())
+    frame = pl.DataFrame({"benchmark": names, "words": words})
+    fifth = pl.col("words").quantile(_PERCENTILE / 100, "lower").over("benchmark")
+    lengths = frame.select(fifth.clip(_FEWEST, _MOST).cast(pl.Int64)).to_series()
+    return lengths.to_numpy()
 
 
 def _template(
-    table: pl.DataFrame, items: pa.Table, ngram: int, template_items: int, template_share: float
+    table: pl.DataFrame, items: pa.Table, template_items: int, template_share: float
 ) -> pl.Series:
-    """Return a mask of the n-grams that stand in too many items of their benchmark."""
+    """Return a mask of the runs that stand in too many items of their benchmark."""
     benchmark = pl.Series(items["benchmark"].to_pylist())
     total = pl.DataFrame({"benchmark": benchmark}).select(pl.len().over("benchmark")).to_series()
     owned = table.with_columns(
@@ -230,11 +281,24 @@ def _template(
     )
     spread = pl.col("item").n_unique().over("benchmark", "hash", "words")
     limit = pl.max_horizontal(pl.lit(template_items), pl.col("total") * template_share)
-    return owned.select((pl.col("words") == ngram) & (spread > limit)).to_series()
+    return owned.select(~pl.col("whole") & (spread > limit)).to_series()
+
+
+def _table(runs: Runs) -> pa.Table:
+    """Return the rows (words, hash, item, word, start, end) that `_by_length` reads."""
+    columns = [
+        np.full(len(runs.item), runs.words, np.uint32),
+        np.repeat(runs.hashes, np.diff(runs.first)),
+        runs.item,
+        runs.word,
+        runs.start,
+        runs.end,
+    ]
+    return pa.table(columns, schema=_RUN)
 
 
 def _by_length(table: pa.Table) -> tuple[Runs, ...]:
-    """Return sorted rows (words, hash, item, start, end) as one `Runs` a length."""
+    """Return sorted rows (words, hash, item, word, start, end) as one `Runs` a length."""
     words = table["words"].to_numpy()
     borders = [0, *(np.flatnonzero(words[1:] != words[:-1]) + 1).tolist(), len(words)]
     return tuple(_runs(table.slice(a, b - a)) for a, b in pairwise(borders) if b > a)
@@ -246,16 +310,16 @@ def _runs(table: pa.Table) -> Runs:
         table["words"][0].as_py(),
         hashes,
         np.append(first, table.num_rows),
-        table["item"].to_numpy(),
-        table["start"].to_numpy(),
-        table["end"].to_numpy(),
+        *(table[name].to_numpy() for name in ("item", "word", "start", "end")),
     )
 
 
 def _items_digest(items: pa.Table) -> str:
     state = hashlib.blake2b(digest_size=16)
-    for name in ("benchmark", "item_id", "text"):
-        for value in items[name].to_pylist():
+    parts = items["parts"].to_pylist() if "parts" in items.column_names else [None] * len(items)
+    columns = (items[name].to_pylist() for name in ("benchmark", "item_id", "text"))
+    for *values, found in zip(*columns, parts, strict=True):
+        for value in (*values, repr(found)):
             encoded = value.encode()
             state.update(len(encoded).to_bytes(8, "little") + encoded)
     return state.hexdigest()

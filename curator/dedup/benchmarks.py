@@ -10,7 +10,7 @@ import gzip
 import io
 import json
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
@@ -22,21 +22,34 @@ from curator.text.buffers import utf8
 from curator.text.unicode import characters
 from curator.text.words import count_words
 
-VERSION: Final = 1  # raise it when the same file and fields start giving other items
+VERSION: Final = 2  # raise it when the same file and fields start giving other items
+PART: Final = pa.struct(
+    [
+        pa.field("start", pa.int64(), nullable=False),  # bytes in the item's text: one field of it
+        pa.field("end", pa.int64(), nullable=False),
+        pa.field("prompt", pa.bool_(), nullable=False),  # what is asked, not what is answered
+    ]
+)
 ITEMS: Final = pa.schema(
     [
         pa.field("benchmark", pa.string(), nullable=False),  # such as "gsm8k/test"
         pa.field("item_id", pa.string(), nullable=False),
         pa.field("text", pa.large_string(), nullable=False),
+        pa.field("parts", pa.list_(PART)),  # null: the text is all there is
     ],
-    metadata={"curator.schema": "benchmark-items/1"},
+    metadata={"curator.schema": "benchmark-items/2"},
 )
 _LARGEST: Final = 4 << 30  # bytes unpacked; no benchmark comes near, a decompression bomb does
 _FAULTS_SHOWN: Final = 5
 
 
 def read_benchmark(
-    name: str, path: str | Path, text: Sequence[str], *, id_field: str = "id"
+    name: str,
+    path: str | Path,
+    text: Sequence[str],
+    *,
+    id_field: str = "id",
+    prompt: Sequence[str] = (),
 ) -> pa.Table:
     """Return `ITEMS` of one JSONL file (plain, .gz or .zst), one item a line.
 
@@ -46,16 +59,18 @@ def read_benchmark(
         text: the fields to guard, in order; "a.b" reaches into objects. All strings and numbers
             in a field count, however nested (lists of choices), joined by line breaks.
         id_field: names the item; where a line lacks it, its line number does.
+        prompt: those of the fields that ask; none: all of them.
 
     Raises:
         RecipeError: the file cannot be read, or lines are broken, lack a field or have no words:
             the first five are named with their line.
     """
-    ids, texts, places, faults = [], [], [], []
+    ids, texts, parts, places, faults = [], [], [], [], []
     for place, line in numbered_lines(name, Path(path)):
         try:
             record = parsed(line)
-            found = "\n".join(_strings([field_of(record, wanted) for wanted in text]))
+            fields = {wanted: "\n".join(_strings(field_of(record, wanted))) for wanted in text}
+            found = "\n".join(part for part in fields.values() if part)
             named = item_name(record, id_field, place)
             (found + named).encode()  # JSON can spell half of a surrogate pair, UTF-8 cannot
         except (ValueError, RecursionError) as error:
@@ -63,6 +78,7 @@ def read_benchmark(
             continue
         ids.append(named)
         texts.append(found)
+        parts.append(_parts(fields, prompt or text))
         places.append(place)
     column = pa.array(texts, pa.large_string())
     wordless = np.flatnonzero(word_counts(column).to_numpy() == 0)
@@ -71,7 +87,21 @@ def read_benchmark(
         mend = ". Every line must be guarded: mend the file or name other fields under `text`"
         told = complaint(path, faults) + (mend if faults else "")
         raise RecipeError(told, where=f"benchmark {name}")
-    return pa.table([pa.repeat(name, len(ids)), pa.array(ids, pa.string()), column], schema=ITEMS)
+    kept = pa.array(parts, ITEMS.field("parts").type)
+    return pa.table(
+        [pa.repeat(name, len(ids)), pa.array(ids, pa.string()), column, kept], schema=ITEMS
+    )
+
+
+def _parts(fields: Mapping[str, str], prompt: Sequence[str]) -> list[dict[str, Any]]:
+    """Return where each field that is not empty stands in the fields joined by line breaks."""
+    parts, at = [], 0
+    for name, value in fields.items():
+        if value:
+            end = at + len(value.encode())
+            parts.append({"start": at, "end": end, "prompt": name in prompt})
+            at = end + 1
+    return parts
 
 
 def word_counts(texts: pa.Array | pa.ChunkedArray) -> pa.Array:

@@ -1,4 +1,4 @@
-"""Documents that repeat a benchmark: found by shared runs of words, dropped, and reported.
+"""Documents that repeat a benchmark: found by shared runs of words, dropped, cut, or reported.
 
 What overlap of words can find: verbatim copies, whatever became of case, accents, spacing and
 punctuation. What it cannot: paraphrases, and copies with a word changed in every run.
@@ -6,7 +6,6 @@ punctuation. What it cannot: paraphrases, and copies with a word changed in ever
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Final
@@ -17,70 +16,66 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curator.dedup.benchmark_index import BenchmarkIndex, Runs
-from curator.dedup.scan import Suspects, scan
+from curator.dedup.benchmark_index import BenchmarkIndex
+from curator.dedup.cutting import GPT3, Cut, cut_texts
+from curator.dedup.overlap import Overlap, find_overlap
 from curator.errors import LedgerError
+from curator.rewrite import Rewriter
 from curator.schema import DECISION
 from curator.stage import Site, Stage, circumstance
 from curator.text.buffers import Texts, utf8
-from curator.text.ngrams import ngram_hashes
+from curator.text.spans import Spans, merge_spans
 
-MATCHES: Final = pa.schema(
+HIT: Final = pa.struct(
     [
-        pa.field("document", pa.int64(), nullable=False),  # place in the column looked up
         pa.field("benchmark", pa.string(), nullable=False),
         pa.field("item_id", pa.string(), nullable=False),
-        pa.field("matched_ngrams", pa.uint32(), nullable=False),  # of the item, found in it
-        pa.field("item_share", pa.float32(), nullable=False),  # of the item's bytes, in these
-        pa.field("match_start", pa.int64(), nullable=False),  # bytes in the document: the first
-        pa.field("match_end", pa.int64(), nullable=False),  # unbroken stretch in common
-    ],
-    metadata={"curator.schema": "contamination-matches/1"},
+        pa.field("start", pa.int64(), nullable=False),  # bytes in the document: an unbroken
+        pa.field("end", pa.int64(), nullable=False),  # stretch in common with the item
+        pa.field("words", pa.uint32(), nullable=False),
+    ]
 )
-VERDICTS: Final = pa.schema(
+SPAN: Final = pa.struct(
     [
-        *DECISION,
+        pa.field("start", pa.int64(), nullable=False),  # bytes in the document: hits with any item,
+        pa.field("end", pa.int64(), nullable=False),  # those that overlap as one
+        pa.field("text", pa.string(), nullable=False),
+    ]
+)
+FOUND: Final = pa.schema(
+    [
         # Of the item that the document has most n-grams of; null: none.
-        *[pa.field(field.name, field.type) for field in list(MATCHES)[1:]],
+        pa.field("benchmark", pa.string()),
+        pa.field("item_id", pa.string()),
+        pa.field("matched_ngrams", pa.uint32()),  # of the item, found in the document
+        pa.field("item_share", pa.float32()),  # of the item's words, in these
+        pa.field("match_start", pa.int64()),  # bytes in the document: the first unbroken stretch
+        pa.field("match_end", pa.int64()),  # in common
         pa.field("matched_items", pa.uint32()),
         pa.field("matched_text", pa.string()),  # the first stretch, 500 characters at most
+        pa.field("benchmark_hits", pa.list_(HIT)),  # of all items; places are of the text as read
+        pa.field("benchmark_spans", pa.list_(SPAN)),
     ],
-    metadata={"curator.schema": "contamination/1"},
+    metadata={"curator.schema": "contamination/2"},
 )
-_SLICE_BYTES: Final = 16 << 20  # text scanned at a time
+VERDICTS: Final = pa.schema([*DECISION, *FOUND], metadata=FOUND.metadata)
 _TEXT_SHOWN: Final = 500
 
 
 @dataclass(frozen=True)
-class Decontaminate(Stage):
-    """Drops every document that shares a guarded run of words with a benchmark item.
-
-    The reason is `contaminated:NAME` of the benchmark whose item has most n-grams in the document.
+class LooksUp(Stage):
+    """Looks texts up in an index of benchmark items.
 
     Attributes:
         index: digest of the index.
         folder: where `BenchmarkIndex.save` put it.
-        ngram: words in a guarded run.
-        least_share: share of an item, in [0, 1], that must stand in a document to count. 0: any
-            run does, as for benchmarks; 0.5 finds copies of held-out documents and lets pass
-            those that have a license or a phrase in common with one.
-        reason: the first half of the reason.
     """
 
-    name: ClassVar[str] = "decontaminate"
     reads: ClassVar[tuple[str, ...]] = ("text",)
     libraries: ClassVar[tuple[str, ...]] = ("numpy", "polars")
 
     index: str
     folder: str = circumstance("")
-    ngram: int = 13
-    least_share: float = 0.0
-    reason: str = "contaminated"
-
-    @property
-    def writes(self) -> pa.Schema:
-        """A decision, and what the document has in common with which item."""
-        return VERDICTS
 
     def load(self, site: Site) -> BenchmarkIndex:
         """Return the index.
@@ -89,172 +84,208 @@ class Decontaminate(Stage):
             LedgerError: the folder holds another index than the settings name.
         """
         loaded = BenchmarkIndex.load(Path(self.folder))
-        if (loaded.digest, loaded.ngram) != (self.index, self.ngram):
+        if loaded.digest != self.index:
             raise LedgerError(
-                f"{self.folder} holds index {loaded.digest!r} of {loaded.ngram}-grams; wanted "
-                f"{self.index!r} of {self.ngram}-grams: rerun the recipe to make it again"
+                f"{self.folder} holds index {loaded.digest!r}; wanted {self.index!r}: "
+                "rerun the recipe to make it again"
             )
         return loaded
 
+
+@dataclass(frozen=True)
+class Finds(LooksUp):
+    """Finds documents that repeat a benchmark item.
+
+    Attributes:
+        more_than: share of an item's words, in [0, 1), that must be passed in a document to count.
+            0: any run does; 0.5: the rule of Tulu 3, and for copies of held-out documents, where
+            those pass that have a license or a phrase in common with one.
+        reason: the first half of the reason.
+    """
+
+    more_than: float = 0.0
+    reason: str = "contaminated"
+
+    def found(self, index: BenchmarkIndex, texts: Texts) -> tuple[pa.Table, Overlap]:
+        """Return `FOUND`, one row a document, and what it is made from."""
+        overlap = find_overlap(index, texts).above(self.more_than)
+        return described(overlap, index, texts), overlap
+
+
+@dataclass(frozen=True)
+class Decontaminate(Finds):
+    """Drops every document that repeats a benchmark item.
+
+    The reason is `contaminated:NAME` of the benchmark whose item has most n-grams in the document.
+    """
+
+    name: ClassVar[str] = "decontaminate"
+    version: ClassVar[int] = 2
+
+    @property
+    def writes(self) -> pa.Schema:
+        """A decision, and what the document has in common with which items."""
+        return VERDICTS
+
     def process(self, model: BenchmarkIndex, table: pa.Table) -> pa.Table:
         """Return `VERDICTS`, one row a document."""
-        matches = pl.DataFrame(pl.from_arrow(find_matches(model, table["text"])))
-        matches = matches.filter(pl.col("item_share") >= self.least_share)
-        order = ["document", "matched_ngrams", "item_share", "benchmark", "item_id"]
-        best = (
-            matches.with_columns(matched_items=pl.len().over("document").cast(pl.UInt32))
-            .sort(order, descending=[False, True, True, False, False])
-            .unique("document", keep="first", maintain_order=True)
-        )
-        place = np.full(table.num_rows, -1, np.int64)
-        place[best["document"].to_numpy()] = np.arange(len(best))
-        place_or_null = pa.array(place, mask=place < 0)
-        best = best.with_columns(
-            reason=f"{self.reason}:" + pl.col("benchmark"),
-            matched_text=_stretches(best, table["text"]),
-        )
-        found = best.to_arrow()
-        columns = [pa.array(place < 0)]
-        columns += [
-            found[field.name].combine_chunks().take(place_or_null).cast(field.type)
-            for field in list(VERDICTS)[1:]
-        ]
+        found, _ = self.found(model, table["text"])
+        reason = pc.binary_join_element_wise(self.reason, found["benchmark"], ":")
+        columns = [pc.is_null(found["benchmark"]), reason, *found.columns]
         return pa.table(columns, schema=VERDICTS)
 
 
-def find_matches(index: BenchmarkIndex, texts: Texts) -> pa.Table:
-    """Return `MATCHES`: every pair of document and item that share a guarded run, in order."""
-    sieve = index.sieve
-    hits = [pl.DataFrame(schema=_HIT)]
-    for begin, part in _slices(texts):
-        suspects = scan(part, sieve)
-        for place, runs in enumerate(index.runs):
-            of_length = Suspects(*(each[suspects.length == place] for each in suspects))
-            hits.append(_hits(runs, of_length, index.items["text"], part, begin))
-    return _by_pair(pl.concat(hits), index).cast(MATCHES)
+@dataclass(frozen=True)
+class ReportContamination(Finds):
+    """Says which documents repeat a benchmark item, and drops none."""
+
+    name: ClassVar[str] = "contamination"
+
+    @property
+    def writes(self) -> pa.Schema:
+        """What the document has in common with which items."""
+        return FOUND
+
+    def process(self, model: BenchmarkIndex, table: pa.Table) -> pa.Table:
+        """Return `FOUND`, one row a document."""
+        return self.found(model, table["text"])[0]
 
 
-def contamination_report(documents: pa.Table, verdicts: pa.Table) -> pa.Table:
-    """Return the columns of `documents` (doc_id, source, origin ...) beside what they matched.
+@dataclass(frozen=True)
+class CutContamination(Finds, Rewriter):
+    """Cuts what repeats a benchmark item out of a document, with a margin on both sides.
 
-    Args:
-        documents: row-aligned with `verdicts`.
-        verdicts: as `Decontaminate` writes; rows with a null `keep` were dropped before.
+    A document of which too many pieces or nothing long enough would be left is dropped.
 
-    Returns:
-        One row for each contaminated document.
+    Attributes:
+        cut: how much goes and what may stay.
     """
-    mask = pc.is_valid(verdicts["reason"])
-    matched = verdicts.filter(mask)
-    report = documents.filter(mask)
-    for field in list(VERDICTS)[2:]:
-        report = report.append_column(field, matched[field.name])
-    return report
+
+    name: ClassVar[str] = "decontaminate"
+    notes: ClassVar[pa.Schema] = pa.schema([*FOUND, pa.field("cut_characters", pa.int64())])
+
+    cut: Cut = GPT3
+
+    def rewrite(self, model: BenchmarkIndex, table: pa.Table) -> pa.Table:
+        """Return the texts that change, the reasons of drops, and what was found."""
+        found, overlap = self.found(model, table["text"])
+        rows = overlap.spans["document"].unique().sort()
+        texts = table["text"].take(rows.to_arrow()).combine_chunks()
+        spans = united(overlap.spans, table.num_rows)
+        offsets = np.append(0, spans.offsets[rows.to_numpy() + 1])
+        left = cut_texts(
+            texts,
+            spans._replace(offsets=offsets),
+            self.cut,
+            lambda texts: united(self.found(model, texts)[1].spans, len(texts)),
+        )
+        after = pa.array(left, pa.large_string())
+        gone = pc.subtract(pc.utf8_length(texts), pc.fill_null(pc.utf8_length(after), 0))
+        place = np.full(table.num_rows, -1, np.int64)
+        place[rows.to_numpy()] = np.arange(len(rows))
+        index = pa.array(place, mask=place < 0)
+        dropped = pc.fill_null(after.is_null().take(index), fill_value=False)
+        reason = pc.binary_join_element_wise(self.reason, found["benchmark"], ":")
+        return pa.table(
+            {
+                "text": after.take(index),
+                "reason": pc.if_else(dropped, reason, pa.scalar(None, pa.string())),
+                **{name: found[name] for name in FOUND.names},
+                "cut_characters": gone.cast(pa.int64()).take(index),
+            }
+        )
 
 
-_HIT: Final = dict.fromkeys(
-    ("document", "match_start", "match_end", "item", "item_start", "item_end"), pl.Int64
-)
+def united(spans: pl.DataFrame, texts: int) -> Spans:
+    """Return the stretches in common with any item as spans of so many texts."""
+    rows, starts, ends = (spans[name].to_numpy().copy() for name in ("document", "start", "end"))
+    return merge_spans(texts, rows, starts, ends, np.zeros(len(rows), np.uint8))
 
 
-def _slices(texts: Texts) -> Iterator[tuple[int, pa.Array]]:
-    """Yield (first row, rows) of about `_SLICE_BYTES`: whole documents only."""
-    whole = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
-    offsets = utf8(whole).offsets
-    begin = 0
-    while begin < len(whole):
-        end = int(np.searchsorted(offsets, offsets[begin] + _SLICE_BYTES, side="right")) - 1
-        end = max(end, begin + 1)
-        yield begin, whole.slice(begin, end - begin)
-        begin = end
+def described(overlap: Overlap, index: BenchmarkIndex, texts: Texts) -> pa.Table:
+    """Return `FOUND` of some texts, one row a text."""
+    names = {name: pl.Series(index.items[name].to_pylist()) for name in ("benchmark", "item_id")}
+    pairs, spans = (
+        frame.with_columns(**{name: values.gather(frame["item"]) for name, values in names.items()})
+        for frame in (overlap.pairs, overlap.spans)
+    )
+    order = ["document", "matched_ngrams", "item_share", "benchmark", "item_id"]
+    best = (
+        pairs.with_columns(matched_items=pl.len().over("document"))
+        .sort(order, descending=[False, True, True, False, False])
+        .unique("document", keep="first", maintain_order=True)
+    )
+    first = spans.unique(["document", "item"], keep="first", maintain_order=True).select(
+        "document", "item", match_start="start", match_end="end"
+    )
+    best = best.join(first, on=["document", "item"], how="left", maintain_order="left")
+    best = best.with_columns(matched_text=_shown(best, texts))
+    place = np.full(len(texts), -1, np.int64)
+    place[best["document"].to_numpy()] = np.arange(len(best))
+    rows = pa.array(place, mask=place < 0)
+    columns = [best[field.name].to_arrow().cast(field.type).take(rows) for field in list(FOUND)[:8]]
+    hits = spans.sort("document", "start", "end", "benchmark", "item_id")
+    columns.append(_lists(hits["document"].to_numpy(), _structs(hits, HIT), len(texts)))
+    columns.append(_span_lists(united(overlap.spans, len(texts)), texts))
+    return pa.table(columns, schema=FOUND)
 
 
-def _hits(
-    runs: Runs, suspects: Suspects, item_texts: pa.ChunkedArray, texts: pa.Array, begin: int
-) -> pl.DataFrame:
-    """Return the suspects of one length that are guarded, word by word; `begin` numbers the first.
-
-    A run with several owners is a hit for each.
-    """
-    here, owner = runs.find(suspects.hashes)
-    document = suspects.document[here]
-    found = {
-        "document": document + begin,
-        "match_start": suspects.start[here],
-        "match_end": suspects.end[here],
-        "item": runs.item[owner].astype(np.int64),
-        "item_start": runs.start[owner],
-        "item_end": runs.end[owner],
-    }
-    there = _words(texts, document, found["match_start"], found["match_end"], runs.words)
-    asked = _words(item_texts, found["item"], found["item_start"], found["item_end"], runs.words)
-    return pl.DataFrame(found, schema=_HIT).filter(pl.Series((there == asked).all(axis=1)))
+def _shown(best: pl.DataFrame, texts: Texts) -> pl.Series:
+    """Return the first stretch in common of each contaminated document, cut to what is shown."""
+    rows = (best[name].to_numpy() for name in ("document", "match_start", "match_end"))
+    return pl.Series([text[:_TEXT_SHOWN] for text in _slices(texts, *rows)], dtype=pl.String)
 
 
-def _words(
+def _slices(
     texts: Texts,
     rows: npt.NDArray[np.int64],
     starts: npt.NDArray[np.int64],
     ends: npt.NDArray[np.int64],
-    words: int,
-) -> npt.NDArray[np.uint64]:
-    """Return each span's words as a (spans, words) matrix of their own 64-bit hashes.
-
-    Runs whose hashes collide differ in a word, and single words do not collide in practice.
-    """
+) -> list[str]:
+    """Return stretches of texts, given in bytes."""
     column = utf8(texts)
-    # A loop over spans that already agree in 64 bits: few, unless the document is the benchmark.
-    spans = [
-        column.data[column.offsets[row] + start : column.offsets[row] + end].tobytes()
-        for row, start, end in zip(rows.tolist(), starts.tolist(), ends.tolist(), strict=True)
-    ]
-    lengths = np.cumsum([0, *map(len, spans)], dtype=np.int64)
-    buffers = [None, pa.py_buffer(lengths), pa.py_buffer(b"".join(spans))]
-    array = pa.Array.from_buffers(pa.large_string(), len(spans), buffers)
-    return ngram_hashes(array, 1).hashes.reshape(len(spans), words)
-
-
-def _by_pair(hits: pl.DataFrame, index: BenchmarkIndex) -> pa.Table:
-    """Return one row for each pair of document and item: how much, and the first stretch."""
-    pair = ["document", "item"]
-    before_item = pl.col("item_end").shift(1).over(pair).fill_null(0)
-    items = (
-        hits.unique([*pair, "item_start"])
-        .sort(*pair, "item_start")
-        .with_columns(fresh=pl.col("item_end") - pl.max_horizontal("item_start", before_item))
-    )
-    share = items.group_by(pair).agg(matched_ngrams=pl.len(), covered=pl.col("fresh").sum())
-    before = pl.col("match_end").shift(1).over(pair)
-    gap = (pl.col("match_start") > before).fill_null(value=False).cast(pl.Int64)
-    stretches = hits.unique([*pair, "match_start"]).sort(*pair, "match_start")
-    first = (
-        stretches.with_columns(stretch=gap.cum_sum().over(pair))
-        .filter(pl.col("stretch") == 0)
-        .group_by(pair)
-        .agg(pl.col("match_start").min(), pl.col("match_end").max())
-    )
-    named = share.join(first, on=pair).sort(*pair)
-    taken = index.items.take(named["item"].to_arrow())
-    words = ngram_hashes(taken["text"], 1)
-    whole = words.byte_ends[words.offsets[1:] - 1] - words.byte_starts[words.offsets[:-1]]
-    columns = {
-        "document": named["document"].to_arrow(),
-        "benchmark": taken["benchmark"],
-        "item_id": taken["item_id"],
-        "matched_ngrams": named["matched_ngrams"].to_arrow(),
-        "item_share": pa.array(named["covered"].to_numpy() / whole),
-        "match_start": named["match_start"].to_arrow(),
-        "match_end": named["match_end"].to_arrow(),
-    }
-    return pa.table(columns)
-
-
-def _stretches(best: pl.DataFrame, texts: Texts) -> pl.Series:
-    """Return the first stretch in common of each contaminated document, cut to what is shown."""
-    column = utf8(texts)
-    shown = []
     # A loop over contaminated documents only.
-    for row, start, end in best.select("document", "match_start", "match_end").iter_rows():
-        raw = column.data[column.offsets[row] + start : column.offsets[row] + end].tobytes()
-        shown.append(raw.decode("utf-8", "replace")[:_TEXT_SHOWN])
-    return pl.Series(shown, dtype=pl.String)
+    begins, stops = column.offsets[rows] + starts, column.offsets[rows] + ends
+    pairs = zip(begins.tolist(), stops.tolist(), strict=True)
+    return [column.data[low:high].tobytes().decode("utf-8", "replace") for low, high in pairs]
+
+
+def _span_lists(spans: Spans, texts: Texts) -> pa.Array:
+    rows = np.repeat(np.arange(len(texts)), np.diff(spans.offsets))
+    columns = {
+        "start": spans.starts,
+        "end": spans.ends,
+        "text": pl.Series(_slices(texts, rows, spans.starts, spans.ends), dtype=pl.String),
+    }
+    return _lists(rows, _structs(pl.DataFrame(columns), SPAN), len(texts))
+
+
+def _structs(frame: pl.DataFrame, kind: pa.StructType) -> pa.Array:
+    arrays = [frame[field.name].to_arrow().cast(field.type) for field in kind]
+    return pa.StructArray.from_arrays(arrays, fields=list(kind))
+
+
+def _lists(rows: npt.NDArray[np.int64], values: pa.Array, texts: int) -> pa.Array:
+    """Return values as one list a text, null where a text has none; `rows` is rising."""
+    counts = np.bincount(rows, minlength=texts)
+    offsets = pa.array(np.append(0, np.cumsum(counts)), pa.int32())
+    kind = pa.list_(values.type)
+    return pa.ListArray.from_arrays(offsets, values, type=kind, mask=pa.array(counts == 0))
+
+
+def contamination_report(documents: pa.Table, found: pa.Table) -> pa.Table:
+    """Return the columns of `documents` (doc_id, source, origin ...) beside what they matched.
+
+    Args:
+        documents: row-aligned with `found`.
+        found: with the columns of `FOUND`.
+
+    Returns:
+        One row for each contaminated document.
+    """
+    mask = pc.is_valid(found["benchmark"])
+    matched = found.filter(mask)
+    report = documents.filter(mask)
+    for field in FOUND:
+        report = report.append_column(field, matched[field.name])
+    return report

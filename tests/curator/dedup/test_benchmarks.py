@@ -41,7 +41,18 @@ def test_dotted_fields_reach_into_objects_and_ids_may_have_another_name(tmp_path
     path = write_lines(tmp_path / "b.jsonl", {"key": "k", "question": {"stem": "Why so?"}})
     items = read_benchmark("b", path, ["question.stem"], id_field="key")
 
-    assert items.to_pylist() == [{"benchmark": "b", "item_id": "k", "text": "Why so?"}]
+    assert items.drop_columns(["parts"]).to_pylist() == [
+        {"benchmark": "b", "item_id": "k", "text": "Why so?"}
+    ]
+
+
+def test_fields_are_told_apart_and_what_asks_is_marked(tmp_path):
+    path = write_lines(tmp_path / "b.jsonl", {"q": "Wäre?", "none": [], "a": ["ja", "nein"]})
+    item = read_benchmark("b", path, ["q", "none", "a"], prompt=["q"]).to_pylist()[0]
+    parts = [(part["start"], part["end"], part["prompt"]) for part in item["parts"]]
+
+    assert item["text"] == "Wäre?\nja\nnein"
+    assert parts == [(0, 6, True), (7, 14, False)]
 
 
 def test_packed_files_are_read(tmp_path):

@@ -6,17 +6,21 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from curator.dedup import benchmark_index, contamination
-from curator.dedup.benchmark_index import BenchmarkIndex, build_index, coverage
+from curator.dedup import benchmark_index, overlap
+from curator.dedup.benchmark_index import BenchmarkIndex, build_index
 from curator.dedup.benchmarks import ITEMS
 from curator.dedup.contamination import (
     VERDICTS,
     Decontaminate,
     contamination_report,
-    find_matches,
+    described,
 )
+from curator.dedup.coverage import coverage, uncovered
+from curator.dedup.overlap import find_overlap
+from curator.dedup.scan import make_sieve, scan
 from curator.errors import LedgerError, RecipeError
 from curator.stage import Site
+from curator.text.ngrams import ngram_hashes
 from tests.support.copies import random_words
 
 RNG = np.random.default_rng(6)
@@ -31,7 +35,8 @@ def items_of(**texts: list[str]) -> pa.Table:
     rows = [
         (name, f"{name}/{i}", text) for name, many in texts.items() for i, text in enumerate(many)
     ]
-    return pa.table([pa.array(column) for column in zip(*rows, strict=True)], ITEMS.names).cast(
+    columns = [pa.array(column) for column in zip(*rows, strict=True)]
+    return pa.table([*columns, pa.nulls(len(rows), ITEMS.field("parts").type)], ITEMS.names).cast(
         ITEMS
     )
 
@@ -44,8 +49,9 @@ def column(*texts: str) -> pa.Array:
 
 
 def matched(*texts: str, index: BenchmarkIndex = INDEX) -> list[tuple[int, str]]:
-    found = find_matches(index, column(*texts))
-    return list(zip(found["document"].to_pylist(), found["item_id"].to_pylist(), strict=True))
+    pairs = find_overlap(index, column(*texts)).pairs
+    names = index.items["item_id"].take(pairs["item"].to_arrow()).to_pylist()
+    return list(zip(pairs["document"].to_list(), names, strict=True))
 
 
 def around(text: str) -> str:
@@ -93,32 +99,41 @@ def test_an_item_of_a_few_words_is_found_only_where_it_is_the_document():
 def test_documents_are_never_cut_however_the_column_is(monkeypatch):
     texts = column(*[around(LONG), "x", LONG, around(OTHER)] * 3)
     chunked = pa.chunked_array([texts.slice(0, 5), texts.slice(5, 0), texts.slice(5)])
-    whole = find_matches(INDEX, texts)
-    monkeypatch.setattr(contamination, "_SLICE_BYTES", 100)
+    whole = find_overlap(INDEX, texts)
+    monkeypatch.setattr(overlap, "_SLICE_BYTES", 100)
 
-    assert find_matches(INDEX, texts).equals(whole)
-    assert find_matches(INDEX, chunked).equals(whole)
+    for column_or_chunks in (texts, chunked):
+        found = find_overlap(INDEX, column_or_chunks)
+        assert found.pairs.equals(whole.pairs)
+        assert found.spans.equals(whole.spans)
 
 
 def test_spans_and_shares_say_what_is_in_common():
     words = LONG.split()
     document = around("Ünder " + " ".join(words[:15]) + " cut " + " ".join(words[15:]))
-    match = find_matches(INDEX, column(document)).to_pylist()[0]
-    span = document.encode()[match["match_start"] : match["match_end"]].decode()
+    found = find_overlap(INDEX, column(document))
+    match = described(found, INDEX, column(document)).to_pylist()[0]
+    raw = document.encode()
 
-    assert span == " ".join(words[:15])
+    assert raw[match["match_start"] : match["match_end"]].decode() == " ".join(words[:15])
     assert match["matched_ngrams"] == 3 + 3
-    assert match["item_share"] == pytest.approx((2 * (15 * 4 - 1)) / len(LONG))
+    assert match["item_share"] == 1.0  # every word of the item stands in a run in common
+    hits = [(raw[h["start"] : h["end"]].decode(), h["words"]) for h in match["benchmark_hits"]]
+    assert hits == [(" ".join(half), 15) for half in (words[:15], words[15:])]
+    assert [s["text"] for s in match["benchmark_spans"]] == [text for text, _ in hits]
 
 
 def test_hashes_that_collide_are_told_apart_by_their_words():
     runs = INDEX.runs[0]
     stranger = " ".join(FILLER[:13])
-    forged = contamination.ngram_hashes(column(stranger), 13).hashes
+    forged = ngram_hashes(column(stranger), 13).hashes
     forgery = runs._replace(hashes=np.sort(np.append(runs.hashes[1:], forged)))
-    poisoned = BenchmarkIndex("x", 13, 8, INDEX.items, (forgery, *INDEX.runs[1:]))
+    poisoned = BenchmarkIndex("x", "gpt3", 8, INDEX.items, (forgery, *INDEX.runs[1:]))
+    sieve = make_sieve([13], [forgery.hashes], 8, ngram_hashes(column(stranger), 13).hashes)
+    poisoned.__dict__["sieve"] = sieve
 
-    assert forgery.find(forged)[0].tolist() == [0]
+    assert len(scan(column(stranger), sieve).hashes) == 1
+    assert forgery.look(forged)[0].tolist() == [0]
     assert matched(stranger, index=poisoned) == []
 
 
@@ -151,12 +166,17 @@ def test_coverage_counts_how_items_are_guarded():
     assert coverage(INDEX).to_pylist()[1] == {
         "benchmark": "quiz",
         "items": 3,
+        "ngram": 13,
         "by_ngrams": 1,
         "as_run": 1,
         "as_document": 1,
         "unguarded": 0,
         "exempt_ngrams": 0,
+        "common_ngrams": 0,
     }
+    assert uncovered(INDEX).to_pylist() == [
+        {"benchmark": "quiz", "item_id": "quiz/2", "words": 3, "how": "as_document"}
+    ]
 
 
 def saved(tmp_path) -> Decontaminate:
@@ -206,10 +226,11 @@ def test_an_index_of_other_items_or_settings_is_refused(tmp_path):
 
     with pytest.raises(LedgerError, match="holds index"):
         Decontaminate(index="other", folder=str(tmp_path)).load(Site())
-    with pytest.raises(LedgerError, match="8-grams"):
-        Decontaminate(index=INDEX.digest, folder=str(tmp_path), ngram=8).load(Site())
     assert build_index(items_of(quiz=[LONG])).digest != INDEX.digest
-    assert build_index(INDEX.items.select(ITEMS.names), ngram=8).digest != INDEX.digest
+    items = items_of(quiz=[LONG, TEN, THREE], exam=[OTHER])
+    assert build_index(items).digest == INDEX.digest
+    assert build_index(items, ngram=8).digest != INDEX.digest
+    assert build_index(items, method="exact").digest != INDEX.digest
 
 
 def test_an_index_that_reads_words_in_another_way_is_refused(tmp_path, monkeypatch):
