@@ -66,7 +66,11 @@ class MinhashSpec(Section):
 
 
 class SemanticSpec(Section):
-    """Documents of one meaning, by the cosine of their vectors (SemDeDup)."""
+    """Documents of one meaning, by the cosine of their vectors (SemDeDup).
+
+    `wordllama` sees little in scripts other than Latin, so that unlike texts lie close: for those
+    take a sentence encoder that knows the language.
+    """
 
     encoder: str = "wordllama"
     eps: float = Field(default=0.05, gt=0, lt=2)
