@@ -206,7 +206,7 @@ def _states(
                 table = np.empty(room, np.int64)
             table[:room] = -1
             for window in range(low, high):
-                slot = int(hashes[window, 0] & np.uint64(room - 1))
+                slot = np.int64(hashes[window, 0] & np.uint64(room - 1))
                 while True:
                     there = table[slot]
                     if there < 0:
@@ -217,7 +217,7 @@ def _states(
                         states[there] = _REPEATED | _KEPT
                         states[window] = _REPEATED
                         break
-                    slot = slot + 1 if slot + 1 < room else 0
+                    slot = np.int64((slot + 1) & (room - 1))
         start = stop
     return states
 
