@@ -1,25 +1,33 @@
-"""The four published quality filters, ours against datatrove's, side by side in one run.
+"""The published quality filters, ours against every peer's, side by side in one run.
 
-    python -m bench.filters FILE.jsonl[.zst] ... [--peer-venv DIR] [--sample-mb 2]
+    python -m bench.filters FILE.jsonl[.zst] ... [--whole-mb 300] [--sample-mb 3] [--cold]
+        [--peers datatrove,nemo-curator,data-juicer,dolma] [--peer-venvs /tmp/peers]
 
-Both read JSON lines and say keep or the reason of the drop, on one core, warmed up; seconds are of
-CPU, so other work on the machine counts little. Ours runs over all of the files, datatrove over a
-sample of whole documents spread over them. The floor is reading the same JSON with pyarrow and
-doing nothing. datatrove gets the advantage of its pipeline: a dropped document goes no further,
-while ours takes every statistic of every document.
+JSON lines in, keep or the reason of the drop out, on one core, warmed up; seconds are of CPU, so
+other work on the machine counts little. Ours takes every statistic of every document, always, and
+decides by Gopher quality, Gopher repetition, C4 and FineWeb, over `--whole-mb` of the files: if
+they have less, their documents come again in other orders (no kernel remembers a document, so
+that a repeat is no easier). Peers get a sample of whole documents spread over the files and run
+only the rules that have a counterpart in ours (`bench.shared_rules`), printed with their seconds:
+as their pipeline does, where a dropped document goes no further, and each on every document.
+Process start and loading are not counted for anybody. The floor is reading the same JSON with
+pyarrow and doing nothing. `--cold` also compiles our kernels anew and says how long that takes.
+Whether the verdicts are the same is asked by `bench.agreement_filters`.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import io
 import json
+import os
+import random
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -28,38 +36,55 @@ import pyarrow as pa
 import pyarrow.json as pj
 import zstandard
 
-from bench.peer import DATATROVE, ask_peer, peer_python
-from curator.clean.rules import RULES, first_failure, parse_rules
+from bench.peer import DATATROVE, peer_python
+from bench.shared_rules import PEERS, Peer, Speed, speeds
+from curator.clean.rules import first_failure, parse_rules
 from curator.clean.statistics import measure
 
 CHAIN = ("gopher_quality", "gopher_repetition", "c4", "fineweb")
-# datatrove's reason for each of our rules.
-THEIRS = {
-    "gopher_quality": {
-        "min_words": "gopher_short_doc",
-        "max_words": "gopher_long_doc",
-        "min_mean_word_length": "gopher_below_avg_threshold",
-        "max_mean_word_length": "gopher_above_avg_threshold",
-        "hash_ratio": "gopher_too_many_hashes",
-        "ellipsis_ratio": "gopher_too_many_ellipsis",
-        "bullet_lines": "gopher_too_many_bullets",
-        "ellipsis_lines": "gopher_too_many_end_ellipsis",
-        "alphabetic_words": "gopher_below_alpha_threshold",
-        "stop_words": "gopher_enough_stop_words",
-    },
-    "gopher_repetition": {f"dup_{n}_grams": f"duplicated_{n}_n_grams" for n in range(5, 11)},
-    "c4": {"min_sentences": "too_few_sentences"},
-    "fineweb": {},
-}
+BLOCK = 32e6  # bytes of JSON at once, about a shard
 
 
 @dataclass(frozen=True)
-class Ours:
-    """What our side found in one corpus."""
+class Spent:
+    """Seconds of CPU of our side and of only parsing, over so many megabytes of JSON."""
 
-    chain: list[str | None]
-    each: dict[str, list[str | None]]
-    edited: list[str]
+    megabytes: float
+    ours: float
+    floor: float
+
+    @property
+    def speed(self) -> float:
+        """MB/s of our side."""
+        return self.megabytes / self.ours
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("files", nargs="+", type=Path)
+    parser.add_argument("--whole-mb", type=float, default=300.0)
+    parser.add_argument("--sample-mb", type=float, default=3.0)
+    parser.add_argument("--peers", default=",".join(PEERS))
+    parser.add_argument("--peer-venvs", type=Path, default=Path("/tmp/peers"))
+    parser.add_argument("--cold", action="store_true")
+    asked = parser.parse_args()
+    pa.set_cpu_count(1)
+    chosen = [PEERS[name] for name in asked.peers.split(",") if name]
+    pythons = {peer.name: peer.python(asked.peer_venvs) for peer in chosen}
+    if asked.cold:
+        print(f"ours, compiling all kernels: {compile_anew():.0f} s of CPU, once an installation")
+    lines = [line for path in asked.files for line in read_lines(path)]
+    sample = spread(lines, asked.sample_mb * 1e6)
+    first = timed(lambda: decide(b"".join(lines[:2])))
+    whole = spent(rounds(lines, asked.whole_mb * 1e6))
+    again = [spent([b"".join(sample)]) for _ in range(3)]
+    report(whole, min(again, key=lambda each: each.ours), first, sum(map(len, lines)) / 1e6)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "sample.jsonl"
+        path.write_bytes(b"".join(sample))
+        for peer in chosen:
+            told = peer.ask(pythons[peer.name], path, Path(folder))
+            print_peer(peer, speeds(peer, told, sum(map(len, sample)) / 1e6), whole.speed)
 
 
 def beginning(about: str) -> tuple[Path, list[bytes], list[bytes]]:
@@ -73,21 +98,6 @@ def beginning(about: str) -> tuple[Path, list[bytes], list[bytes]]:
     python = peer_python(asked.peer_venv, DATATROVE)
     lines = [line for path in asked.files for line in read_lines(path)]
     return python, lines, spread(lines, asked.sample_mb * 1e6)
-
-
-def main() -> None:
-    python, lines, sample = beginning(__doc__.splitlines()[0])
-
-    cold = timed(lambda: decide(b"".join(lines[:2])))
-    whole = b"".join(lines)
-    ours = min(timed(lambda: decide(whole)) for _ in range(3))
-    floor = min(timed(lambda: parse(whole)) for _ in range(3))
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "sample.jsonl"
-        path.write_bytes(b"".join(sample))
-        peer = ask_peer(python, "datatrove_filters.py", str(path))
-    report(len(whole) / 1e6, cold, ours, floor, sum(map(len, sample)) / 1e6, peer)
-    agree(verdicts(b"".join(sample)), peer)
 
 
 def read_lines(path: Path) -> Iterator[bytes]:
@@ -107,6 +117,41 @@ def spread(lines: list[bytes], size: float) -> list[bytes]:
     return lines[::step]
 
 
+def rounds(lines: Sequence[bytes], size: float) -> Iterator[bytes]:
+    """Blocks of whole lines, at least `size` bytes together; each round in another order.
+
+    Every order is drawn, the first too: files differ, and each block is to be like the whole.
+    """
+    given, number = 0, 0
+    while given < size:
+        order = list(lines)
+        random.Random(number).shuffle(order)
+        number += 1
+        block: list[bytes] = []
+        held = 0
+        for line in order:
+            block.append(line)
+            held += len(line)
+            if held >= min(BLOCK, size - given):
+                yield b"".join(block)
+                given, held, block = given + held, 0, []
+                if given >= size:
+                    return
+        if block:
+            yield b"".join(block)
+            given += held
+
+
+def spent(blocks: Iterator[bytes] | Sequence[bytes]) -> Spent:
+    """What both sides of the floor take for these blocks, in turns."""
+    size, ours, floor = 0, 0.0, 0.0
+    for block in blocks:
+        size += len(block)
+        floor += timed(lambda block=block: parse(block))
+        ours += timed(lambda block=block: decide(block))
+    return Spent(size / 1e6, ours, floor)
+
+
 def parse(raw: bytes) -> pa.Table:
     schema = pa.schema([("text", pa.large_string())])
     return pj.read_json(
@@ -122,16 +167,6 @@ def decide(raw: bytes) -> pl.Series:
     return first_failure(pl.DataFrame(pl.from_arrow(statistics)), parse_rules(CHAIN))
 
 
-def verdicts(raw: bytes) -> Ours:
-    measured = measure(parse(raw)["text"])
-    frame = pl.DataFrame(pl.from_arrow(measured.table))
-    each = {name: first_failure(frame, parse_rules([name])).to_list() for name in CHAIN}
-    offsets, data = measured.edited
-    edited = [data[low:high] for low, high in pairwise(offsets)]
-    digests = [hashlib.blake2b(text, digest_size=8).hexdigest() for text in edited]
-    return Ours(first_failure(frame, parse_rules(CHAIN)).to_list(), each, digests)
-
-
 def timed(work: Callable[[], Any]) -> float:
     """Seconds of CPU."""
     start = time.process_time()
@@ -139,46 +174,34 @@ def timed(work: Callable[[], Any]) -> float:
     return time.process_time() - start
 
 
-def report(
-    size: float, cold: float, ours: float, floor: float, sample: float, peer: dict[str, Any]
-) -> None:
-    chain, each = sample / peer["chain_seconds"], sample / peer["each_seconds"]
-    speed = size / ours
-    print(f"ours       {speed:8.1f} MB/s   {size:.1f} MB of JSON, first call {cold:.1f} s")
-    print(
-        f"floor      {size / floor:8.1f} MB/s   pyarrow parse only: ours takes "
-        f"{ours / floor:.1f} times as long"
-    )
-    print(
-        f"datatrove  {chain:8.2f} MB/s   chain of four on {sample:.1f} MB: "
-        f"ratio {speed / chain:.0f}x"
-    )
-    print(f"datatrove  {each:8.2f} MB/s   all four on every document: ratio {speed / each:.0f}x")
+def compile_anew() -> float:
+    """Seconds of CPU that the kernels' compiling takes where nothing is compiled yet."""
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {**os.environ, "NUMBA_CACHE_DIR": folder, "OMP_NUM_THREADS": "1"}
+        before = os.times()
+        subprocess.run([sys.executable, "-m", "curator.text"], check=True, env=environment)
+        after = os.times()
+    return after.children_user + after.children_system - before[2] - before[3]
 
 
-def agree(ours: Ours, peer: dict[str, Any]) -> None:
-    """Print on which share of the documents both sides say the same."""
-    documents = len(ours.chain)
-    print(f"\nagreement on {documents} documents, percent")
-    theirs_kept = [reason is None for reason in peer["chain"]]
-    same = sum((a is None) == b for a, b in zip(ours.chain, theirs_kept, strict=True))
-    print(f"  {100 * same / documents:7.2f}  chain: keep or drop")
-    for name in CHAIN:
-        their = [found[name] for found in peer["each"]]
-        our = [reason and reason.partition(".")[2] for reason in ours.each[name]]
-        kept = sum((a is None) == (b is None) for a, b in zip(our, their, strict=True))
-        print(f"  {100 * kept / documents:7.2f}  {name}: keep or drop")
-        for rule in RULES[name]:
-            reason = THEIRS[name].get(rule.name, rule.name)
-            hits = [(a == rule.name, b == reason) for a, b in zip(our, their, strict=True)]
-            both = sum(a == b for a, b in hits)
-            fired = sum(b for _, b in hits)
-            print(f"  {100 * both / documents:7.2f}    {rule.name} (theirs fires on {fired})")
-    kept_lines = [
-        a == b["edited"] for a, b in zip(ours.edited, peer["each"], strict=True) if b["c4"] is None
-    ]
-    share = 100 * sum(kept_lines) / max(1, len(kept_lines))
-    print(f"  {share:7.2f}  text after C4's edits, byte for byte ({len(kept_lines)} documents)")
+def report(whole: Spent, again: Spent, first: float, corpus: float) -> None:
+    turns = f", the files' {corpus:.0f} MB in several orders" if whole.megabytes > corpus else ""
+    print(f"ours   {whole.speed:7.1f} MB/s  {whole.megabytes:.0f} MB of JSON{turns}")
+    print(f"ours   {again.speed:7.1f} MB/s  the peers' sample of {again.megabytes:.1f} MB")
+    print(f"       first call of a process, kernels compiled: {first:.2f} s")
+    print(
+        f"floor  {whole.megabytes / whole.floor:7.0f} MB/s  pyarrow parse only: "
+        f"ours takes {whole.ours / whole.floor:.1f} times as long"
+    )
+
+
+def print_peer(peer: Peer, found: Sequence[Speed], ours: float) -> None:
+    print(f"\n{peer.name}: {' '.join(peer.packages)}")
+    for each in found:
+        if each.whole:
+            print(f"  {each.speed:8.2f} MB/s  ours / it {ours / each.speed:6.1f}  {each.what}")
+        else:
+            print(f"  {each.speed:8.1f} MB/s  {each.what}")
 
 
 if __name__ == "__main__":
