@@ -183,7 +183,8 @@ def build_index(
         method: see the head of this module.
         ngram: 5 or more words; "by_benchmark": of 8 to 13, as the 5th percentile of a benchmark's
             items is long; None: the method's own.
-        shortest: words; GPT-3 used runs of 8 to 13 words, depending on the benchmark.
+        shortest: words, at most an n-gram's; GPT-3 used runs of 8 to 13 words, depending on the
+            benchmark.
         template_items, template_share: an n-gram counts as template, such as a prompt's, where more
             items of a benchmark than the one and than the other share of all its items have it.
             A count alone would free passages that several questions are asked about. Not for
@@ -202,6 +203,7 @@ def build_index(
             where="decontaminate",
         )
     lengths = _run_lengths(guarded, words, asked)
+    shortest = min(shortest, int(lengths.min()))  # else n-grams would count only as whole texts
     table = guarded_runs(guarded, words, lengths, shortest, rarest=method == "exact")
     template = (
         pl.repeat(value=False, n=len(table), eager=True)

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import gzip
-import json
 
 import pyarrow as pa
 import pytest
 
 from curator.dedup.benchmarks import ITEMS, read_benchmark, word_counts
 from curator.errors import RecipeError
-
-
-def write_lines(path, *records):
-    path.write_text("".join(f"{json.dumps(record)}\n" for record in records))
-    return path
+from tests.support.jsonl import write_lines
 
 
 def test_fields_are_joined_however_nested(tmp_path):
