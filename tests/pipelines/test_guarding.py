@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
 import pytest
+from pydantic import ValidationError
 
 from curator.corpus_spec import DecontaminateSpec, HeldoutSpec
 from curator.engine.driver import Driver
@@ -11,7 +13,7 @@ from curator.errors import RecipeError
 from curator.ledger import Store
 from curator.shards import read_shard, write_shard
 from pipelines.check import checked
-from pipelines.guarding import decontaminate, drop_copies
+from pipelines.guarding import COMMON, decontaminate, drop_copies, guarded_by
 from pipelines.pool import Pool
 from pipelines.splitting import Benchmark, hold_out
 from tests.support.corpus import corpus_of, documents
@@ -74,6 +76,93 @@ def test_a_passage_that_many_questions_are_asked_about_is_guarded(driver, tmp_pa
 
     assert not set(passages) & set(_living(kept))
     assert kept.rows == 40
+
+
+def contaminated_pool(driver, tmp_path) -> tuple[Pool, dict[str, Benchmark], str]:
+    """A pool of ten documents, the last with an item of quiz/test in its middle."""
+    item = " ".join(_words(7, 30))
+    items = write_shard(documents([item], "quiz"), tmp_path / "items.arrow", name="items")
+    texts = [" ".join(_words(i, 300)) for i in range(20, 30)]
+    texts[-1] = " ".join([*_words(40, 150), item, *_words(41, 150)])
+    return (
+        Pool(corpus_of(driver.store, texts, 2)),
+        {"quiz/test": Benchmark("quiz", "t", items)},
+        item,
+    )
+
+
+def test_a_span_is_cut_out_and_its_document_has_the_other_as_parent(driver, tmp_path):
+    pool, benchmarks, item = contaminated_pool(driver, tmp_path)
+    spec = DecontaminateSpec(against=["quiz/test"], action="span")
+    cut = decontaminate(spec, pool, benchmarks, driver)
+    before, after = (
+        pa.concat_tables(each.learning().tables(("doc_id", "parent_id", "text"))).to_pylist()
+        for each in (pool, cut)
+    )
+
+    assert before[:-1] == after[:-1]
+    assert after[-1]["parent_id"] == before[-1]["doc_id"]
+    assert item in before[-1]["text"]
+    assert item not in after[-1]["text"]
+    assert guarded_by(spec) == ("quiz/test",)
+
+
+def test_a_report_drops_nothing_and_guards_nothing(driver, tmp_path):
+    pool, benchmarks, item = contaminated_pool(driver, tmp_path)
+    spec = DecontaminateSpec(against=["quiz/test"], action="report")
+    told = decontaminate(spec, pool, benchmarks, driver)
+    found = [row for shard in told.sidecars[0].shards for row in read_shard(shard).to_pylist()]
+
+    assert told.corpus == pool.corpus
+    assert told.decisions == ()
+    assert [row["matched_text"] for row in found if row["benchmark"]] == [item]
+    assert guarded_by(spec) == ()
+
+
+def test_what_many_documents_have_in_common_with_an_item_is_listed_and_stays(driver, tmp_path):
+    phrase = " ".join(_words(7, 20))
+    items = write_shard(documents([phrase], "quiz"), tmp_path / "items.arrow", name="items")
+    texts = [" ".join([phrase, *_words(i, 50)]) for i in range(20, 26)]
+    pool = Pool(corpus_of(driver.store, texts, 2))
+    rows = {
+        most: decontaminate(
+            DecontaminateSpec(against=["quiz/test"], max_frequency=most),
+            pool,
+            {"quiz/test": Benchmark("quiz", "test", items)},
+            driver,
+        ).rows
+        for most in (5, 6)
+    }
+    listed = read_shard(next(f for f in driver.folders if COMMON in f.name) / "common.arrow")
+
+    assert rows == {5: 6, 6: 0}
+    assert listed["documents"].to_pylist() == [6] * 8
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"margin": 10}, "only the action 'span'"),
+        ({"coverage": 0.3}, "only the method 'tulu3'"),
+        ({"method": "exact", "ngram": 8}, "looks for whole items"),
+        ({"method": "tulu3", "ngram": "by_benchmark"}, "GPT-3's rule"),
+        ({"ngram": 4}, "greater than or equal to 5"),
+    ],
+)
+def test_settings_that_would_be_ignored_are_refused(settings, told):
+    with pytest.raises(ValidationError, match=told):
+        DecontaminateSpec(against=["quiz/test"], **settings)
+
+
+def test_a_final_target_is_not_guarded_by_a_report():
+    corpus = {
+        "benchmarks": {"quiz": {"source": "web"}},
+        "decontaminate": {"against": ["quiz/test"], "action": "report"},
+    }
+    recipe = {"name": "x", "corpus": corpus, "evaluate": {"final_target": "quiz/test"}}
+
+    with pytest.raises(RecipeError, match="only reports: give it the action 'document' or 'span'"):
+        checked(recipe, "recipe")
 
 
 def test_a_source_that_does_not_exist_can_not_be_held_out(driver):
