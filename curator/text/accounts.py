@@ -157,10 +157,11 @@ def iban_span(data: Data, low: int, at: int, high: int) -> tuple[int, int]:
         return -1, -1
     place, spaced, remainder = at + 2, False, 0
     for number in range(4, length):
-        if number % 4 == 0 and place < high and data[place] == 32 and (spaced or number == 4):
-            place, spaced = place + 1, True
-        elif number % 4 == 0 and spaced:
-            return -1, -1
+        if number % 4 == 0 and (spaced or number == 4):
+            width = _blank(data, place, high)
+            if spaced and not width:
+                return -1, -1
+            place, spaced = place + width, width > 0
         if place >= high or not (is_digit(data[place]) or is_upper(data[place])):
             return -1, -1
         remainder = _carried(remainder, data[place])
@@ -170,6 +171,14 @@ def iban_span(data: Data, low: int, at: int, high: int) -> tuple[int, int]:
     if remainder != 1 or (place < high and is_wordlike(data[place])):
         return -1, -1
     return start, place
+
+
+@leaf
+def _blank(data: Data, at: int, high: int) -> int:
+    """The bytes of a space or no-break space; 0: there is none."""
+    if at < high and data[at] == 32:
+        return 1
+    return 2 if at + 1 < high and data[at] == 0xC2 and data[at + 1] == 0xA0 else 0
 
 
 @leaf

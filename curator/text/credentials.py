@@ -48,6 +48,7 @@ _FORMS: Final = (
 _PREFIXES: Final = _bytes("".join(prefix for prefix, *_ in _FORMS))
 _STARTS: Final = np.cumsum([0, *(len(prefix) for prefix, *_ in _FORMS)]).astype(np.int64)
 _RULES: Final = np.array([rule for _, *rule in _FORMS], np.int64)
+_DIFFERENT: Final = 8  # characters: what gitleaks' entropy of 3 bits asks at least; genes have four
 _BEGIN: Final = _bytes("-----BEGIN ")
 _PRIVATE: Final = _bytes("PRIVATE KEY")
 _END: Final = _bytes("-----END ")
@@ -101,13 +102,18 @@ def _prefixed(data: Data, start: int, form: int, size: int) -> bool:
 @block
 def _body_end(data: Data, begin: int, high: int, form: int) -> int:
     kind, fewest, most = _RULES[form, 0], _RULES[form, 1], _RULES[form, 2]
-    place, digits = begin, 0
+    place, marked, seen = begin, False, 0
     while place < high and _belongs(data[place], kind) and place - begin <= most:
-        digits += 1 if is_digit(data[place]) else 0
+        marked = marked or is_digit(data[place]) or is_upper(data[place])
+        seen |= 1 << (data[place] & 31)
         place += 1
     if not fewest <= place - begin <= most or (place < high and is_wordlike(data[place])):
         return -1
-    return place if digits or kind == BASE32 or fewest == 34 else -1
+    different = 0
+    while seen:
+        seen &= seen - 1
+        different += 1
+    return place if marked and different >= _DIFFERENT else -1
 
 
 @leaf

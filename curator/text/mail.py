@@ -92,7 +92,9 @@ def _stretch(data: Data, classes: Classes, low: int, at: int) -> int:
 @leaf
 def _is_letter(data: Data, classes: Classes, at: int, high: int, barred: int) -> bool:
     code, _ = decode(data, at, high)
-    return code < LIMIT and bool(classes[code] & (LETTER | MARK)) and not classes[code] & barred
+    if code >= LIMIT:
+        return False
+    return bool(classes[code] & (LETTER | MARK)) and not bool(classes[code] & barred)
 
 
 @block

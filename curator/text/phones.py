@@ -44,8 +44,8 @@ _CODES: Final = (
     "992-996 998"
 )
 _WORDS: Final = (
-    "call calls cell cellphone cellular contact dial fax faks fono fon gsm handy hotline mob mobil "
-    "mobile mobiltelefon mobitel movil móvil phone phones ph portable rufnummer sms tel tél tele "
+    "call calls cellphone dial fax faks fono fon gsm hotline mob mobil mobile mobiltelefon mobitel "
+    "movil móvil phone phones ph rufnummer sms tel tél tele "
     "telefax telefon telefone telefono teléfono telefoni telefonnummer telephone téléphone telf "
     "tlf tfno voicemail whatsapp телефон тел факс 电话 手机 電話"
 )
@@ -84,7 +84,8 @@ def phone_span(
         taken = _american(data, groups, count, opened)
         if not taken and data[at] == 48:
             taken = _trunk(data, groups, count, opened)
-        if taken and not opened and groups[0, AFTER] == SPACE and _number_before(data, low, start):
+        loose = taken and not opened and groups[0, AFTER] == SPACE
+        if loose and _in_columns(data, low, start, groups[taken - 1, END], high):
             taken = 0
         if not taken:
             taken = _any(data, groups, count)
@@ -103,6 +104,10 @@ def _begins(data: Data, low: int, start: int) -> bool:
     byte = data[start - 1]
     if is_wordlike(byte) or byte in (35, 36, 38, 37, 64, 92):  # one of #$&%@\
         return False
+    if byte >= 128 and start - 3 > low and data[start - 3] == 0xE2 and data[start - 2] == 0x80:
+        return not (0x90 <= byte <= 0x93 and is_wordlike(data[start - 4]))  # a long hyphen
+    if byte == 45 and (start - 1 == low or data[start - 2] <= 32):
+        return False  # a negative number
     joined = byte in (44, 45, 46, 47, 43, 58)  # one of ,-./+:
     if byte == 47:
         return start - 1 > low and data[start - 2] == 32
@@ -118,12 +123,19 @@ def _stops(data: Data, end: int, high: int) -> bool:
         return is_digit(following)
     if is_wordlike(byte) or byte == 37:
         return False
-    return not (byte in (45, 46, 47, 58) and is_digit(following))
+    if byte == 45:
+        return not is_alphanumeric(following)  # 1-800-FLOWERS is written on
+    return not (byte in (46, 47, 58) and is_digit(following))
 
 
 @leaf
-def _number_before(data: Data, low: int, start: int) -> bool:
-    return start - 2 >= low and data[start - 1] == 32 and is_digit(data[start - 2])
+def _in_columns(data: Data, low: int, start: int, end: int, high: int) -> bool:
+    """True next to two blanks or a tab, or behind a number: part of a table."""
+    if start - 2 >= low and data[start - 1] in (9, 32):
+        before = int(data[start - 2])
+        if data[start - 1] == 9 or before == 32 or is_digit(before):
+            return True
+    return end < high and (data[end] == 9 or (end + 1 < high and data[end] == data[end + 1] == 32))
 
 
 @block
@@ -152,6 +164,8 @@ def _international(data: Data, groups: Groups, count: int) -> int:
         taken = number + 1 if total >= fewest else 0
     if taken and taken < count and groups[taken - 1, AFTER] != SPACE:
         return 0
+    if count == 2 and size in (4, 6) and groups[1, SIZE] == size + 1 and groups[0, AFTER] == DASH:
+        return 0  # latitude and longitude (ISO 6709): +DDMM-DDDMM, +DDMMSS-DDDMMSS
     return taken
 
 
@@ -201,9 +215,11 @@ def _trunk(data: Data, groups: Groups, count: int, opened: bool) -> int:  # noqa
     even = even and (count == 2 or groups[1, AFTER] == after or after == SLASH)
     if pairs:
         return 5 if count == 5 and even and groups[1, AFTER] == after else 0
-    if not even or count > 4 or size > 5 or total < 9 or total > (12 if count == 2 else 11):
+    if size > 5 or total < 9 or total > (12 if count == 2 else 11):
         return 0
-    if after == DOT and (size < 3 or count != 3):
+    if _later_pairs(groups, count):
+        return count
+    if not even or count > 4 or (after == DOT and (size < 3 or count != 3)):
         return 0
     for number in range(1, count):
         if groups[number, SIZE] < 2 or groups[number, SIZE] > 8:
@@ -211,6 +227,18 @@ def _trunk(data: Data, groups: Groups, count: int, opened: bool) -> int:  # noqa
     fewest = 5 if count == 2 else 3
     fits = after in (SPACE, DASH, SLASH, DOT) and groups[count - 1, SIZE] >= fewest
     return count if fits else 0
+
+
+@block
+def _later_pairs(groups: Groups, count: int) -> bool:
+    """True for an area code and pairs behind it, or three digits and two pairs: `044 123 45 67`."""
+    if count < 4 or count > 5 or groups[0, SIZE] < 3:
+        return False
+    paired = groups[1, SIZE] == 2 or (groups[1, SIZE] == 3 and count == 4)
+    for number in range(2, count):
+        paired = paired and groups[number, SIZE] == 2
+        paired = paired and groups[number - 1, AFTER] == groups[1, AFTER]
+    return bool(paired) and groups[1, AFTER] in (SPACE, DASH, DOT)
 
 
 @block
@@ -232,7 +260,7 @@ def _any(data: Data, groups: Groups, count: int) -> int:
     total = 0
     for number in range(count):
         total += groups[number, SIZE]
-    if total < 7 or total > 13 or count > 6:
+    if total < 7 or total > 13 or count > 6 or (count == 2 and groups[0, AFTER] == DOT):
         return 0
     first, second = groups[0, SIZE], groups[1, SIZE]
     three = count == 3 and total <= 8
