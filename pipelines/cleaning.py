@@ -49,6 +49,7 @@ def block_words(spec: WordsSpec | None, pool: Pool, driver: Driver) -> Pool:
         return pool
     stage = BlockWords(
         lists=find_words(spec.lists),
+        paths=tuple(spec.lists.values()),
         max_words=spec.max_words,
         max_share=spec.max_share,
         action=spec.action,
