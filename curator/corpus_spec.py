@@ -48,6 +48,7 @@ class CleanSpec(Section):
     language: str | None = "en"
     min_language_probability: float = Field(default=0.65, ge=0, le=1)
     rules: list[Any] = []
+    statistics: list[Literal["dolma", "redpajama", "fineweb2"]] = []  # besides what rules need
     words: WordsSpec | None = None
     lines: Literal["c4", "boilerplate"] | LinesSpec | None = None
 
@@ -94,6 +95,7 @@ class DedupSpec(Section):
     exact: bool = True
     minhash: MinhashSpec | None = None
     semantic: SemanticSpec | None = None
+    against: list[str] = []  # folders of finished runs: what they kept is not wanted again
     source_priority: list[str] = []
     survivors: Literal["longest", "shortest"] | SurvivorsSpec = "longest"
     max_source_loss: float | None = Field(default=0.9, gt=0, le=1)

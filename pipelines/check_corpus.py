@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from curator.corpus_spec import BenchmarkSpec
 from curator.recipe import suggestion
-from pipelines.lenient import listing, mapping, refusal
+from pipelines.lenient import listing, mapping, refusal, words
 
 if TYPE_CHECKING:
     from curator.ingest.reader import Reader
@@ -78,7 +78,12 @@ def _clean(corpus: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _dedup(corpus: Mapping[str, Any]) -> Iterator[str]:
-    minhash = mapping(mapping(corpus.get("dedup")).get("minhash"))
+    from pipelines.references import open_references
+
+    section = mapping(corpus.get("dedup"))
+    for path in words(section.get("against")):
+        yield from refusal(lambda p=path: open_references([p]))
+    minhash = mapping(section.get("minhash"))
     if minhash:
         yield from _minhash(minhash)
 

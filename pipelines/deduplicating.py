@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,7 +12,7 @@ from curator.dedup.clusters import find_clusters
 from curator.dedup.exact import ExactDuplicates
 from curator.dedup.near import NearDuplicates
 from curator.dedup.survivors import EXTRA, Survivors, check_source_loss, decisions
-from curator.engine.driver import Driver
+from curator.engine.driver import Driver, Reference
 from curator.errors import RecipeError
 from curator.ledger import Artifact
 from curator.recipe import suggestion
@@ -19,6 +20,7 @@ from curator.schema import DOCUMENT
 from curator.shards import Shard, read_shard, write_shard
 from curator.stage import WideStage
 from pipelines.pool import Pool, folder_shard, source_counts
+from pipelines.references import Kept, open_references
 from pipelines.semantic import drop_similar
 
 
@@ -34,10 +36,14 @@ def dedup(spec: DedupSpec | None, pool: Pool, driver: Driver) -> Pool:
     survivors = survivors_of(spec)
     beside = _with_column(survivors.field, pool)
     before = source_counts(pool)
+    against = open_references(spec.against)
     if spec.exact:
-        pool = _remove(ExactDuplicates(survivors), "dedup.exact", pool, beside, driver)
+        known = _references(ExactDuplicates(replace(survivors, reference=True)), against)
+        stage = ExactDuplicates(survivors)
+        pool = _remove(stage, "dedup.exact", pool, beside, known, driver)
     if spec.minhash:
-        pool = _remove_near(near_settings(spec.minhash, survivors), pool, beside, driver)
+        near = near_settings(spec.minhash, survivors)
+        pool = _remove_near(near, pool, beside, against, driver)
     if spec.semantic:
         pool = drop_similar(spec.semantic, survivors, pool, beside, driver)
     after = source_counts(pool)
@@ -80,19 +86,41 @@ def _with_column(column: str | None, pool: Pool) -> tuple[Artifact, ...]:
 
 
 def _remove_near(
-    settings: NearDuplicates, pool: Pool, beside: tuple[Artifact, ...], driver: Driver
+    settings: NearDuplicates,
+    pool: Pool,
+    beside: tuple[Artifact, ...],
+    against: tuple[Kept, ...],
+    driver: Driver,
 ) -> Pool:
     edges = driver.shuffle_stage(
-        settings.band_stage, pool.corpus, step="dedup.minhash.bands", alive=pool.alive
+        settings.band_stage,
+        pool.corpus,
+        step="dedup.minhash.bands",
+        alive=pool.alive,
+        references=_references(settings.band_stage, against),
     )
     clusters = _clusters(edges, driver)
-    return _remove(settings.verify_stage(clusters), "dedup.minhash", pool, beside, driver)
+    stage = settings.verify_stage(clusters)
+    of_reference = replace(stage, survivors=replace(stage.survivors, reference=True))
+    known = _references(of_reference, against)
+    return _remove(stage, "dedup.minhash", pool, beside, known, driver)
+
+
+def _references(stage: WideStage, against: tuple[Kept, ...]) -> list[Reference]:
+    return [Reference(stage, kept.corpus, kept.alive) for kept in against]
 
 
 def _remove(
-    stage: WideStage, step: str, pool: Pool, beside: tuple[Artifact, ...], driver: Driver
+    stage: WideStage,
+    step: str,
+    pool: Pool,
+    beside: tuple[Artifact, ...],
+    references: list[Reference],
+    driver: Driver,
 ) -> Pool:
-    removed = driver.shuffle_stage(stage, pool.corpus, step=step, sidecars=beside, alive=pool.alive)
+    removed = driver.shuffle_stage(
+        stage, pool.corpus, step=step, sidecars=beside, alive=pool.alive, references=references
+    )
     return pool.decided(driver.route(decisions, removed, pool.corpus, step=step, alive=pool.alive))
 
 

@@ -59,17 +59,20 @@ class Survivors:
             length. Copies without a value come after all that have one.
         prefer: which end of `column` is better.
         length: which of copies that are equal so far is better.
+        reference: these documents are no candidates for removal: they stand before all others.
     """
 
     source_priority: tuple[str, ...] = ()
     column: str | None = None
     prefer: Literal["higher", "lower"] = "higher"
     length: Literal["longest", "shortest"] = "longest"
+    reference: bool = False
 
     @property
     def reads(self) -> tuple[str, ...]:
         """The columns that `standing` looks at."""
-        return ("text", "doc_id", "source", *((self.field,) if self.field else ()))
+        ranked = self.field is not None and not self.reference
+        return ("text", "doc_id", "source", *((str(self.field),) if ranked else ()))
 
     @property
     def field(self) -> str | None:
@@ -87,10 +90,16 @@ class Survivors:
         Raises:
             RecipeError: the column holds neither numbers nor dates.
         """
+        n = table.num_rows
         names = pa.array(self.source_priority, pa.string())
         places = pc.index_in(table["source"].cast(pa.string()), names)
-        columns = {"priority": pc.fill_null(places, len(names)).cast(pa.uint32())}
-        if self.column is not None:
+        priority = pc.add(pc.fill_null(places, len(names)).cast(pa.uint32()), 1)
+        if self.reference:
+            priority = pa.array(np.zeros(n, np.uint32))
+        columns = {"priority": priority.cast(pa.uint32())}
+        if self.column is not None and self.reference:
+            columns["rank"] = pa.array(np.zeros(n, np.uint64))
+        elif self.column is not None:
             columns["rank"] = pa.array(_ranks(_numbers(table, self.column), self.prefer))
         lengths = pc.fill_null(pc.binary_length(table["text"]), 0).to_numpy().astype(np.uint64)
         if self.length == "longest":

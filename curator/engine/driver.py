@@ -34,6 +34,15 @@ class Step:
     cached: bool  # nothing had to be computed
 
 
+@dataclass(frozen=True)
+class Reference:
+    """Documents that others are compared with, and what emits their rows."""
+
+    stage: WideStage
+    corpus: Artifact
+    alive: Artifact | None
+
+
 @dataclass
 class Driver:
     """Runs steps on an engine, in a store, and remembers how they went."""
@@ -108,17 +117,26 @@ class Driver:
         sidecars: Sequence[Artifact] = (),
         alive: Artifact | None = None,
         site: Site | None = None,
+        references: Sequence[Reference] = (),
     ) -> Artifact:
-        """Return what `stage` reduces `corpus` to: shards by key range, not aligned to anything."""
+        """Return what `stage` reduces `corpus` to: shards by key range, not aligned to anything.
+
+        Rows of `references` take part; they are numbered after the shards of `corpus`, so that
+        what is said of them is routed nowhere.
+        """
         place = site or Site()
         fitted = {"fitted": folder_digest(place.fitted)} if place.fitted else {}
         identity = {**stage.identity(), **fitted}
+        emitters = [(stage, identity, sight) for sight in sights(corpus, sidecars, alive)]
+        for one in references:
+            told = {**one.stage.identity(), **fitted}
+            emitters += [(one.stage, told, sight) for sight in sights(one.corpus, (), one.alive)]
         emit = [
             shuffle.EmitTask(
-                stage, fingerprint([step, "emit", identity, sight.digests()]), f"{step}.emit",
+                emitter, fingerprint([step, "emit", told, sight.digests()]), f"{step}.emit",
                 sight, place, self.store,
             )
-            for sight in sights(corpus, sidecars, alive)
+            for emitter, told, sight in emitters
         ]  # fmt: skip
         begun = time.monotonic()
         made = self.run_tasks(shuffle.run_emit, emit)

@@ -1,0 +1,118 @@
+"""A new corpus is compared with what finished runs kept."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from curator.engine.run import Inline
+from curator.errors import RecipeError
+from curator.ledger import Store
+from curator.shards import read_shard
+from pipelines.check import checked
+from pipelines.explaining import explain_document
+from pipelines.looking import open_view
+from pipelines.running import execute
+
+DEDUP = {"exact": True, "minhash": {"threshold": 0.8}}
+MORE = " and fifteen more words at the end that the old page did not have: a b c"
+
+
+def words(seed: int, n: int = 120) -> str:
+    return " ".join(f"w{(seed * 7919 + i * i * 31 + i) % 5000}" for i in range(n))
+
+
+def write(folder, texts: list[str]):
+    folder.mkdir()
+    lines = "".join(json.dumps({"text": text}) + "\n" for text in texts)
+    (folder / "a.jsonl").write_text(lines)
+    return folder / "a.jsonl"
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """An old crawl, and a new one compared with it."""
+    folder = tmp_path_factory.mktemp("crawls")
+    old = [words(n) for n in range(12)]
+    near = old[3].replace("w", "w", 1).rsplit(" ", 2)[0]  # two words shorter: contained in old[3]
+    longer = old[4] + MORE
+    new = [words(n) for n in range(50, 58)] + [old[2], old[2].upper(), near, longer]
+    first = run(folder, write(folder / "a", old), "old")
+    second = run(folder, write(folder / "b", new), "new", against=[str(first)])
+    return folder, first, second
+
+
+def run(folder, files, name: str, **dedup):
+    reader = {"reader": "jsonl", "source": "web", "files": str(files)}
+    content = {"name": name, "corpus": {"ingest": [reader], "dedup": {**DEDUP, **dedup}}}
+    store = Store(folder / "store")
+    execute(checked(content, "trial"), store, Inline(1), folder / name, quiet=True)
+    return folder / name
+
+
+def kept_texts(made, folder) -> list[str]:
+    view = open_view(str(made), folder)
+    texts = []
+    for document, decision in zip(view.corpus.shards, view.decisions[-1].shards, strict=True):
+        keep = read_shard(decision)["keep"].to_pylist()
+        texts += [
+            t for t, k in zip(read_shard(document)["text"].to_pylist(), keep, strict=True) if k
+        ]
+    return texts
+
+
+def test_copies_of_what_an_earlier_run_kept_go_and_new_documents_stay(runs):
+    folder, _, second = runs
+
+    kept = kept_texts(second, folder)
+
+    fresh = {words(n) for n in range(50, 58)}
+    assert fresh <= set(kept)
+    # The longer version is not contained in the old one, so it stays.
+    assert [text for text in kept if text not in fresh] == [words(4) + MORE]
+
+
+def test_a_removal_names_the_old_document(runs):
+    folder, first, second = runs
+    view, old = open_view(str(second), folder), open_view(str(first), folder)
+    ids = {i for shard in old.corpus.shards for i in read_shard(shard)["doc_id"].to_pylist()}
+
+    named = [
+        i
+        for decision in view.decisions
+        if decision.name.startswith("dedup.")
+        for shard in decision.shards
+        for i in read_shard(shard)["kept_id"].to_pylist()
+        if i is not None
+    ]
+
+    assert len(named) == 3
+    assert set(named) <= ids
+    dropped = next(
+        row["doc_id"].hex()
+        for document, decision in zip(view.corpus.shards, view.decisions[0].shards, strict=True)
+        for row, said in zip(
+            read_shard(document).to_pylist(), read_shard(decision).to_pylist(), strict=True
+        )
+        if said["kept_id"] is not None
+    )
+    assert explain_document(dropped, second).summary["copies"]["kept_id"] in {i.hex() for i in ids}
+
+
+def test_a_third_crawl_reads_nothing_of_the_first_for_candidates_again(runs):
+    folder, first, _ = runs
+    emitted = folder / "store" / "shards" / "dedup.minhash.bands.emit"
+    before = {path.name for path in emitted.rglob("*.json")}
+
+    third = write(folder / "c", [words(n) for n in range(90, 99)])
+    run(folder, third, "third", against=[str(first)])
+
+    assert len({path.name for path in emitted.rglob("*.json")} - before) == 1  # the new shard's
+
+
+def test_a_path_that_is_no_run_is_told_with_the_other_mistakes(tmp_path):
+    content = {"name": "x", "corpus": {"dedup": {"against": [str(tmp_path)]}}}
+
+    with pytest.raises(RecipeError, match=r"holds no run\.json"):
+        checked(content, "recipe")
