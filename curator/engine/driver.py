@@ -14,12 +14,13 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from curator.engine import rewriting, shuffle, tasks
+from curator.engine import rewriting, routing, shuffle, tasks
 from curator.engine.progress import StepProgress
 from curator.engine.run import Engine
 from curator.identity import fingerprint
 from curator.ledger import Artifact, Store, TaskRecord, folder_digest
 from curator.rewrite import Rewriter
+from curator.shards import Shard
 from curator.stage import Corpus, FittedScorer, Site, Stage, WideStage
 
 Task = TypeVar("Task", bound=tasks.Task)
@@ -168,19 +169,39 @@ class Driver:
     ) -> Artifact:
         """Return the decision sidecar that `decide` makes of the reduced rows of each shard."""
         identity = {**reduced.identity, "decide": f"{decide.__module__}.{decide.__qualname__}"}
-        digests = [shard.digest for shard in reduced.shards]
+        homes = self._gathered(reduced, corpus, step)
         jobs = [
-            shuffle.RouteTask(
-                decide, fingerprint([step, identity, digests, number, sight.digests()]), step,
-                reduced.shards, number, sight, self.store,
+            routing.RouteTask(
+                decide,
+                fingerprint([step, identity, [s.digest for s in homes[n]], n, sight.digests()]),
+                step, homes[n], n, sight, self.store,
             )
-            for number, sight in enumerate(sights(corpus, (), alive))
+            for n, sight in enumerate(sights(corpus, (), alive))
         ]  # fmt: skip
-        made = self.run_tasks(shuffle.run_route, jobs)
+        made = self.run_tasks(routing.run_route, jobs)
         artifact = self.publish(step, identity, (corpus, reduced, alive), made)
         self.steps[-1].seconds += self._wide_seconds
         self._wide_seconds = 0.0
         return artifact
+
+    def _gathered(self, reduced: Artifact, corpus: Artifact, step: str) -> list[tuple[Shard, ...]]:
+        """Return for each shard of `corpus` the files that have its reduced rows."""
+        groups = routing.groups_of(len(corpus.shards), reduced.shards)
+        if len(groups) == 1:
+            return [reduced.shards] * len(corpus.shards)
+        digests = [shard.digest for shard in reduced.shards]
+        jobs = [
+            routing.GatherTask(
+                fingerprint([step, "gather", reduced.identity, digests, group]),
+                f"{step}.gather", reduced.shards, *group, self.store,
+            )
+            for group in groups
+        ]  # fmt: skip
+        made = self.run_tasks(routing.run_gather, jobs)
+        gathered = self.publish(f"{step}.gather", reduced.identity, (reduced,), made, listed=False)
+        self._wide_seconds += made[2]
+        homes = zip(groups, gathered.shards, strict=True)
+        return [(shard,) for (start, stop), shard in homes for _ in range(start, stop)]
 
     def fit(
         self, stage: FittedScorer, corpora: Mapping[str, Corpus], *, step: str, site: Site

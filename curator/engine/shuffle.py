@@ -10,14 +10,13 @@ as fit `REDUCE_BYTES`, or an even part of a range that has more. So memory is bo
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curator.engine.tasks import Sight, accounts, committed, model_of, scatter
+from curator.engine.tasks import Sight, committed, model_of
 from curator.ledger import Store, TaskRecord
 from curator.shards import Shard, read_shard, write_shard
 from curator.stage import Site, WideStage
@@ -90,24 +89,6 @@ class ReduceTask:
         return f"{self.step}, key ranges {self.keys.name}"
 
 
-@dataclass(frozen=True)
-class RouteTask:
-    """Bring reduced rows home: make the decision sidecar of one shard from them."""
-
-    decide: Callable[[int, pa.Table], pa.Table]  # (rows of the shard, its reduced rows)
-    key: str
-    step: str
-    reduced: tuple[Shard, ...]  # sorted by `row`
-    number: int  # of the shard in its artifact
-    sight: Sight
-    store: Store
-
-    @property
-    def name(self) -> str:
-        """What errors call it."""
-        return f"{self.step} of {self.sight.name}"
-
-
 def run_emit(task: EmitTask) -> TaskRecord:
     """Write one shard's narrow rows in the order of their keys, and return the record."""
 
@@ -140,26 +121,6 @@ def run_reduce(task: ReduceTask) -> TaskRecord:
         path = task.store.task_path(task.step, task.key)
         shard = write_shard(in_order(reduced), path, name=task.keys.name)
         return TaskRecord(task.key, (shard,), reduced.num_rows, reduced.num_rows)
-
-    return committed(task, make)
-
-
-def run_route(task: RouteTask) -> TaskRecord:
-    """Write the decisions on one shard and return the record."""
-
-    def make() -> TaskRecord:
-        low = np.uint64(task.number) << np.uint64(ROW_BITS)
-        high = np.uint64(task.number + 1) << np.uint64(ROW_BITS)
-        pieces = []
-        for shard in task.reduced:
-            table = read_shard(shard)
-            start, stop = np.searchsorted(table[ROW.name].to_numpy(), [low, high])
-            pieces.append(table.slice(start, stop - start))
-        decided = task.decide(task.sight.files[0].rows, pa.concat_tables(pieces))
-        living = task.sight.living(decided)
-        path = task.store.task_path(task.step, task.key)
-        shard = write_shard(scatter(living, task.sight.mask()), path, name=task.sight.name)
-        return accounts(task.key, (shard,), living)
 
     return committed(task, make)
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curator.engine import shuffle
+from curator.engine import routing, shuffle
 from curator.engine.driver import Driver, sights
 from curator.engine.run import Inline
 from curator.errors import PluginError, ShardError
@@ -17,11 +17,13 @@ from curator.shards import read_shard
 from tests.support.corpus import corpus_of, made_up_texts
 from tests.support.stages import (
     DropShort,
+    FirstOfItsLetter,
     Length,
     LosesARow,
     Raises,
     SameFirstLetter,
     Suicidal,
+    others_dropped,
 )
 
 
@@ -180,3 +182,21 @@ def test_rows_are_put_in_the_order_of_all_columns(rows):
     table = pa.table([pa.array(c, k) for c, k in zip(columns, kinds, strict=True)], names="abc")
 
     assert [tuple(row.values()) for row in shuffle.in_order(table).to_pylist()] == sorted(rows)
+
+
+def test_many_reduced_rows_are_gathered_by_shards_before_they_go_home(tmp_path, monkeypatch):
+    found = []
+    for limit in (routing.REDUCE_BYTES, 300):
+        monkeypatch.setattr(routing, "REDUCE_BYTES", limit)
+        driver = Driver(Store(tmp_path / str(limit)), Inline(1), quiet=True)
+        corpus = corpus_of(driver.store, made_up_texts(60), 5)
+        reduced = driver.shuffle_stage(FirstOfItsLetter(), corpus, step="letters")
+        made = driver.route(others_dropped, reduced, corpus, step="letters")
+        gathered = [a for _, a in driver.store.artifacts() if a.name == "letters.gather"]
+        found.append((len(gathered), made.rows_out, [shard.digest for shard in made.shards]))
+
+    letters = {text[0] for text in made_up_texts(60) if text}
+    (none, kept, whole), (one, _, in_groups) = found
+    assert (none, one) == (0, 1)
+    assert kept == len(letters)
+    assert in_groups == whole

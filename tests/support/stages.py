@@ -110,6 +110,24 @@ class SameFirstLetter(WideStage):
 
 
 @dataclass(frozen=True)
+class FirstOfItsLetter(SameFirstLetter):
+    """Names the first document of each letter."""
+
+    name: ClassVar[str] = "firstofitsletter"
+
+    def reduce(self, partition: pa.Table) -> pa.Table:
+        return super().reduce(partition).select(["row", "letter"])
+
+
+def others_dropped(n_rows: int, reduced: pa.Table) -> pa.Table:
+    """Drops the documents that `FirstOfItsLetter` does not name."""
+    rows = reduced["row"].to_numpy() & np.uint64((1 << 40) - 1)
+    keep = np.isin(np.arange(n_rows), rows.astype(np.int64))
+    reason = pc.if_else(pa.array(keep), pa.scalar(None, pa.string()), pa.scalar("seen"))
+    return pa.table({"keep": keep, "reason": reason})
+
+
+@dataclass(frozen=True)
 class Shout(Rewriter):
     """Writes texts with an "a" in capitals; of those that begin with "x" nothing is left."""
 
