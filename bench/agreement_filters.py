@@ -34,6 +34,7 @@ from bench.filters import CHAIN
 from bench.peer import DATATROVE, peer_python
 from curator.clean.rules import RULES, first_failure, parse_rules
 from curator.clean.statistics import EDITED, measure
+from curator.text.segments import segments
 
 AFTER_C4 = "fineweb after c4"
 
@@ -73,9 +74,9 @@ class Disagreement:
     rule: str
     after_c4: bool
     ours: float
-    theirs: float | None
+    theirs: float
     threshold: float
-    kind: str = ""
+    kind: str
 
 
 @dataclass(frozen=True)
@@ -98,8 +99,9 @@ class Ours:
     def fires(self, rule: str, *, after_c4: bool) -> list[bool]:
         owner, _, name = rule.partition(".")
         (found,) = (each for each in RULES[owner] if each.name == name)
-        fails = found.expression(found.threshold, EDITED if after_c4 else "")
-        return self.frame.select(fails.alias("fails"))["fails"].to_list()
+        column = self.frame[(EDITED if after_c4 else "") + found.statistic]
+        fails = column > found.threshold if found.fails == "above" else column < found.threshold
+        return fails.to_list()
 
 
 def main() -> None:
@@ -158,12 +160,12 @@ class Peer:
         found: list[dict[str, Any]] = json.loads(out.read_text())
         return found
 
-    def numbers(self, questions: Sequence[tuple[int, str, bool]]) -> list[float]:
-        """What datatrove compares with each rule's threshold: (row, rule, after C4's edits?)."""
-        asked, out = self.folder / "questions.json", self.folder / "numbers.json"
+    def replies(self, questions: Sequence[tuple[int, str, bool]]) -> list[dict[str, Any]]:
+        """What it compares with each rule's threshold, and its tokens: (row, rule, after C4?)."""
+        asked, out = self.folder / "questions.json", self.folder / "replies.json"
         asked.write_text(json.dumps(questions))
         self._ask(out, asked)
-        found: list[float] = json.loads(out.read_text())
+        found: list[dict[str, Any]] = json.loads(out.read_text())
         return found
 
     def _ask(self, out: Path, *more: Path) -> None:
@@ -295,17 +297,31 @@ def explained(
     ours: Ours,
 ) -> list[Disagreement]:
     """Each difference with both numbers and its class."""
-    numbers = peer.numbers(found) if found else []
     told = []
-    for (row, rule, edited), theirs in zip(found, numbers, strict=True):
+    replies = peer.replies(found) if found else []
+    for (row, rule, edited), reply in zip(found, replies, strict=True):
         owner, _, name = rule.partition(".")
         (known,) = (each for each in RULES[owner] if each.name == name)
-        mine = ours.value(row, (EDITED if edited else "") + known.statistic)
-        kind = class_of(documents[row][1], rule, mine, theirs)
+        statistic = (EDITED if edited else "") + known.statistic
+        document, text = documents[row]
+        tokens = segments(edited_text(text) if edited else text)
         told.append(
-            Disagreement(documents[row][0], rule, edited, mine, theirs, known.threshold, kind)
+            Disagreement(
+                document,
+                rule,
+                edited,
+                ours.value(row, statistic),
+                reply["number"],
+                known.threshold,
+                class_of(tokens, reply["tokens"]),
+            )
         )
     return told
+
+
+def edited_text(text: str) -> str:
+    """The text after C4's edits."""
+    return measure(pa.array([text], pa.large_string())).edited.data.tobytes().decode()
 
 
 if __name__ == "__main__":

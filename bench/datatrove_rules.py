@@ -5,7 +5,8 @@
 Each rule is datatrove's own filter with all of its other rules turned off. Without questions:
 which rules fire on each document, what the chain says, and what C4 leaves of the text (as a
 digest, and which rules fire on that). With questions, a list of (row, rule, edited?): the number
-that datatrove compares with its threshold, found by moving the threshold until the verdict turns.
+that datatrove compares with its threshold, found by moving the threshold until the verdict turns,
+and the tokens it counts.
 Tokenizing is remembered for the last few texts: this script is about verdicts, not about speed.
 """
 
@@ -195,16 +196,24 @@ def number(name, text):
     return round(high) if whole else round(high, 9)
 
 
+def replies(texts, asked):
+    """The number, and the tokens of the text that it was taken from, of each question."""
+    found = []
+    for row, name, after in asked:
+        text = edited(texts[row]) if after else texts[row]
+        tokens = datatrove_text.split_into_words(text)
+        found.append({"number": number(name, text), "tokens": tokens})
+        datatrove_text.split_into_parts.cache_clear()
+    return found
+
+
 def main(sample, out, questions=None):
     remember_tokens()
     texts = [json.loads(line)["text"] for line in Path(sample).read_bytes().splitlines()]
     if questions is None:
         found = answers(texts)
     else:
-        asked = json.loads(Path(questions).read_text())
-        found = [
-            number(name, edited(texts[row]) if after else texts[row]) for row, name, after in asked
-        ]
+        found = replies(texts, json.loads(Path(questions).read_text()))
     Path(out).write_text(json.dumps(found))
 
 
