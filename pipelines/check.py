@@ -209,11 +209,13 @@ def _too_few_tokens(where: str, section: Mapping[str, Any]) -> Iterator[str]:
 
 def reserved_names() -> set[str]:
     """Return the columns that documents, decisions and counts have: no score may be called so."""
-    from curator.clean.clean import LANGUAGE
-    from curator.clean.statistics import STATISTICS
+    from curator.clean.further import FURTHER
+    from curator.clean.measuring import LANGUAGE
+    from curator.clean.statistics import measured_schema
     from curator.dedup.contamination import VERDICTS
     from curator.dedup.survivors import DECISIONS
     from curator.schema import DOCUMENT, DRAW, SELECTION
 
-    schemas = (DOCUMENT, SELECTION, DRAW, LANGUAGE, STATISTICS, VERDICTS, DECISIONS)
+    measured = measured_schema(tuple(FURTHER))
+    schemas = (DOCUMENT, SELECTION, DRAW, LANGUAGE, measured, VERDICTS, DECISIONS)
     return {name for schema in schemas for name in schema.names} | {"n_tokens", "role", "row"}

@@ -74,7 +74,9 @@ def _clean(corpus: Mapping[str, Any]) -> Iterator[str]:
 
     clean = mapping(corpus.get("clean"))
     rules = listing(clean.get("rules"))
-    yield from refusal(lambda: parse_rules(rules), "corpus.clean.rules")
+    language = clean.get("language", "en")
+    spoken = language if isinstance(language, str) else None  # another type is told elsewhere
+    yield from refusal(lambda: parse_rules(rules, spoken), "corpus.clean.rules")
 
 
 def _dedup(corpus: Mapping[str, Any]) -> Iterator[str]:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curator.clean.rules import RULES, Rule
-from curator.clean.statistics import EDITED
+from curator.clean.statistic import EDITED
 from curator.dedup.contamination import contamination_report
 from curator.ledger import Artifact
 from curator.report import content as made
@@ -52,7 +52,9 @@ def rule_text(decision: Artifact, reason: str) -> str:
         for name, threshold in each["thresholds"]
     }
     sign = ">" if rule.fails == "above" else "<"
-    return f"{rule.statistic} {sign} {in_force.get(reason, rule.threshold):g} ({rule.source})"
+    at = in_force.get(reason, rule.threshold)
+    shown = "what its language has" if at is None else f"{at:g}"
+    return f"{rule.statistic} {sign} {shown} ({rule.source})"
 
 
 def rule_called(reason: str) -> Rule | None:
@@ -146,9 +148,11 @@ def contamination_of(curated: Curated) -> tuple[made.Contamination, ...]:
 def excerpt(pool: Pool, decision: Artifact, number: int, row: int) -> made.Excerpt:
     """Return one document as a report shows it, with the numbers that a decision wrote for it."""
     verdict = read_shard(decision.shards[number]).slice(row, 1).to_pylist()[0]
+    beside = pool.sidecar(f"{decision.name}.statistics")  # what it looked at
+    seen = read_shard(beside.shards[number]).slice(row, 1).to_pylist()[0] if beside else {}
     numbers = {
         name: value
-        for name, value in verdict.items()
+        for name, value in {**verdict, **seen}.items()
         if isinstance(value, int | float | str) and name not in ("keep", "reason")
     }
     document = read_shard(pool.corpus.shards[number]).slice(row, 1).to_pylist()[0]
@@ -159,6 +163,7 @@ def _deciding(numbers: Mapping[str, Any], reason: str) -> dict[str, Any]:
     """Return the statistics that a cleaning rule looked at; all of a short verdict."""
     rule = rule_called(reason)
     wanted = {rule.statistic, EDITED + rule.statistic} if rule else {reason, "language"}
+    wanted |= {rule.letters} if rule else set()
     chosen = {name: value for name, value in numbers.items() if name in wanted}
     return chosen or dict(list(numbers.items())[:4])
 

@@ -95,9 +95,10 @@ def _verdicts(view: View, number: int, row: int) -> list[StageVerdict]:
         said = read_shard(decision.shards[number]).slice(row, 1).to_pylist()[0]
         if said["keep"] is None:
             break
+        seen = _cell(view, f"{decision.name}.statistics", number, row)  # what it looked at
         numbers = {
             name: value
-            for name, value in said.items()
+            for name, value in {**said, **seen}.items()
             if name not in _NOT_NUMBERS and isinstance(value, int | float | str)
         }
         verdicts.append(StageVerdict(decision.name, said["keep"], said["reason"] or "", numbers))

@@ -94,6 +94,7 @@ def steps_of(recipe: Recipe) -> list[str]:
 
     spec = recipe.corpus
     chosen = {
+        "clean.statistics": spec.clean,
         "clean": spec.clean,
         "dedup.exact": spec.dedup and spec.dedup.exact,
         "dedup.minhash": spec.dedup and spec.dedup.minhash,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curator.clean.clean import Clean
+from curator.clean.judging import Judge
 from curator.clean.rules import parse_rules
 from curator.corpus_spec import CleanSpec
 from curator.engine.driver import Driver
@@ -24,16 +24,21 @@ from pipelines.training import TrainJob, run_train
 
 
 def clean(spec: CleanSpec | None, pool: Pool, driver: Driver) -> Pool:
-    """Return the pool without what language identification and rules drop."""
+    """Return the pool without what language identification and rules drop.
+
+    The text is read for its statistics, whose work no threshold names; the verdict reads those.
+    """
     if spec is None:
         return pool
-    stage = Clean(
+    judge = Judge(
         language=spec.language,
         min_language_probability=spec.min_language_probability,
-        rules=parse_rules(spec.rules),
+        rules=parse_rules(spec.rules, spec.language),
     )
-    decision = driver.map_stage(stage, pool.corpus, step="clean", alive=pool.alive)
-    return pool.decided(decision).beside(decision)
+    measure = judge.measure(spec.statistics)
+    measured = driver.map_stage(measure, pool.corpus, step=measure.name, alive=pool.alive)
+    decision = driver.map_stage(judge, measured, step="clean", alive=pool.alive)
+    return pool.decided(decision).beside(measured)
 
 
 def reference_models(

@@ -1,63 +1,23 @@
 """The sidecar of text statistics: what the published filters look at, one row a document.
 
 Shares are float64 and not rounded, so that a share equal to a threshold compares as it does in
-the filters' own code. A share of nothing (no words, no lines) is 0.
+the filters' own code. A share of nothing (no words, no lines) is 0. The statistics of Gopher, C4
+and FineWeb are always taken; those of `curator.clean.further` where they are asked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from curator.schema import score_field
-from curator.text.buffers import Utf8
-
-EDITED: Final = "edited_"  # prefix of statistics taken after C4's line edits
-
-
-@dataclass(frozen=True)
-class Statistic:
-    """One column of the sidecar: a count, or one count divided by another.
-
-    Attributes:
-        name: the column.
-        count: what is counted: a name of `curator.text.statistics.COUNTS`.
-        per: what it is divided by; empty: the count itself.
-        unit: of the column.
-        about: one sentence.
-    """
-
-    name: str
-    count: str
-    per: str
-    unit: str
-    about: str
-
-    def field(self, prefix: str = "") -> pa.Field:
-        """The Arrow field; counts are int64, shares and means float64."""
-        return score_field(
-            prefix + self.name,
-            unit=self.unit,
-            better="neither",
-            about=self.about,
-            kind=pa.float64() if self.per else pa.int64(),
-        )
-
-    def values(self, counts: Mapping[str, npt.NDArray[np.int64]]) -> npt.NDArray[Any]:
-        """The column, one value a text."""
-        above = counts[self.count]
-        if not self.per:
-            return above
-        below = counts[self.per]
-        return np.divide(above, below, out=np.zeros(len(above)), where=below != 0)
-
-
-_SHARE = "share in [0, 1]"
+from curator.clean.further import FURTHER, asked_for, spoken_languages
+from curator.clean.statistic import EDITED, SHARE, Statistic
+from curator.text.buffers import Texts, Utf8
 
 QUALITY: Final = (
     Statistic("characters", "characters", "", "characters", "Code points of the text."),
@@ -67,28 +27,28 @@ QUALITY: Final = (
     ),
     Statistic("hash_ratio", "hashes", "tokens", "per token", "Hash signs (#)."),
     Statistic("ellipsis_ratio", "ellipses", "tokens", "per token", "Ellipses (... and …)."),
-    Statistic("bullet_lines", "bullet_lines", "lines", _SHARE, "Lines that begin with • or -."),
-    Statistic("ellipsis_lines", "ellipsis_lines", "lines", _SHARE, "Lines that end in ... or …."),
-    Statistic("alphabetic_words", "alphabetic_tokens", "tokens", _SHARE, "Tokens with a letter."),
+    Statistic("bullet_lines", "bullet_lines", "lines", SHARE, "Lines that begin with • or -."),
+    Statistic("ellipsis_lines", "ellipsis_lines", "lines", SHARE, "Lines that end in ... or …."),
+    Statistic("alphabetic_words", "alphabetic_tokens", "tokens", SHARE, "Tokens with a letter."),
     Statistic("stop_words", "stop_words", "", "words", "Of eight English stop words, how many."),
 )
 REPETITION: Final = (
     Statistic(
-        "dup_para_frac", "repeated_paragraphs", "paragraphs", _SHARE, "Paragraphs seen before."
+        "dup_para_frac", "repeated_paragraphs", "paragraphs", SHARE, "Paragraphs seen before."
     ),
     Statistic(
         "dup_para_char_frac",
         "repeated_paragraph_characters",
         "characters",
-        _SHARE,
+        SHARE,
         "Characters in paragraphs seen before.",
     ),
-    Statistic("dup_line_frac", "repeated_lines", "repetition_lines", _SHARE, "Lines seen before."),
+    Statistic("dup_line_frac", "repeated_lines", "repetition_lines", SHARE, "Lines seen before."),
     Statistic(
         "dup_line_char_frac",
         "repeated_line_characters",
         "characters",
-        _SHARE,
+        SHARE,
         "Characters in lines seen before.",
     ),
     *(
@@ -106,7 +66,7 @@ REPETITION: Final = (
             f"dup_{n}_grams",
             f"repeated_{n}_gram_characters",
             "characters",
-            _SHARE,
+            SHARE,
             f"Characters in runs of {n} words seen before.",
         )
         for n in range(5, 11)
@@ -134,25 +94,30 @@ FINEWEB: Final = (
         "line_punct_ratio",
         "ended_lines",
         "visible_lines",
-        _SHARE,
+        SHARE,
         "Lines that end in a mark that ends sentences.",
     ),
     Statistic(
         "short_line_ratio",
         "short_lines",
         "visible_lines",
-        _SHARE,
+        SHARE,
         "Lines of 30 characters or less.",
     ),
     Statistic(
         "char_dup_ratio",
         "repeated_visible_characters",
         "inked_characters",
-        _SHARE,
+        SHARE,
         "Characters in lines seen before, newlines apart.",
     ),
     Statistic("list_ratio", "newlines", "tokens", "newlines per token", "Newlines."),
 )
+_MADE: Final = {  # counts that are made of two others
+    "inked_characters": ("characters", -1, "newlines"),
+    "redpajama_symbols": ("hashes", 1, "ellipses"),
+    "unlettered_tokens": ("raw_tokens", -1, "latin_tokens"),
+}
 WHOLE: Final = (*QUALITY, *REPETITION, *FINEWEB)  # what one text has, edited or not
 
 STATISTICS: Final = pa.schema(
@@ -168,7 +133,7 @@ class Measured:
     """The statistics of a text column.
 
     Attributes:
-        table: the columns of `STATISTICS`, one row a text.
+        table: the columns of `STATISTICS` and of the groups asked for, one row a text.
         edited: the texts after C4's line edits.
     """
 
@@ -176,11 +141,32 @@ class Measured:
     edited: Utf8
 
 
-def measure(texts: pa.Array | pa.ChunkedArray) -> Measured:
-    """The statistics of each text, read once."""
+def measured_schema(groups: Sequence[str] = ()) -> pa.Schema:
+    """The columns that `measure` returns for these groups of `FURTHER`."""
+    further = (statistic for group in groups for statistic in FURTHER[group])
+    return pa.schema([*STATISTICS, *(statistic.field() for statistic in further)])
+
+
+def edited_schema(groups: Sequence[str] = ()) -> pa.Schema:
+    """The columns that `measure_edited` returns for these groups of `FURTHER`."""
+    further = (statistic for group in groups for statistic in FURTHER[group])
+    return pa.schema([statistic.field(EDITED) for statistic in (*WHOLE, *further)])
+
+
+def measure(
+    texts: Texts, groups: Sequence[str] = (), languages: pa.Array | None = None
+) -> Measured:
+    """The statistics of each text, read once.
+
+    Args:
+        texts: a text column.
+        groups: of `FURTHER`, to be taken as well.
+        languages: the language of each text, where a group counts by it.
+    """
     from curator.text.statistics import COUNTS, count_texts  # brings numba: recipes do without
 
-    counted = count_texts(texts)
+    spoken = spoken_languages(groups, languages)
+    counted = count_texts(texts, asked_for(groups), spoken)
     counts = dict(zip(COUNTS, counted.counts.T, strict=True))
     whole = {name: count for name, count in counts.items() if not name.startswith(EDITED)}
     edited = {
@@ -188,27 +174,37 @@ def measure(texts: pa.Array | pa.ChunkedArray) -> Measured:
         for name, count in counts.items()
         if name.startswith(EDITED)
     }
+    further = tuple(statistic for group in groups for statistic in FURTHER[group])
     columns = [
         *_columns((*WHOLE, *C4), whole),
         *_columns(FINEWEB, edited),
+        *_columns(further, whole),
     ]
-    return Measured(pa.Table.from_arrays(columns, schema=STATISTICS), counted.edited)
+    return Measured(pa.Table.from_arrays(columns, schema=measured_schema(groups)), counted.edited)
 
 
-def measure_edited(edited: Utf8) -> pa.Table:
-    """The statistics `WHOLE` of texts that C4 edited, under the prefix `EDITED`."""
+def measure_edited(
+    edited: Utf8, groups: Sequence[str] = (), languages: pa.Array | None = None
+) -> pa.Table:
+    """The statistics `WHOLE` and of the groups, of texts that C4 edited, under `EDITED`."""
     from curator.text.statistics import COUNTS, count_texts  # as above
 
     texts = pa.LargeStringArray.from_buffers(
         len(edited), pa.py_buffer(edited.offsets), pa.py_buffer(edited.data)
     )
-    counts = dict(zip(COUNTS, count_texts(texts).counts.T, strict=True))
-    schema = pa.schema([statistic.field(EDITED) for statistic in WHOLE])
-    return pa.Table.from_arrays(_columns(WHOLE, counts), schema=schema)
+    found = count_texts(texts, asked_for(groups), spoken_languages(groups, languages)).counts
+    further = tuple(statistic for group in groups for statistic in FURTHER[group])
+    counts = dict(zip(COUNTS, found.T, strict=True))
+    return pa.Table.from_arrays(_columns((*WHOLE, *further), counts), schema=edited_schema(groups))
 
 
 def _columns(
-    statistics: tuple[Statistic, ...], counts: dict[str, npt.NDArray[np.int64]]
+    statistics: Sequence[Statistic], counts: Mapping[str, npt.NDArray[np.int64]]
 ) -> list[pa.Array]:
-    counts["inked_characters"] = counts["characters"] - counts["newlines"]
-    return [pa.array(statistic.values(counts)) for statistic in statistics]
+    needed = {name for each in statistics for name in (each.count, each.per)}
+    made = {
+        name: counts[one] + sign * counts[other]
+        for name, (one, sign, other) in _MADE.items()
+        if name in needed
+    }
+    return [pa.array(statistic.values({**counts, **made})) for statistic in statistics]

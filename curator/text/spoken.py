@@ -37,6 +37,7 @@ class Spoken(NamedTuple):
         numbers: (texts,) int64, the row of the tables below; `NOBODYS`: none of them.
         counts: (languages,) int64, how many stop words there are.
         hashes: (languages, most) uint64, each word's, as of a token.
+        marks: (languages,) uint64, a bit for each value that the hashes' last six bits have.
         letters: (languages, most, longest) uint8, each word's bytes.
         sizes: (languages, most) int64, how many bytes.
         inside: (languages,) bool, whether stop words are counted inside words.
@@ -45,6 +46,7 @@ class Spoken(NamedTuple):
     numbers: npt.NDArray[np.int64]
     counts: npt.NDArray[np.int64]
     hashes: npt.NDArray[np.uint64]
+    marks: npt.NDArray[np.uint64]
     letters: npt.NDArray[np.uint8]
     sizes: npt.NDArray[np.int64]
     inside: npt.NDArray[np.bool_]
@@ -67,15 +69,23 @@ def spoken(
     longest = max((len(word) for language in words for word in language), default=0)
     shape = (len(words), most)
     hashes, sizes = np.zeros(shape, np.uint64), np.zeros(shape, np.int64)
+    marks = np.zeros(len(words), np.uint64)
     letters = np.zeros((*shape, longest), np.uint8)
     for row, language in enumerate(words):
         for place, word in enumerate(language):
-            hashes[row, place] = word_hash(word.decode())
+            hashes[row, place] = hashed = word_hash(word.decode())
+            marks[row] |= np.uint64(1) << (hashed & np.uint64(63))
             sizes[row, place] = len(word)
             letters[row, place, : len(word)] = np.frombuffer(word, np.uint8)
     counts = np.array([len(language) for language in words], np.int64)
     return Spoken(
-        numbers.astype(np.int64), counts, hashes, letters, sizes, np.array(inside, np.bool_)
+        numbers.astype(np.int64),
+        counts,
+        hashes,
+        marks,
+        letters,
+        sizes,
+        np.array(inside, np.bool_),
     )
 
 
@@ -101,16 +111,20 @@ def count_spoken(
             found = _among(tokens, count, language, table)
         for number in range(table.counts[language]):
             out[0] += 1 if found >> np.uint64(number) & np.uint64(1) else 0
-    _count_letters(data, at, end, classes, out)
+    if language < 0 or table.inside[language]:  # nobody asks for the letters of other languages
+        _count_letters(data, at, end, classes, out)
 
 
 @block
 def _among(tokens: Tokens, count: int, language: int, table: Spoken) -> np.uint64:
     """A bit for each stop word that is a token."""
-    found, words = np.uint64(0), table.counts[language]
+    found, words, marks = np.uint64(0), table.counts[language], table.marks[language]
     for place in range(min(count, len(tokens.hashes))):
+        hashed = tokens.hashes[place]
+        if not marks >> (hashed & np.uint64(63)) & np.uint64(1):
+            continue  # no stop word's hash ends so: three of four tokens
         for number in range(words):
-            if tokens.hashes[place] == table.hashes[language, number]:
+            if hashed == table.hashes[language, number]:
                 found |= np.uint64(1) << np.uint64(number)
     return found
 
