@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
@@ -40,6 +40,54 @@ class LinesSpec(Section):
     max_removed: float | None = Field(default=None, ge=0, le=1)  # share of words; None: as told
 
 
+PiiPolicy = Literal["mask", "drop", "annotate"]
+PiiKind = Literal["email", "ip", "phone", "card", "iban", "key"]
+PII_KINDS: tuple[PiiKind, ...] = get_args(PiiKind)
+LicenseTier = Literal[
+    "public_domain", "permissive", "attribution", "share_alike", "no_derivatives",
+    "non_commercial", "proprietary",
+]  # fmt: skip
+
+
+class PiiSpec(Section):
+    """Personal data and secrets: masked, a reason to drop, or told; by one policy or one a kind.
+
+    `kinds` are those that `policy` is for. A kind's own policy comes before it; where only kinds
+    have policies, `{email: mask, key: drop}`, no other is looked for.
+    """
+
+    policy: PiiPolicy = "mask"
+    kinds: list[PiiKind] | None = Field(default=None, min_length=1)
+    email: PiiPolicy | None = None
+    ip: PiiPolicy | None = None
+    phone: PiiPolicy | None = None
+    card: PiiPolicy | None = None
+    iban: PiiPolicy | None = None
+    key: PiiPolicy | None = None
+    private_ips: bool = False
+    placeholders: dict[PiiKind, str] = {}  # `<email>` and so on unless told
+    max_spans: NonNegativeInt = 0  # of kinds to drop for; a document with more is dropped
+
+    def policies(self) -> dict[PiiKind, PiiPolicy]:
+        """What is done with each kind that is looked for."""
+        own = {kind: getattr(self, kind) for kind in PII_KINDS if getattr(self, kind)}
+        general = self.kinds or (PII_KINDS if not own or "policy" in self.model_fields_set else ())
+        return {
+            kind: own.get(kind, self.policy) for kind in PII_KINDS if kind in own or kind in general
+        }
+
+
+class LicensesSpec(Section):
+    """Licenses by what may be done under them; without `keep` they are only told.
+
+    Where a document gives none that is known it is `unknown`'s to say whether it stays.
+    """
+
+    keep: list[LicenseTier] | None = Field(default=None, min_length=1)
+    unknown: Literal["keep", "drop"] = "keep"
+    text: bool = True  # also from the text, where the document does not declare one
+
+
 class CleanSpec(Section):
     """Which documents are text worth keeping, and what is mended or cut in them, in order."""
 
@@ -50,7 +98,9 @@ class CleanSpec(Section):
     rules: list[Any] = []
     statistics: list[Literal["dolma", "redpajama", "fineweb2"]] = []  # besides what rules need
     words: WordsSpec | None = None
+    licenses: LicensesSpec | None = None
     lines: Literal["c4", "boilerplate"] | LinesSpec | None = None
+    pii: PiiSpec | None = None
 
 
 class MinhashSpec(Section):

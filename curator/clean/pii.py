@@ -127,15 +127,13 @@ class MaskPii(Rewriter):
         counts = _counts(spans)
         rows = np.flatnonzero(np.diff(spans.offsets))
         masked = table["text"].take(pa.array(rows)).combine_chunks()
-        # What a span stood next to can itself be one when a placeholder is its neighbor.
-        spans = find_pii(masked, kinds, private_ips=self.private_ips)
-        for turn in range(len(masked)):
-            if not len(spans.kinds):
-                break
-            masked = replace_spans(masked, spans, replacements)
-            if turn:
-                counts[rows] += _counts(spans)
-            spans = find_pii(masked, kinds, private_ips=self.private_ips)
+        # What stood next to a span can itself be one when a placeholder is its neighbor. This ends:
+        # each turn leaves fewer of the characters without which there is no span.
+        more = find_pii(masked, kinds, private_ips=self.private_ips)
+        while len(more.kinds):
+            masked = replace_spans(masked, more, replacements)
+            more = find_pii(masked, kinds, private_ips=self.private_ips)
+            counts[rows] += _counts(more)
         place = np.full(table.num_rows, -1, np.int64)
         place[rows] = np.arange(len(rows))
         texts = masked.take(pa.array(place, mask=place < 0))

@@ -12,13 +12,14 @@ from curator.text.compile import block, leaf
 from curator.text.figures import AFTER, BEGIN, DASH, END, SIZE, SPACE, Groups
 
 Data = npt.NDArray[np.uint8]
+_PLUS: Final = 43
 # Issuers by their first digits, from and to, as four digits, and the fewest and most digits of
 # their numbers: Visa, Mastercard (two ranges), American Express, Diners Club (three), Discover
 # (three), JCB, UnionPay, Maestro. Ranges as the networks publish them, gathered in Wikipedia's
-# "Payment card number"; lengths that no network issues today are left out.
+# "Payment card number". Visa's old 13 digits are left out: they are barcodes (EAN-13) today.
 _ISSUERS: Final = np.array(
     [
-        (4000, 4999, 16, 16), (4000, 4999, 13, 13), (4000, 4999, 19, 19), (5100, 5599, 16, 16),
+        (4000, 4999, 16, 16), (4000, 4999, 19, 19), (5100, 5599, 16, 16),
         (2221, 2720, 16, 16), (3400, 3499, 15, 15), (3700, 3799, 15, 15), (3000, 3059, 14, 14),
         (3095, 3095, 14, 14), (3600, 3699, 14, 14), (3800, 3999, 14, 14), (6011, 6011, 16, 19),
         (6440, 6599, 16, 19), (3528, 3589, 16, 19), (6200, 6299, 16, 19), (5018, 5018, 16, 19),
@@ -63,10 +64,12 @@ def card_span(
     together or in the groups printed on cards (4-4-4-4 and up to 3 more, 4-6-5, 4-6-4) with one
     kind of separator, and not part of a longer number or name.
     """
-    if groups[0, SIZE] != 4 and groups[0, SIZE] < 13:
+    if groups[0, SIZE] != 4 and groups[0, SIZE] < 14:
         return -1, -1
     if at > low and (is_wordlike(data[at - 1]) or _joins(data, low, at - 1, -1, high)):
         return -1, -1
+    if at > low and data[at - 1] == _PLUS:
+        return -1, -1  # a telephone number
     if groups[0, SIZE] != 4:
         fits = _is_card(data, groups, 1, groups[0, SIZE])
         return (at, groups[0, END]) if fits and _free(data, low, groups[0, END], high) else (-1, -1)

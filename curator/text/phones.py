@@ -108,7 +108,9 @@ def _begins(data: Data, low: int, start: int) -> bool:
         return not (0x90 <= byte <= 0x93 and is_wordlike(data[start - 4]))  # a long hyphen
     if byte == 45 and (start - 1 == low or data[start - 2] <= 32):
         return False  # a negative number
-    joined = byte in (44, 45, 46, 47, 43, 58)  # one of ,-./+:
+    if byte == 45 and is_alphanumeric(data[start - 2]):
+        return False
+    joined = byte in (44, 46, 47, 43, 58)  # one of ,./+:
     if byte == 47:
         return start - 1 > low and data[start - 2] == 32
     return not (joined and start - 1 > low and is_digit(data[start - 2]))
@@ -270,9 +272,7 @@ def _any(data: Data, groups: Groups, count: int) -> int:
         years = True
         for number in range(2):
             begin = groups[number, BEGIN]
-            century = (data[begin] == 49 and data[begin + 1] == 57) or (
-                data[begin] == 50 and data[begin + 1] == 48
-            )
+            century = data[begin] == 49 or (data[begin] == 50 and data[begin + 1] == 48)
             years = years and century
         if years:
             return 0

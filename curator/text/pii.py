@@ -216,7 +216,7 @@ def _number(
         digits += groups[number, 0]
     if digits < 7:
         return -1, -1, 0
-    if wanted[_CARD] and digits >= 13:
+    if wanted[_CARD] and digits >= 14:
         start, end = card_span(data, low, at, high, groups, count)
         if end > 0:
             return start, end, _CARD

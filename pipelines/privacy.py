@@ -1,0 +1,35 @@
+"""Personal data in the pool: documents dropped for it, masked, or with its places beside them."""
+
+from __future__ import annotations
+
+from curator.clean.pii import DropPii, MaskPii, PiiSpans, placeholder
+from curator.corpus_spec import PiiSpec
+from curator.engine.driver import Driver
+from pipelines.pool import Pool
+
+
+def pii(spec: PiiSpec | None, pool: Pool, driver: Driver) -> Pool:
+    """Return the pool after the policy of each kind: first drop, then mask, then tell.
+
+    What is told are places in the masked texts, which are the pool's from then on.
+    """
+    if spec is None:
+        return pool
+    policies = spec.policies()
+    drop, mask, tell = (
+        tuple(kind for kind, policy in policies.items() if policy == wanted)
+        for wanted in ("drop", "mask", "annotate")
+    )
+    if drop:
+        leave = DropPii(drop, spec.max_spans, spec.private_ips)
+        made = driver.map_stage(leave, pool.corpus, step="clean.pii.drop", alive=pool.alive)
+        pool = pool.decided(made).beside(made)
+    if mask:
+        words = tuple((kind, spec.placeholders.get(kind, placeholder(kind))) for kind in mask)
+        hide = MaskPii(words, spec.private_ips)
+        pool = pool.rewritten(driver.rewrite(hide, pool.corpus, step="clean.pii", alive=pool.alive))
+    if tell:
+        say = PiiSpans(tell, spec.private_ips)
+        made = driver.map_stage(say, pool.corpus, step="clean.pii.spans", alive=pool.alive)
+        pool = pool.beside(made)
+    return pool
