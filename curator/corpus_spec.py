@@ -116,6 +116,29 @@ class MinhashSpec(Section):
     max_cluster: PositiveInt = 10_000
 
 
+class ParagraphsSpec(Section):
+    """Lines or paragraphs that better documents have already are cut, as CCNet does.
+
+    CCNet's paragraphs are lines, of any length, and one copy is one too many. In code and dialogue
+    many lines are alike for good reason: name the `sources` to look at, or ask for more words.
+    """
+
+    unit: Literal["line", "paragraph"] = "line"
+    least_words: PositiveInt = 1
+    max_copies: PositiveInt = 1
+    sources: list[str] | None = None
+    least_characters: NonNegativeInt = 0  # a changed document of fewer is dropped
+
+
+class SubstringSpec(Section):
+    """Passages of `k` pieces or more that stand elsewhere word for word (arXiv:2107.06499)."""
+
+    k: PositiveInt = 50
+    action: Literal["annotate", "remove"] = "remove"
+    sources: list[str] | None = None
+    least_characters: NonNegativeInt = 0  # a changed document of fewer is dropped
+
+
 class SemanticSpec(Section):
     """Documents of one meaning, by the cosine of their vectors (SemDeDup).
 
@@ -143,7 +166,9 @@ class DedupSpec(Section):
     """Which copies go. Survivors: source priority, then a column or length, then doc_id."""
 
     exact: bool = True
+    paragraphs: ParagraphsSpec | None = None
     minhash: MinhashSpec | None = None
+    substring: SubstringSpec | None = None
     semantic: SemanticSpec | None = None
     against: list[str] = []  # folders of finished runs: what they kept is not wanted again
     source_priority: list[str] = []

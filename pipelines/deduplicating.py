@@ -21,6 +21,7 @@ from curator.shards import Shard, read_shard, write_shard
 from curator.stage import WideStage
 from pipelines.pool import Pool, folder_shard, source_counts
 from pipelines.references import Kept, open_references
+from pipelines.repeated import cut_paragraphs, find_repeated
 from pipelines.semantic import drop_similar
 
 
@@ -28,7 +29,8 @@ def dedup(spec: DedupSpec | None, pool: Pool, driver: Driver) -> Pool:
     """Return the pool without copies.
 
     Raises:
-        BudgetError: a source would lose more than `max_source_loss` of its documents.
+        BudgetError: a source would lose more than `max_source_loss` of its documents, or of its
+            text to one step.
         RecipeError: nothing so far has the column that survivors are to be chosen by.
     """
     if spec is None:
@@ -41,9 +43,14 @@ def dedup(spec: DedupSpec | None, pool: Pool, driver: Driver) -> Pool:
         known = _references(ExactDuplicates(replace(survivors, reference=True)), against)
         stage = ExactDuplicates(survivors)
         pool = _remove(stage, "dedup.exact", pool, beside, known, driver)
+    loss = spec.max_source_loss
+    if spec.paragraphs:
+        pool = cut_paragraphs(spec.paragraphs, survivors, loss, pool, beside, driver)
     if spec.minhash:
         near = near_settings(spec.minhash, survivors)
         pool = _remove_near(near, pool, beside, against, driver)
+    if spec.substring:
+        pool = find_repeated(spec.substring, survivors, loss, pool, beside, driver)
     if spec.semantic:
         pool = drop_similar(spec.semantic, survivors, pool, beside, driver)
     after = source_counts(pool)

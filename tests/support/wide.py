@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from itertools import pairwise
 
@@ -31,6 +31,23 @@ def cut(table: pa.Table, pieces: int) -> list[pa.Table]:
     """Return the rows of `table` in `pieces` neighboring shards of about equal length."""
     borders = np.linspace(0, table.num_rows, pieces + 1).astype(int)
     return [table.slice(start, stop - start) for start, stop in pairwise(borders.tolist())]
+
+
+def beside(
+    tables: Sequence[pa.Table],
+    reduced: Sequence[pa.Table],
+    decide: Callable[[int, pa.Table], pa.Table],
+) -> list[pa.Table]:
+    """Return each shard with the columns that `decide` makes of its reduced rows."""
+    found = pa.concat_tables(reduced)
+    shards = found["row"].to_numpy() >> np.uint64(40)
+    widened = []
+    for number, table in enumerate(tables):
+        made = decide(table.num_rows, found.filter(pa.array(shards == number)))
+        for name in made.column_names:
+            table = table.append_column(name, made[name])
+        widened.append(table)
+    return widened
 
 
 def _numbered(stage: WideStage, model: object, shard: pa.Table, number: int) -> pa.Table:

@@ -20,7 +20,7 @@ from curator.rewrite import CutSpans
 from tests.support import hostile
 from tests.support.copies import documents_of, random_words
 from tests.support.repeated import remaining, repeated_pieces, spans, windows
-from tests.support.wide import cut, run_inline
+from tests.support.wide import beside, cut, run_inline
 
 CUT = CutSpans(name="dedup.substring", column="surplus", kinds=(("surplus", ""),))
 
@@ -33,20 +33,6 @@ def found_in(table, k, *, shards=1, partitions=1, priority=()):
     reduced = run_inline(SharedWindows(k=k, survivors=Survivors(priority)), tables, partitions)
     tables = beside(tables, reduced, shared_stretches)
     return pa.concat_tables([RepeatedSpans(k=k).process(None, one) for one in tables])
-
-
-def beside(tables, reduced, decide):
-    found = pa.concat_tables(reduced)
-    shard = found["row"].to_numpy() >> np.uint64(40)
-    return [
-        pa.table({**dict(zip(one.column_names, one.columns, strict=True)), **columns(made)})
-        for number, one in enumerate(tables)
-        for made in [decide(one.num_rows, found.filter(pa.array(shard == number)))]
-    ]
-
-
-def columns(table):
-    return dict(zip(table.column_names, table.columns, strict=True))
 
 
 def listed(column):
