@@ -56,7 +56,6 @@ _PHRASES: Final = "|".join(
         r"^\W*(?:subscribe|register|sign up) (?:to|now|for|here|today)\b",
         r"^\W*click here\b",
         r"^\W*(?:posted|filed|tagged|published|written|submitted) (?:in|on|by|under|at)\b",
-        r"^\W*(?:joined|location|posts|tags|categories|category|views|author|likes|rating) ?:",
         r"^\W*(?:home|about|about us|contact|contact us|menu|search|sitemap|site map|help|faq)\W*$",
         r"^\W*(?:related|recent|popular|latest|more|similar|previous|next|older|newer) "
         r"(?:posts?|articles?|stories|news|items|topics?|entries|comments|threads?|page)\b",
