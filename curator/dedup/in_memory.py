@@ -31,7 +31,14 @@ def near_duplicates(documents: pa.Table, settings: NearDuplicates) -> pa.Table:
 
 
 def _reduced(stage: WideStage, model: Any, documents: pa.Table) -> pa.Table:
-    table = documents.select([name for name in stage.reads if name != "row"])
-    rows = pa.array(np.arange(table.num_rows, dtype=np.uint64))
-    narrow = stage.emit(model, table.append_column("row", rows))
-    return in_order(stage.reduce(in_order(narrow)))
+    names = [name for name in stage.reads if name != "row"]
+    narrow, begin = [], 0
+    for batch in documents.select(names).to_batches():
+        rows = np.arange(begin, begin + batch.num_rows, dtype=np.uint64)
+        table = pa.Table.from_batches([batch]).append_column("row", pa.array(rows))
+        narrow.append(stage.emit(model, table))
+        begin += batch.num_rows
+    if not narrow:
+        empty = documents.select(names).append_column("row", pa.array([], pa.uint64()))
+        narrow.append(stage.emit(model, empty))
+    return in_order(stage.reduce(in_order(pa.concat_tables(narrow))))

@@ -52,6 +52,7 @@ class MinHashBands(WideStage):
     """
 
     name: ClassVar[str] = "dedup.minhash.bands"
+    version: ClassVar[int] = 2
     reads: ClassVar[tuple[str, ...]] = ("text", "doc_id")
     libraries: ClassVar[tuple[str, ...]] = ("numpy",)
 

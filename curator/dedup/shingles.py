@@ -11,15 +11,18 @@ cost next to nothing.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
+from curator.dedup.survivors import segment_starts
 from curator.text.buffers import Texts
 from curator.text.compile import compiled
-from curator.text.ngrams import ngram_hashes
 from curator.text.normalized import normalized_hash
+from curator.text.word_hashes import shingle_hashes
 
 _SLACK: Final = 1e-9  # 0.95 * 20 may come out just above 19
 _PORTION: Final = 1 << 22  # shingles compared at a time
@@ -52,19 +55,19 @@ class Matches(NamedTuple):
 def shingle_sets(texts: Texts, ngram: int) -> ShingleSets:
     """Return the set of each text's `ngram`-word shingles.
 
-    A text of fewer words has one shingle, its normalized hash, as it has in `minhash_signatures`.
+    A text of fewer words has one shingle, its normalized hash.
     """
-    grams = ngram_hashes(texts, ngram)
-    counts = np.diff(grams.offsets)
-    short = np.flatnonzero(counts == 0)
-    owner = np.concatenate([np.repeat(np.arange(len(counts)), counts), short])
-    values = np.concatenate([grams.hashes, normalized_hash(texts)[short, 0]])
-    order = np.lexsort((values, owner))
-    owner, values = owner[order], values[order]
+    offsets, values = shingle_hashes(texts, ngram)
+    short = np.flatnonzero(values[offsets[:-1]] == 0)
+    values[offsets[short]] = normalized_hash(texts.take(pa.array(short)))[:, 0]
+    # A loop over texts, because NumPy sorts one run of numbers ten times faster than all by owner.
+    for begin, end in pairwise(offsets.tolist()):
+        values[begin:end].sort()
     fresh = np.ones(len(values), np.bool_)
-    fresh[1:] = (owner[1:] != owner[:-1]) | (values[1:] != values[:-1])
-    sizes = np.bincount(owner[fresh], minlength=len(counts))
-    return ShingleSets(np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)]), values[fresh])
+    fresh[1:] = values[1:] != values[:-1]
+    fresh[offsets[:-1]] = True
+    kept = np.concatenate([np.zeros(1, np.int64), np.cumsum(fresh)])
+    return ShingleSets(kept[offsets], values[fresh])
 
 
 def match_copies(
@@ -113,12 +116,16 @@ def _portions(
 def _match_portion(
     sets: ShingleSets, cluster: npt.NDArray[np.uint64], threshold: float, containment: float
 ) -> Matches:
-    owner = np.repeat(np.arange(len(cluster)), np.diff(sets.offsets))
     # Shingles are renamed to dense numbers that differ between clusters, rising within a set.
-    order = np.lexsort((sets.values, cluster[owner]))
+    # A loop over clusters for the reason that there is one over texts in `shingle_sets`.
+    borders = sets.offsets[np.append(np.flatnonzero(segment_starts(cluster)), len(cluster))]
+    order = np.empty(len(sets.values), np.int64)
     first = np.ones(len(order), np.bool_)
-    first[1:] = sets.values[order][1:] != sets.values[order][:-1]
-    first[1:] |= cluster[owner[order]][1:] != cluster[owner[order]][:-1]
+    for begin, end in pairwise(borders.tolist()):
+        order[begin:end] = begin + np.argsort(sets.values[begin:end])
+    ranked = sets.values[order]
+    first[1:] = ranked[1:] != ranked[:-1]
+    first[borders[:-1]] = True
     shingle = np.empty(len(order), np.int64)
     shingle[order] = np.cumsum(first) - 1
     frequency = np.diff(np.append(np.flatnonzero(first), len(order)))

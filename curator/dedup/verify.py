@@ -34,6 +34,7 @@ class VerifyClusters(WideStage):
     """
 
     name: ClassVar[str] = "dedup.minhash.verify"
+    version: ClassVar[int] = 2
     libraries: ClassVar[tuple[str, ...]] = ("numpy",)
 
     clusters: str  # digest of the table of clusters

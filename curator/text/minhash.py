@@ -16,11 +16,12 @@ from curator.text.compile import block, compiled
 from curator.text.hashing import STEP, mixed, power
 from curator.text.ngrams import slide
 from curator.text.unicode import Characters, characters
-from curator.text.words import next_word
+from curator.text.word_hashes import SPARE, hash_words
 
 _32 = np.uint64(32)
 _EMPTY = np.uint32(0xFFFFFFFF)
 _BATCH = 4  # shingles permuted at once
+_WORDS = 1024 + SPARE  # hashed at once: 8 KiB stay in the first cache
 
 
 def minhash_signatures(
@@ -87,27 +88,34 @@ def _sign(
     top = power(STEP, ngram)
     least = np.empty(len(factors), np.uint32)
     batch = np.zeros(_BATCH, np.uint32)
+    hashes = np.empty(_WORDS, np.uint64)
     for row in range(len(offsets) - 1):
-        end = offsets[row + 1]
+        at, end = offsets[row], offsets[row + 1]
         ring[:] = 0
         least[:] = 0xFFFFFFFF
         rolling = np.uint64(0)
         words, slot, held = 0, 0, 0
-        hashed, start, stop = next_word(data, offsets[row], end, tables)
-        while start < end:
-            rolling = slide(rolling, hashed, ring[slot], top)
-            ring[slot] = hashed
-            slot = slot + 1 if slot + 1 < ngram else 0
-            words += 1
-            hashed, start, stop = next_word(data, stop, end, tables)
-            if words >= ngram or start >= end:
-                batch[held] = np.uint32(mixed(rolling) >> _32)
-                held += 1
-            if held == _BATCH or (start >= end and held):
-                # A shingle twice changes no minimum: the last one fills up the batch.
-                batch[held:] = batch[held - 1]
-                _take_least(batch, factors, shifts, least)
-                held = 0
+        while at < end:
+            found, at = hash_words(data, at, end, tables, hashes)
+            for place in range(found):
+                hashed = hashes[place]
+                rolling = slide(rolling, hashed, ring[slot], top)
+                ring[slot] = hashed
+                slot = slot + 1 if slot + 1 < ngram else 0
+                words += 1
+                if words >= ngram:
+                    batch[held] = np.uint32(mixed(rolling) >> _32)
+                    held += 1
+                    if held == _BATCH:
+                        _take_least(batch, factors, shifts, least)
+                        held = 0
+        if 0 < words < ngram:
+            batch[0] = np.uint32(mixed(rolling) >> _32)
+            held = 1
+        if held:
+            # A shingle twice changes no minimum: the last one fills up the batch.
+            batch[held:] = batch[held - 1]
+            _take_least(batch, factors, shifts, least)
         if words:
             out[row] = least
 
