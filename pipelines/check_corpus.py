@@ -77,6 +77,22 @@ def _clean(corpus: Mapping[str, Any]) -> Iterator[str]:
     language = clean.get("language", "en")
     spoken = language if isinstance(language, str) else None  # another type is told elsewhere
     yield from refusal(lambda: parse_rules(rules, spoken), "corpus.clean.rules")
+    yield from _lists(clean)
+
+
+def _lists(clean: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the lists of URLs and words that lead to no file."""
+    from curator.clean.blocklists import find_lists
+    from curator.clean.wordlists import find_words
+
+    urls = mapping(clean.get("urls"))
+    categories = words(urls.get("categories")) or None
+    if words(urls.get("lists")):
+        lists = words(urls.get("lists"))
+        yield from refusal(lambda: find_lists(lists, categories), "corpus.clean.urls")
+    files = mapping(mapping(clean.get("words")).get("lists"))
+    named = {name: path for name, path in files.items() if isinstance(path, str)}
+    yield from refusal(lambda: find_words(named), "corpus.clean.words")
 
 
 def _dedup(corpus: Mapping[str, Any]) -> Iterator[str]:

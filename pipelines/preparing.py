@@ -16,6 +16,7 @@ from curator.errors import BudgetError
 from curator.ledger import Artifact
 from curator.recipe import ModelSpec
 from curator.shards import read_shard
+from pipelines.cleaning import block_urls, block_words, edit_lines, repair_encoding
 from pipelines.mixing import encode_mixture
 from pipelines.pool import Pool
 from pipelines.splitting import reference_documents
@@ -24,12 +25,21 @@ from pipelines.training import TrainJob, run_train
 
 
 def clean(spec: CleanSpec | None, pool: Pool, driver: Driver) -> Pool:
+    """Return the pool cleaned: mended, then judged by URL, language, rules, words, then edited."""
+    if spec is None:
+        return pool
+    pool = repair_encoding(spec.encoding, pool, driver)
+    pool = block_urls(spec.urls, pool, driver)
+    pool = _judged(spec, pool, driver)
+    pool = block_words(spec.words, pool, driver)
+    return edit_lines(spec.lines, pool, driver)
+
+
+def _judged(spec: CleanSpec, pool: Pool, driver: Driver) -> Pool:
     """Return the pool without what language identification and rules drop.
 
     The text is read for its statistics, whose work no threshold names; the verdict reads those.
     """
-    if spec is None:
-        return pool
     judge = Judge(
         language=spec.language,
         min_language_probability=spec.min_language_probability,
