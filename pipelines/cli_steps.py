@@ -227,6 +227,17 @@ def gc(
     finish(found, as_json=as_json)
 
 
+def contamination(
+    run: Annotated[Path, typer.Argument(help="A run's folder.")],
+    n: Annotated[int, typer.Option("-n", min=0, help="Matches shown; --json has all.")] = 10,
+    as_json: Json = False,
+) -> None:
+    """What a run's pool had in common with its benchmarks: items, documents, words, sources."""
+    from pipelines.matching import matches_of_run
+
+    finish(matches_of_run(str(run), n=n), as_json=as_json)
+
+
 def new_scorer(
     name: Annotated[str, typer.Argument(help="What recipes will `use`: small letters.")],
     out: Annotated[
@@ -242,7 +253,8 @@ def new_scorer(
 
 def register(commands: typer.Typer) -> None:
     """Add the commands of this module to a command line."""
-    for command in (score, select, mix, export, train, evaluate, compare, leaderboard, diff, gc):
+    steps = (score, select, mix, export, train, evaluate, compare, leaderboard, diff)
+    for command in (*steps, contamination, gc):
         commands.command()(command)
     new = typer.Typer(help="Begin something of your own.", no_args_is_help=True)
     new.command("scorer")(new_scorer)

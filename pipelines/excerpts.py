@@ -1,10 +1,10 @@
-"""What a report shows of documents: examples of each drop, bad records, copies, contamination."""
+"""What a report shows of documents: examples of each drop, bad records, copies."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
@@ -12,15 +12,11 @@ import pyarrow.compute as pc
 
 from curator.clean.rules import RULES, Rule
 from curator.clean.statistic import EDITED
-from curator.dedup.contamination import contamination_report
 from curator.ledger import Artifact
 from curator.report import content as made
 from curator.shards import read_shard
 from pipelines.ingesting import quarantine_of
 from pipelines.pool import Pool, counted
-
-if TYPE_CHECKING:
-    from pipelines.curate import Curated
 
 EXAMPLES = 3
 TEXT_CHARACTERS = 4_000  # the page shortens further and says by how much
@@ -110,39 +106,6 @@ def duplicates_of(pool: Pool) -> tuple[tuple[made.Cluster, ...], tuple[made.Sour
         made.SourceLoss(source, before[source], lost.get(source, 0)) for source in sorted(before)
     )
     return clusters, losses
-
-
-def contamination_of(curated: Curated) -> tuple[made.Contamination, ...]:
-    """Return what each guarded benchmark shares with the pool."""
-    pool = curated.pool
-    decision = next((one for one in pool.decisions if one.name == "decontaminate"), None)
-    if decision is None:
-        return ()
-    matches: dict[str, list[made.Match]] = {}
-    for shard, decided in zip(pool.corpus.shards, decision.shards, strict=True):
-        documents = read_shard(shard, ("doc_id", "source"))
-        for row in contamination_report(documents, read_shard(decided)).to_pylist():
-            matches.setdefault(row["benchmark"], []).append(
-                made.Match(
-                    row["benchmark"],
-                    row["item_id"],
-                    row["doc_id"].hex(),
-                    row["source"],
-                    row["matched_text"],
-                    row["item_share"],
-                )
-            )
-    return tuple(
-        made.Contamination(
-            name,
-            benchmark.items.rows,
-            len({match.entry for match in matches.get(name, [])}),
-            len(matches.get(name, [])),
-            tuple(matches.get(name, [])[:_SHOWN_RECORDS]),
-        )
-        for name, benchmark in sorted(curated.benchmarks.items())
-        if name in matches or name in curated.guarded
-    )
 
 
 def excerpt(pool: Pool, decision: Artifact, number: int, row: int) -> made.Excerpt:

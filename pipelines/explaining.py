@@ -21,6 +21,7 @@ from curator.shards import read_shard
 from pipelines.looking import Found, View, open_view
 from pipelines.running import read_run
 
+_MATCHES_SHOWN = 20
 _NOT_NUMBERS = ("keep", "reason", "kept_id", "role")
 
 
@@ -164,10 +165,17 @@ def _origin(view: View, doc_id: bytes) -> str:
 
 
 def _contamination(view: View, number: int, row: int) -> list[str]:
-    said = _cell(view, "decontaminate", number, row)
-    if said.get("keep") is not False:
-        return []
-    return [f"{said['benchmark']} item {said['item_id']}: {said['matched_text']}"]
+    """Return each stretch that the document shares with an item, some of many, with its text."""
+    from pipelines.matching import matches_of_document
+
+    matches = matches_of_document(view, number, row)
+    told = [
+        f"{match['benchmark']} item {match['item_id']}, {match['words']} words at byte "
+        f"{match['start']}: {match['text']}"
+        for match in matches[:_MATCHES_SHOWN]
+    ]
+    more = len(matches) - len(told)
+    return [*told, f"and {more:,} more stretches"] if more else told
 
 
 def _scores(view: View, number: int, row: int) -> list[Score]:

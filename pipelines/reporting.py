@@ -22,7 +22,8 @@ from curator.shards import read_shard, write_atomically
 from curator.stage import library_versions
 from pipelines.comparing import Evidence
 from pipelines.curate import Curated
-from pipelines.excerpts import contamination_of, drops_of, duplicates_of, quarantined_of
+from pipelines.excerpts import drops_of, duplicates_of, quarantined_of
+from pipelines.matching import contamination_of
 from pipelines.pool import counted
 from pipelines.scores import overlap_of, score_columns_of
 from pipelines.summarizing import file_name, run_id
@@ -45,7 +46,7 @@ def report_of(recipe: Recipe, curated: Curated, store: Store, *, seconds: float)
         quarantined=quarantined_of(curated.pool.ingested),
         clusters=clusters,
         losses=losses,
-        contamination=contamination_of(curated),
+        contamination=contamination_of(curated, store),
         scores=score_columns_of(curated),
         arms=tuple(arm_of(name, recipe, curated) for name in curated.arms),
         overlap=overlap_of(curated),

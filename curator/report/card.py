@@ -122,9 +122,16 @@ def _contamination(report: Report) -> str:
     return "\n".join(
         f"- {_code(each.benchmark)}: {figures.grouped(each.entries_matched)} of "
         f"{figures.grouped(each.entries)} entries were found in the pool; "
-        f"{figures.grouped(each.documents)} documents were dropped for it."
+        f"{figures.grouped(each.documents)} documents {_ACTIONS.get(each.action, '')}."
         for each in report.contamination
     )
+
+
+_ACTIONS = {
+    "document": "were dropped for it",
+    "span": "were cut or dropped for it",
+    "report": "hold some of it and are still there",
+}
 
 
 def _results(report: Report, arm: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Verdict = Literal["better", "worse", "equivalent", "undecided"]
+Action = Literal["document", "span", "report"]
 Direction = Literal["higher", "lower", "neither"]
 
 
@@ -102,7 +103,18 @@ class Match:
     doc_id: str
     source: str
     span: str
-    overlap: float | None = None  # share of the entry's n-grams found in the document
+    overlap: float | None = None  # share of the entry's words found in the document
+    words: int | None = None  # in the span
+
+
+@dataclass(frozen=True)
+class FoundIn:
+    """What one source holds of a benchmark."""
+
+    source: str
+    entries: int
+    documents: int
+    too_many: bool  # a larger share of the benchmark's entries than a source should have
 
 
 @dataclass(frozen=True)
@@ -112,8 +124,12 @@ class Contamination:
     benchmark: str
     entries: int
     entries_matched: int
-    documents: int  # dropped for it
+    documents: int  # that hold some of it
     matches: tuple[Match, ...] = ()
+    # by_ngrams, as_run (whole, anywhere), as_document (whole, only alone), unguarded: entries.
+    guarded: Mapping[str, int] = field(default_factory=dict)
+    sources: tuple[FoundIn, ...] = ()
+    action: Action = "document"
 
 
 @dataclass(frozen=True)

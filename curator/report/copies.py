@@ -72,6 +72,14 @@ def _cluster(cluster: Cluster) -> Markup:
     return folded(head, tag("p", "The kept one:", class_="q"), excerpt(cluster.kept))
 
 
+_HAPPENED = {
+    "document": "Documents that repeat an entry of a benchmark leave the pool.",
+    "span": "What repeats an entry of a benchmark was cut out of its document.",
+    "report": "Documents that repeat an entry of a benchmark were NOT taken out of the pool: the "
+    "recipe asked for this report only.",
+}
+
+
 def contamination(report: Report) -> Markup:
     """Return what the pool shares with each benchmark, and the words that matched."""
     if not report.contamination:
@@ -81,22 +89,52 @@ def contamination(report: Report) -> Markup:
         [
             row_head(each.benchmark),
             count(each.entries),
+            *(count(each.guarded.get(name, 0)) for name, _ in _GUARDED),
             count(each.entries_matched),
             cell(figures.share(each.entries_matched, each.entries)),
             count(each.documents),
         ]
         for each in report.contamination
     ]
-    heads: list[tuple[Child, str]] = [("benchmark", ""), ("entries", "r"), ("found in pool", "r")]
-    heads += [("share", "r"), ("documents dropped", "r")]
-    caption = "Benchmark entries found in the pool before it was cleaned of them"
+    heads: list[tuple[Child, str]] = [("benchmark", ""), ("entries", "r")]
+    heads += [(told, "r") for _, told in _GUARDED]
+    heads += [("found in pool", "r"), ("share", "r"), ("documents", "r")]
+    caption = "How entries are looked for, and how many were found in the pool"
     return section(
         "contamination",
         "Contamination",
-        "Documents that share long runs of words with a benchmark leave the pool.",
+        _HAPPENED.get(report.contamination[0].action, ""),
         table(caption, heads, rows, "sort fit"),
+        _found_in(report),
         *(_matches(each) for each in report.contamination if each.matches),
     )
+
+
+_GUARDED = (
+    ("by_ngrams", "by n-grams"),
+    ("as_run", "as a whole"),
+    ("as_document", "only alone"),
+    ("unguarded", "not at all"),
+)
+
+
+def _found_in(report: Report) -> Markup | None:
+    """Return which source holds how much of which benchmark; None where nothing was found."""
+    rows = [
+        [
+            row_head(held.source),
+            words(each.benchmark),
+            count(held.entries),
+            cell(figures.share(held.entries, each.entries)),
+            count(held.documents),
+            words("too many" if held.too_many else ""),
+        ]
+        for each in report.contamination
+        for held in each.sources
+    ]
+    heads: list[tuple[Child, str]] = [("source", ""), ("benchmark", ""), ("entries found", "r")]
+    heads += [("share of entries", "r"), ("documents", "r"), ("", "")]
+    return table("Where they were found", heads, rows, "sort fit") if rows else None
 
 
 def _matches(found: Contamination) -> Markup:
@@ -106,6 +144,8 @@ def _matches(found: Contamination) -> Markup:
 def _match(match: Match) -> Markup:
     place = f"{match.source} · {match.doc_id[:12]} · entry {one_line(match.entry, 60)}"
     if match.overlap is not None:
-        place += f" · {figures.share(match.overlap)} of its n-grams"
+        place += f" · {figures.share(match.overlap)} of its words"
+    if match.words is not None:
+        place += f" · {match.words:,} words"
     span = tag("pre", shortened(match.span, 400))
     return tag("div", tag("p", place, class_="q"), span, class_="excerpt")
