@@ -209,13 +209,18 @@ def _too_few_tokens(where: str, section: Mapping[str, Any]) -> Iterator[str]:
 
 def reserved_names() -> set[str]:
     """Return the columns that documents, decisions and counts have: no score may be called so."""
+    from curator.clean.boilerplate import CutBoilerplate
+    from curator.clean.encoding import RepairEncoding
     from curator.clean.further import FURTHER
+    from curator.clean.lines import EditLines
     from curator.clean.measuring import LANGUAGE
     from curator.clean.statistics import measured_schema
+    from curator.clean.urls import NOTES
     from curator.dedup.contamination import VERDICTS
     from curator.dedup.survivors import DECISIONS
     from curator.schema import DOCUMENT, DRAW, SELECTION
 
     measured = measured_schema(tuple(FURTHER))
-    schemas = (DOCUMENT, SELECTION, DRAW, LANGUAGE, measured, VERDICTS, DECISIONS)
+    notes = (NOTES, RepairEncoding.notes, EditLines.notes, CutBoilerplate.notes)
+    schemas = (DOCUMENT, SELECTION, DRAW, LANGUAGE, measured, VERDICTS, DECISIONS, *notes)
     return {name for schema in schemas for name in schema.names} | {"n_tokens", "role", "row"}
