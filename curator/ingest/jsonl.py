@@ -199,10 +199,11 @@ class JsonlReader(Reader):
                 raise _FaultyLineError("missing_text", path)
             parts.append(_TEXTS.decode(b"[" + b",".join(raws) + b"]"))  # type: ignore[arg-type]
         texts = parts[0] if len(parts) == 1 else ["\n".join(p) for p in zip(*parts, strict=True)]
+        given: set[str] = set().union(*rows)  # most records lack most of the names looked for
         optional = {
-            "source_id": self._optional(rows, (self.id,)),
+            "source_id": self._optional(rows, (self.id,), given),
             **{
-                name: self._optional(rows, (self.url,) if name == "url" else aliases)
+                name: self._optional(rows, (self.url,) if name == "url" else aliases, given)
                 for name, aliases in ALIASES.items()
             },
         }
@@ -212,11 +213,15 @@ class JsonlReader(Reader):
         carried = pa.array(extra, pa.binary()).cast(pa.string())
         return table.set_column(table.schema.get_field_index("extra"), "extra", carried)
 
-    def _optional(self, rows: list[_Row], names: tuple[str, ...]) -> list[str | None] | None:
+    def _optional(
+        self, rows: list[_Row], names: tuple[str, ...], given: set[str]
+    ) -> list[str | None] | None:
         """Return a column that records may leave out, or None where all of them do."""
         found: list[str | None] | None = None
         for name in names:
             dotted = "." in name
+            if not dotted and name not in given:
+                continue
             raws = [_look(row, name) for row in rows] if dotted else _taken(rows, name)
             if all(raw is None for raw in raws):
                 continue
