@@ -18,6 +18,7 @@ from curator.dedup.coverage import coverage
 from curator.dedup.cutting import Cut
 from curator.dedup.frequency import GuardedRuns, frequencies, write_without_common
 from curator.engine.driver import Driver
+from curator.ledger import Artifact
 from curator.shards import Shard, read_shard
 from pipelines.pool import Pool
 from pipelines.splitting import Benchmark
@@ -49,13 +50,25 @@ def decontaminate(
     settings["more_than"] = spec.coverage if spec.method == "tulu3" else 0.0
     if spec.action == "report":
         note = ReportContamination(**settings)
-        return pool.beside(driver.map_stage(note, pool.corpus, step=STEP, alive=pool.alive))
+        found = driver.map_stage(note, pool.corpus, step=STEP, alive=pool.alive)
+        _tell(found, "hold some of a benchmark; none was taken out", driver)
+        return pool.beside(found)
     if spec.action == "span":
         cut = Cut(spec.margin, spec.min_piece, spec.max_pieces)
         stage = CutContamination(**settings, cut=cut)
-        return pool.rewritten(driver.rewrite(stage, pool.corpus, step=STEP, alive=pool.alive))
+        made = driver.rewrite(stage, pool.corpus, step=STEP, alive=pool.alive)
+        _tell(made.decision, "held some of a benchmark and were cut or dropped", driver)
+        return pool.rewritten(made)
     decision = driver.map_stage(Decontaminate(**settings), pool.corpus, step=STEP, alive=pool.alive)
     return pool.decided(decision)
+
+
+def _tell(found: Artifact, what: str, driver: Driver) -> None:
+    """Print how many documents repeat an item: tables of drops do not show them."""
+    if not driver.quiet:
+        named = (read_shard(shard, ("benchmark",))["benchmark"] for shard in found.shards)
+        n = sum(len(column) - column.null_count for column in named)
+        print(f"decontaminate: {n:,} documents {what}", file=sys.stderr)
 
 
 def guarded_by(spec: DecontaminateSpec | None) -> tuple[str, ...]:

@@ -220,13 +220,8 @@ def build_index(
     columns = (words, lengths, *counts, np.zeros(items.num_rows))
     for name, column in zip(("words", "ngram", "ngrams", "exempt", "common"), columns, strict=True):
         described = described.append_column(name, pa.array(column.astype(np.uint32)))
-    digest = fingerprint(
-        [
-            READING,
-            _items_digest(guarded),
-            [method, asked, shortest, template_items, template_share],
-        ]
-    )
+    settings = [method, asked, shortest, template_items, template_share]
+    digest = fingerprint([READING, _items_digest(guarded), settings])
     runs = _by_length(kept.select(_RUN.names).to_arrow())
     return BenchmarkIndex(digest, method, shortest, described, runs)
 
