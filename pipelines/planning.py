@@ -93,11 +93,21 @@ def steps_of(recipe: Recipe) -> list[str]:
     from pipelines.scoring import entry_name
 
     spec = recipe.corpus
+    clean, dedup = spec.clean, spec.dedup
     chosen = {
-        "clean.statistics": spec.clean,
-        "clean": spec.clean,
-        "dedup.exact": spec.dedup and spec.dedup.exact,
-        "dedup.minhash": spec.dedup and spec.dedup.minhash,
+        "clean.encoding": clean and clean.encoding,
+        "clean.urls": clean and clean.urls,
+        "clean.statistics": clean,
+        "clean": clean,
+        "clean.words": clean and clean.words,
+        "clean.licenses": clean and clean.licenses,
+        "clean.lines": clean and clean.lines,
+        "clean.pii": clean and clean.pii,
+        "dedup.exact": dedup and dedup.exact,
+        "dedup.paragraphs": dedup and dedup.paragraphs,
+        "dedup.minhash": dedup and dedup.minhash,
+        "dedup.substring": dedup and dedup.substring,
+        "dedup.semantic": dedup and dedup.semantic,
         "benchmarks": any(benchmark.source for benchmark in spec.benchmarks.values()),
         "decontaminate": spec.decontaminate,
         "heldout": spec.heldout,
