@@ -1,13 +1,13 @@
-"""Peak memory of each process while a run reads 0.25, 0.5, 1 and 2 GB:
-`python -m bench.memory [--sizes 0.25 0.5 1 2] [--workers 2] [--seconds 0.1]`.
+"""Peak memory of each process while a run reads from 0.25 to 4 GB, or of one that has too little.
+
+    python -m bench.memory [--sizes 0.25 1 4] [--workers 2] [--seconds 0.1]
+    python -m bench.memory --limit [--documents 3400000] [--gib 1]
 
 Inputs are installed text, again and again, each round with its words in another order, so that
 rounds are no duplicates. The run ingests, cleans, removes exact and near copies, decontaminates,
-trains a tokenizer, counts tokens and selects. Stores are removed when measured.
-
-Shards are memory-mapped, and pages of a map count as resident until the kernel wants them back:
-they are cache that never needs room. What can not be given back is RssAnon of /proc/PID/status,
-and that is held to be flat; VmRSS is printed beside it.
+trains a tokenizer, counts tokens and selects. Stores are removed when measured. What must be flat
+is RssAnon of /proc/PID/status (see `bench.processes`); VmRSS is printed beside it. Ten times the
+largest size is needed on disk. `--limit` is another measurement: `bench.memory_limit`.
 """
 
 from __future__ import annotations
@@ -15,17 +15,15 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
-
+from bench.memory_limit import GIB, run_limited
+from bench.processes import Peak, watch
 from bench.trial import Trial
 from curator.ingest.installed import InstalledReader
 
@@ -35,35 +33,19 @@ _FILE_BYTES = 64_000_000
 _ROLES = ("driver", "worker")
 
 
-@dataclass
-class Peak:
-    """The most that any process of one role held, in bytes, and what the driver did then."""
-
-    anonymous: int = 0
-    resident: int = 0
-    step: str = ""
-
-
-def watch(process: subprocess.Popen[str], seconds: float, store: Path) -> dict[str, Peak]:
-    """Return the peaks of a run's processes by role, once it has ended."""
-    peaks = {role: Peak() for role in _ROLES}
-    while process.poll() is None:
-        for role, pid in _family(process.pid):
-            held, peak = _held(pid), peaks[role]
-            if held.get("RssAnon", 0) > peak.anonymous:
-                peak.anonymous, peak.step = held["RssAnon"], _latest_step(store)
-            peak.resident = max(peak.resident, held.get("VmRSS", 0))
-        time.sleep(seconds)
-    return peaks
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sizes", type=float, nargs="+", default=[0.25, 0.5, 1.0, 2.0])
+    parser.add_argument("--sizes", type=float, nargs="+", default=[0.25, 1.0, 4.0])
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=0.1, help="between two looks")
     parser.add_argument("--shard-mb", type=int, default=64)
+    parser.add_argument("--limit", action="store_true", help="deduplicate in too little memory")
+    parser.add_argument("--documents", type=int, default=3_400_000, help="with --limit")
+    parser.add_argument("--gib", type=float, default=1.0, help="with --limit, for each process")
     asked = parser.parse_args()
+    if asked.limit:
+        well = run_limited(asked.documents, int(asked.gib * GIB), asked.workers, asked.seconds)
+        return 0 if well else 1
     peaks: dict[float, dict[str, Peak]] = {}
     texts = list(_installed())
     print(
@@ -175,31 +157,6 @@ def _recipe(files: Path, shard_mb: int) -> dict[str, Any]:
         },
         "arms": {"random": {"select": {"method": "random", "tokens": 5_000_000}}},
     }
-
-
-def _family(pid: int) -> Iterator[tuple[str, int]]:
-    yield "driver", pid
-    try:
-        for child in psutil.Process(pid).children(recursive=True):
-            yield "worker", child.pid
-    except psutil.NoSuchProcess:
-        return
-
-
-def _held(pid: int) -> dict[str, int]:
-    """Return RssAnon and VmRSS of a process in bytes; nothing if it is gone."""
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except OSError:
-        return {}
-    pairs = (line.split(":") for line in lines if line.startswith(("RssAnon", "VmRSS")))
-    return {name: int(value.split()[0]) * 1024 for name, value in pairs}
-
-
-def _latest_step(store: Path) -> str:
-    """Return the step whose record was written last."""
-    folders = [path for path in (store / "shards").glob("*") if path.is_dir()]
-    return max(folders, key=lambda path: path.stat().st_mtime_ns).name if folders else "start"
 
 
 if __name__ == "__main__":
