@@ -11,7 +11,9 @@ that a repeat is no easier). Peers get a sample of whole documents spread over t
 only the rules that have a counterpart in ours (`bench.shared_rules`), printed with their seconds:
 as their pipeline does, where a dropped document goes no further, and each on every document.
 Process start and loading are not counted for anybody. The floor is reading the same JSON with
-pyarrow and doing nothing. `--cold` also compiles our kernels anew and says how long that takes.
+pyarrow and doing nothing. Against dolma, which counts in units of its own, ours also takes those
+counts and decides by `dolma_gopher` and `dolma_c4`. `--cold` also compiles our kernels anew and
+says how long that takes.
 Whether the verdicts are the same is asked by `bench.agreement_filters`.
 """
 
@@ -26,8 +28,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +41,7 @@ import zstandard
 
 from bench.peer import DATATROVE, peer_python
 from bench.shared_rules import PEERS, Peer, Speed, speeds
-from curator.clean.rules import first_failure, parse_rules
+from curator.clean.rules import first_failure, groups_of, parse_rules
 from curator.clean.statistics import measure
 
 CHAIN = ("gopher_quality", "gopher_repetition", "c4", "fineweb")
@@ -76,7 +79,8 @@ def main() -> None:
     lines = [line for path in asked.files for line in read_lines(path)]
     sample = spread(lines, asked.sample_mb * 1e6)
     first = timed(lambda: decide(b"".join(lines[:2])))
-    whole = spent(rounds(lines, asked.whole_mb * 1e6))
+    size = asked.whole_mb * 1e6
+    whole = spent(rounds(lines, size))
     again = [spent([b"".join(sample)]) for _ in range(3)]
     report(whole, min(again, key=lambda each: each.ours), first, sum(map(len, lines)) / 1e6)
     with tempfile.TemporaryDirectory() as folder:
@@ -84,7 +88,8 @@ def main() -> None:
         path.write_bytes(b"".join(sample))
         for peer in chosen:
             told = peer.ask(pythons[peer.name], path, Path(folder))
-            print_peer(peer, speeds(peer, told, sum(map(len, sample)) / 1e6), whole.speed)
+            ours = spent(rounds(lines, size), peer.sets) if peer.sets else whole
+            print_peer(peer, speeds(peer, told, sum(map(len, sample)) / 1e6), ours.speed)
 
 
 def beginning(about: str) -> tuple[Path, list[bytes], list[bytes]]:
@@ -142,13 +147,13 @@ def rounds(lines: Sequence[bytes], size: float) -> Iterator[bytes]:
             given += held
 
 
-def spent(blocks: Iterator[bytes] | Sequence[bytes]) -> Spent:
-    """What both sides of the floor take for these blocks, in turns."""
+def spent(blocks: Iterable[bytes], sets: Sequence[str] = CHAIN) -> Spent:
+    """What we take for these blocks with these rule sets, and the floor, in turns."""
     size, ours, floor = 0, 0.0, 0.0
     for block in blocks:
         size += len(block)
-        floor += timed(lambda block=block: parse(block))
-        ours += timed(lambda block=block: decide(block))
+        floor += timed(partial(parse, block))
+        ours += timed(partial(decide, block, sets))
     return Spent(size / 1e6, ours, floor)
 
 
@@ -161,10 +166,11 @@ def parse(raw: bytes) -> pa.Table:
     )
 
 
-def decide(raw: bytes) -> pl.Series:
+def decide(raw: bytes, sets: Sequence[str] = CHAIN) -> pl.Series:
     """JSON lines in, the first failing rule of each document out."""
-    statistics = measure(parse(raw)["text"]).table
-    return first_failure(pl.DataFrame(pl.from_arrow(statistics)), parse_rules(CHAIN))
+    rules = parse_rules(sets)
+    statistics = measure(parse(raw)["text"], groups_of(rules)).table
+    return first_failure(pl.DataFrame(pl.from_arrow(statistics)), rules)
 
 
 def timed(work: Callable[[], Any]) -> float:
@@ -197,6 +203,8 @@ def report(whole: Spent, again: Spent, first: float, corpus: float) -> None:
 
 def print_peer(peer: Peer, found: Sequence[Speed], ours: float) -> None:
     print(f"\n{peer.name}: {' '.join(peer.packages)}")
+    if peer.sets:
+        print(f"  {ours:8.2f} MB/s  ours with {' and '.join(peer.sets)} as well: the same units")
     for each in found:
         if each.whole:
             print(f"  {each.speed:8.2f} MB/s  ours / it {ours / each.speed:6.1f}  {each.what}")

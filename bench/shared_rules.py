@@ -28,6 +28,7 @@ class Peer:
         script: beside this file, run by the peer's Python.
         shared: rule of the peer -> what ours is called.
         constrained: packages that get the version of constraints.txt.
+        sets: our rule sets that count as this peer does; empty: the published four.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Peer:
     script: str
     shared: Mapping[str, str]
     constrained: tuple[str, ...] = ()
+    sets: tuple[str, ...] = ()
 
     def python(self, venvs: Path) -> Path:
         """Its Python; the environment is made if it is not there."""
@@ -124,11 +126,12 @@ PEERS: Final[Mapping[str, Peer]] = {
             DOLMA,
             "dolma_filters.py",
             {
-                "gopher_v1": "gopher_quality and gopher_repetition but paragraphs",
-                "gopher_v2": "the same, empty lines ignored",
-                "c4_v1": "c4 but sentences, its naughty words left out",
-                "c4_v2": "the same, faster",
+                "gopher_v1": "dolma_gopher",
+                "gopher_v2": "the same, blank lines ignored",
+                "c4_v1": "dolma_c4 and c4 but sentences; its naughty words are left out",
+                "c4_v2": "the same",
             },
+            sets=("dolma_gopher", "dolma_c4"),
         ),
     )
 }
