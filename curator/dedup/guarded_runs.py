@@ -1,18 +1,26 @@
 """Which runs of words stand for a benchmark item: its n-grams, or the whole of it if it is short.
 
 A field that is shorter than an n-gram, such as a question whose n-grams all reach into its answer,
-is a run of its own: else a copy of the question without the answer would pass.
+is a run of its own: else a copy of the question without the answer would pass. So is what is left
+of a field without the words that all items of a benchmark begin or end with.
 """
 
 from __future__ import annotations
+
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from curator.dedup.benchmarks import word_counts
-from curator.text.ngrams import ngram_hashes
+from curator.text.ngrams import NgramHashes, ngram_hashes
+
+# A word that more than these begin or end with is a prompt's, as `_template` says of n-grams; the
+# share is larger because many questions begin with the same word.
+_AFFIX_ITEMS: Final = 5
+_AFFIX_SHARE: Final = 0.9
+_AFFIX_WORDS: Final = 20
 
 
 def guarded_runs(
@@ -63,28 +71,58 @@ def _short_fields(
     shortest: int,
 ) -> tuple[pl.DataFrame, pa.Array]:
     """Return the fields of `shortest` words or more that have no n-gram, and their texts."""
-    owners, begins, texts = [], [], []
+    places, texts = [], []
     # Benchmarks are small: a loop over their items.
-    columns = (items["text"].to_pylist(), items["parts"].to_pylist())
-    for item, (text, parts) in enumerate(zip(*columns, strict=True)):
+    columns = (items[name].to_pylist() for name in ("benchmark", "text", "parts"))
+    for item, (benchmark, text, parts) in enumerate(zip(*columns, strict=True)):
         raw = text.encode()
-        for part in parts or ():
-            owners.append(item)
-            begins.append(part["start"])
+        for number, part in enumerate(parts or ()):
+            places.append((item, f"{number} of {benchmark}", part["start"]))
             texts.append(raw[part["start"] : part["end"]].decode())
-    fields = pa.array(texts, pa.large_string())
-    counts = word_counts(fields).to_numpy().astype(np.int64)
-    owner = np.array(owners, np.int64)
-    short = (counts >= shortest) & (counts < lengths[owner]) & (counts < words[owner])
+    schema = {"item": pl.Int64, "kind": pl.String, "begin": pl.Int64}
+    fields = pl.DataFrame(places, schema=schema, orient="row")
+    found = ngram_hashes(pa.array(texts, pa.large_string()), 1)
+    low, high = _without_affixes(fields["kind"], found, shortest)
+    owner, counts = fields["item"].to_numpy(), high - low
+    kept = (counts >= shortest) & (counts < lengths[owner]) & (counts < words[owner])
+    low, high = low[kept], high[kept]
+    starts, ends = found.byte_starts[low], found.byte_ends[high - 1]
+    chosen = zip(np.flatnonzero(kept).tolist(), starts.tolist(), ends.tolist(), strict=True)
+    spans = [texts[row].encode()[start:end].decode() for row, start, end in chosen]
     frame = pl.DataFrame(
         {
-            "item": owner[short],
-            "begin": np.array(begins, np.int64)[short],
-            "words": counts[short],
-            "whole": np.zeros(int(short.sum()), np.bool_),
+            "item": owner[kept],
+            "begin": fields["begin"].to_numpy()[kept] + starts,
+            "words": counts[kept],
+            "whole": np.zeros(len(spans), np.bool_),
         }
     )
-    return frame, fields.filter(pa.array(short))
+    return frame, pa.array(spans, pa.large_string())
+
+
+def _without_affixes(
+    kinds: pl.Series, found: NgramHashes, shortest: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return from where to where the words of each field are its own, as places among all words.
+
+    Words with which nearly all fields of a kind begin or end, such as "Question:", are of a prompt
+    and not in a copy from elsewhere. A field that would become too short keeps them.
+    """
+    low, high = found.offsets[:-1].copy(), found.offsets[1:].copy()
+    for _ in range(_AFFIX_WORDS):
+        shared = False
+        for edge, step in ((low, 1), (high, -1)):
+            full = np.flatnonzero(low < high)
+            word = found.hashes[edge[full] if step > 0 else edge[full] - 1]
+            frame = pl.DataFrame({"kind": kinds.gather(full), "word": word})
+            counts = frame.select(has=pl.len().over("kind", "word"), all=pl.len().over("kind"))
+            common = (counts["has"] > _AFFIX_ITEMS) & (counts["has"] > _AFFIX_SHARE * counts["all"])
+            edge[full[common.to_numpy()]] += step
+            shared = shared or bool(common.any())
+        if not shared:
+            break
+    short = high - low < shortest
+    return np.where(short, found.offsets[:-1], low), np.where(short, found.offsets[1:], high)
 
 
 def _of_length(units: pl.DataFrame, texts: pa.ChunkedArray, length: int) -> pl.DataFrame:

@@ -164,6 +164,18 @@ def test_a_field_that_most_items_share_is_a_prompt_and_no_run_of_its_own(tmp_pat
     assert found(build_index(items), f"He said: {asked}!", f"Well: {lines[3]['q']}") == {(1, 3)}
 
 
+def test_words_that_every_item_begins_or_ends_with_need_not_be_in_a_copy(tmp_path):
+    asked = [" ".join(f"q{number}w{word}" for word in range(8 + number)) for number in range(8)]
+    lines = [{"q": f"Question: {question}?\nAnswer:"} for question in asked]
+    lines.append({"q": "Question: too short without it, is it not?\nAnswer:"})
+    index = build_index(read_benchmark("quiz", write_lines(tmp_path / "b.jsonl", *lines), ["q"]))
+
+    assert found(index, *(f"He wrote: {question}" for question in asked)) == {
+        (number, number) for number in range(8)
+    }
+    assert found(index, "too short without it, is it not", lines[8]["q"]) == {(1, 8)}
+
+
 def test_ngrams_are_as_long_as_the_shortest_items_of_a_benchmark():
     sizes = {"brief": 4, "middle": 10, "long": 30}
     tables = [
