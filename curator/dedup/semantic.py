@@ -214,8 +214,9 @@ def _cosines(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[n
 
 
 def _matrix(column: pa.ChunkedArray, dimensions: int = -1) -> NDArray[np.float32]:
-    flat = column.combine_chunks().flatten().to_numpy(zero_copy_only=False).astype(np.float32)
-    return flat.reshape(len(column), dimensions)
+    flat = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    wide: NDArray[np.float32] = flat.astype(np.float32).reshape(len(column), dimensions)
+    return wide
 
 
 def _keys(cluster: NDArray[np.int64]) -> NDArray[np.uint64]:
