@@ -47,7 +47,7 @@ def main() -> int:
         well = run_limited(asked.documents, int(asked.gib * GIB), asked.workers, asked.seconds)
         return 0 if well else 1
     peaks: dict[float, dict[str, Peak]] = {}
-    texts = list(_installed())
+    texts = list(installed_texts())
     print(
         f"{'input':>8} {'documents':>10} {'seconds':>8}  {'driver anon / rss':>19}  "
         f"{'worker anon / rss':>19}  MB; anon peaked after"
@@ -136,7 +136,7 @@ def _dealt(text: str, hands: int) -> str:
     return " ".join(word for hand in range(hands) for word in words[hand::hands])
 
 
-def _installed() -> Iterator[str]:
+def installed_texts() -> Iterator[str]:
     reader = InstalledReader(max_bytes=3_000_000)
     for unit in reader.plan():
         for batch in reader.documents(unit):
