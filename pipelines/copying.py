@@ -14,7 +14,6 @@ from curator.report.figures import grouped, share
 from curator.report.visible import one_line
 from pipelines.excerpts import duplicates_of
 from pipelines.looking import Found, open_view
-from pipelines.pool import Pool
 
 
 def copies_of(path: str, store: Path) -> Found:
@@ -24,7 +23,7 @@ def copies_of(path: str, store: Path) -> Found:
         RecipeError: the path leads to no run that looked for copies.
     """
     view = open_view(path, store)
-    clusters, losses = duplicates_of(Pool(view.corpus, view.decisions))
+    clusters, losses = duplicates_of(view.pool)
     if not losses:
         raise RecipeError(
             f"{path!r} has no step of deduplication; wanted a run's folder whose recipe has "

@@ -79,7 +79,7 @@ def quarantined_of(corpus: Artifact) -> tuple[made.Quarantined, ...]:
 
 def duplicates_of(pool: Pool) -> tuple[tuple[made.Cluster, ...], tuple[made.SourceLoss, ...]]:
     """Return the largest groups of copies, and what each source lost to deduplication."""
-    decisions = [one for one in pool.decisions if one.name.startswith("dedup.")]
+    decisions = [one for one in pool.decisions if _names_kept(one)]
     if not decisions:
         return (), ()
     removed = pl.concat([_removed(pool, decision) for decision in decisions])
@@ -118,7 +118,8 @@ def excerpt(pool: Pool, decision: Artifact, number: int, row: int) -> made.Excer
         for name, value in {**verdict, **seen}.items()
         if isinstance(value, int | float | str) and name not in ("keep", "reason")
     }
-    document = read_shard(pool.corpus.shards[number]).slice(row, 1).to_pylist()[0]
+    corpus = pool.corpus_after(pool.decisions.index(decision))  # as the decision found it
+    document = read_shard(corpus.shards[number]).slice(row, 1).to_pylist()[0]
     return _excerpt(document, _deciding(numbers, verdict["reason"]))
 
 
@@ -154,6 +155,12 @@ def _first_places(decision: Artifact) -> dict[str, list[tuple[int, int]]]:
     return places
 
 
+def _names_kept(decision: Artifact) -> bool:
+    """Return whether a deduplication dropped whole documents, each for the sake of another."""
+    shards = decision.shards if decision.name.startswith("dedup.") else ()
+    return any("kept_id" in read_shard(shard).column_names for shard in shards)
+
+
 def _removed(pool: Pool, decision: Artifact) -> pl.DataFrame:
     """Return kept_id, kind and source of every document that a deduplication dropped."""
     tables = []
@@ -167,10 +174,11 @@ def _removed(pool: Pool, decision: Artifact) -> pl.DataFrame:
 
 
 def _documents(pool: Pool, ids: list[bytes]) -> dict[bytes, made.Excerpt]:
-    """Return the documents with some ids as excerpts."""
+    """Return the documents with some ids as excerpts, before and after they were rewritten."""
     wanted = pa.array(ids, pa.binary(16))
     found = {}
-    for shard in pool.corpus.shards:
+    generations = (*(parent.corpus for parent in pool.parents), pool.corpus)
+    for shard in (shard for corpus in generations for shard in corpus.shards):
         rows = pc.indices_nonzero(pc.is_in(read_shard(shard, ("doc_id",))["doc_id"], wanted))
         for row in rows.to_pylist():
             document = read_shard(shard).slice(row, 1).to_pylist()[0]

@@ -125,8 +125,14 @@ def _copies(view: View, number: int, row: int) -> Copies | None:
         if members:
             kind = decision.name.removeprefix("dedup.")
             origin = _origin(view, kept)
+            if said["kept_id"] is None:  # under the id that it has now
+                kept = _id_after(view, len(view.decisions), number, row)
             return Copies(
-                kind, kept.hex(), origin, members + 1, said["jaccard"], said["containment"]
+                kind,
+                kept.hex(),
+                origin,
+                members + 1,
+                *(said.get(name) for name in ("jaccard", "containment", "similarity")),
             )
     return None
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pyarrow as pa
@@ -22,8 +22,12 @@ from curator.ledger import RECORD, Artifact, Store, damage, folder_damage
 from curator.recipe import suggestion
 from curator.report.visible import one_line
 from curator.shards import read_shard
+from pipelines.pool import Parent, Pool
 from pipelines.printing import show
 from pipelines.running import RUN, read_run
+
+if TYPE_CHECKING:
+    from curator.report.judged import JudgedStatistic
 
 _LINE = 400  # characters; longer is no name
 
@@ -54,6 +58,12 @@ class View:
     def generations(self) -> tuple[Artifact, ...]:
         """The documents as they were, oldest first, and as they are: row-aligned."""
         return (*(parent for parent, _ in self.parents), self.corpus)
+
+    @property
+    def pool(self) -> Pool:
+        """The same as a run had it."""
+        parents = tuple(Parent(corpus, decisions) for corpus, decisions in self.parents)
+        return Pool(self.corpus, self.decisions, self.sidecars, parents)
 
     def tables(self, columns: tuple[str, ...] | None = None) -> Iterator[pa.Table]:
         """Yield all rows with every column, `step` and `reason` of the drop included, by shard."""
@@ -113,11 +123,28 @@ def open_view(path: str, store: Path) -> View:
 
 
 def statistics_of(path: str, store: Path, by: str | None) -> Found:
-    """Return statistics of every column, and drops by reason."""
+    """Return statistics of every column, drops by reason, and what rules look at."""
+    from rich.console import Group
+
+    from curator.report.judged import judged_text
     from curator.report.stats import table_statistics
 
-    found = table_statistics(open_view(path, store).tables(), by=by)
-    return Found(found.to_json(), found)
+    view = open_view(path, store)
+    found = table_statistics(view.tables(), by=by)
+    judged = _judged(path, view)
+    told = {**found.to_json(), "judged": [each.to_json() for each in judged]}
+    return Found(told, Group(found, judged_text(judged)))
+
+
+def _judged(path: str, view: View) -> tuple[JudgedStatistic, ...]:
+    """Return the statistics that a run's rules look at; () of anything else."""
+    from curator.corpus_spec import CleanSpec
+    from pipelines.judging import judged_of
+
+    if not (Path(path) / RUN).exists():
+        return ()
+    spec = read_run(Path(path))["recipe_content"]["corpus"]["clean"]
+    return judged_of(spec and CleanSpec.model_validate(spec), view.sidecars)
 
 
 def documents_of(path: str, store: Path, *, n: int, sort: str, where: str, rejected: str) -> Found:

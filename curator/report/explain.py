@@ -46,6 +46,7 @@ class Copies:
     documents: int  # in the cluster, with the kept one
     jaccard: float | None = None  # with the kept one
     containment: float | None = None  # share of this document's shingles in the kept one
+    similarity: float | None = None  # cosine of the two vectors
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,11 @@ def _copies(copies: Copies, doc_id: str) -> Text:
     if copies.kept_id == doc_id:
         return line.append("this one is kept")
     line.append(f"kept is {one_line(copies.kept_id, 32)[:12]} {one_line(copies.kept_origin, 120)}")
-    measured = {"jaccard": copies.jaccard, "containment": copies.containment}
+    measured = {
+        "jaccard": copies.jaccard,
+        "containment": copies.containment,
+        "similarity": copies.similarity,
+    }
     known = {name: value for name, value in measured.items() if value is not None}
     return line.append(f" ({numbers_line(known)})" if known else "")
 
