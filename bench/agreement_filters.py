@@ -30,6 +30,7 @@ import pyarrow as pa
 import zstandard
 
 from bench.agreement_classes import class_of
+from bench.agreement_table import FOLDER_HEAD, HEAD, Row, folders, row_of, unjudged
 from bench.filters import CHAIN
 from bench.peer import DATATROVE, peer_python
 from curator.clean.rules import RULES, first_failure, parse_rules
@@ -37,33 +38,6 @@ from curator.clean.statistics import EDITED, measure
 from curator.text.segments import segments
 
 AFTER_C4 = "fineweb after c4"
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the table.
-
-    Attributes:
-        rule: `set.rule`, or what else was compared.
-        documents: compared.
-        same: on how many of them both say the same.
-        ours: how many of them we drop.
-        theirs: how many of them datatrove drops.
-        unjudged: how many datatrove cannot judge; they are not among the compared.
-    """
-
-    rule: str
-    documents: int
-    same: int
-    ours: int
-    theirs: int
-    unjudged: int = 0
-
-    def text(self) -> str:
-        """A line of a Markdown table."""
-        share = 100 * self.same / self.documents if self.documents else 100.0
-        cells = (f"{share:.3f}", self.documents - self.same, self.ours, self.theirs)
-        return f"| `{self.rule}` | {' | '.join(map(str, cells))} | {self.documents} |"
 
 
 @dataclass(frozen=True)
@@ -124,11 +98,8 @@ def main() -> None:
         print(
             f"{len(documents)} documents, {sum(len(t.encode()) for _, t in documents) / 1e6:.1f} MB"
         )
-        print("| rule | same, % | differ | we drop | datatrove drops | documents |")
-        print("| --- | ---: | ---: | ---: | ---: | ---: |")
-        for row in table:
-            print(row.text())
-        print(unjudged(table))
+        print("\n".join([HEAD, *(row.text() for row in table), unjudged(table)]))
+        print("\n".join([FOLDER_HEAD, *by_folder(documents, ours, answers)]))
         found = explained(disagreements(ours, answers), documents, peer, ours)
     for kind in sorted({each.kind for each in found}):
         several = [each for each in found if each.kind == kind]
@@ -248,31 +219,19 @@ def whole(ours: Ours, answers: Sequence[dict[str, Any]]) -> list[Row]:
     ]
 
 
+def by_folder(
+    documents: Sequence[tuple[str, str]], ours: Ours, answers: Sequence[dict[str, Any]]
+) -> Iterator[str]:
+    """The table of folders: the chain, and the rule that is agreed on least."""
+    drops = [reason is not None for reason in ours.chain]
+    theirs = [each["chain"] is not None for each in answers]
+    rules = {rule: ours.fires(rule, after_c4=False) for rule in rule_names()}
+    names = [name for name, _ in documents]
+    return folders(names, (drops, theirs), rules, [each["fires"] for each in answers])
+
+
 def rule_names(*sets: str) -> list[str]:
     return [f"{name}.{rule.name}" for name in sets or CHAIN for rule in RULES[name]]
-
-
-def row_of(
-    rule: str, ours: Sequence[bool], theirs: Sequence[Sequence[str]], *, named: str = ""
-) -> Row:
-    pairs = [
-        (mine, rule in fired)
-        for mine, fired in zip(ours, theirs, strict=True)
-        if f"{rule}!" not in fired
-    ]
-    return Row(
-        named or rule,
-        len(pairs),
-        sum(a == b for a, b in pairs),
-        sum(a for a, _ in pairs),
-        sum(b for _, b in pairs),
-        len(theirs) - len(pairs),
-    )
-
-
-def unjudged(table: Sequence[Row]) -> str:
-    some = [f"{row.rule} {row.unjudged}" for row in table if row.unjudged]
-    return f"documents that datatrove cannot judge: {', '.join(some) or 'none'}"
 
 
 def disagreements(ours: Ours, answers: Sequence[dict[str, Any]]) -> list[tuple[int, str, bool]]:

@@ -30,7 +30,7 @@ def reason_of(chosen, document: Document) -> str | None:
     """The reason of the drop, or None. A filter that divides by zero drops as "crash"."""
     try:
         result = chosen.filter(document)
-    except (ZeroDivisionError, IndexError, ValueError):  # spaCy refuses over a million characters
+    except (ZeroDivisionError, IndexError):
         return "crash"
     return None if result is True else (result[1] if isinstance(result, tuple) else "dropped")
 

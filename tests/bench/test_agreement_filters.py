@@ -5,15 +5,15 @@ import polars as pl
 from bench import agreement_filters
 from bench.agreement_filters import (
     Ours,
-    Row,
     after_c4,
+    by_folder,
     compared,
     disagreements,
-    row_of,
     rule_names,
     sample,
     whole,
 )
+from bench.agreement_table import Row, row_of
 from curator.clean.statistics import EDITED, STATISTICS
 
 
@@ -102,7 +102,18 @@ def test_the_sample_takes_every_file_alike_and_all_short_documents(tmp_path):
 def test_rows_print_as_a_table():
     row = Row("c4.min_sentences", documents=200, same=199, ours=3, theirs=4)
 
-    assert row.text() == "| `c4.min_sentences` | 99.500 | 1 | 3 | 4 | 200 |"
+    assert row.text() == "| `c4.min_sentences` | 99.500 | 1 | 3 | 4 | 75.00 | 200 |"
+
+
+def test_a_folder_tells_its_chain_and_its_least_agreed_rule():
+    documents = [("a/x/1", ""), ("a/x/2", ""), ("b/y/1", "")]
+    mine = ours(words=[10, 100, 100])
+    answers = theirs([], [], [], chain=(None, None, None))
+
+    first, second = by_folder(documents, mine, answers)
+
+    assert first == "| a | 2 | 50.00 | `gopher_quality.min_words` | 50.00 |"
+    assert second == "| b | 1 | 100.00 | none differs | 100 |"
 
 
 def test_the_peer_is_not_asked_again_about_the_same_sample(tmp_path, monkeypatch):
