@@ -8,8 +8,6 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curator.clean.judging import Judge
-from curator.clean.rules import parse_rules
 from curator.corpus_spec import CleanSpec
 from curator.engine.driver import Driver
 from curator.errors import BudgetError
@@ -17,22 +15,27 @@ from curator.ledger import Artifact
 from curator.recipe import ModelSpec
 from curator.shards import read_shard
 from pipelines.cleaning import block_urls, block_words, edit_lines, repair_encoding
+from pipelines.judging import judge_of
+from pipelines.licensing import licenses
 from pipelines.mixing import encode_mixture
 from pipelines.pool import Pool
+from pipelines.privacy import pii
 from pipelines.splitting import reference_documents
 from pipelines.tokenizing import Tokens, total_tokens
 from pipelines.training import TrainJob, run_train
 
 
 def clean(spec: CleanSpec | None, pool: Pool, driver: Driver) -> Pool:
-    """Return the pool cleaned: mended, then judged by URL, language, rules, words, then edited."""
+    """Return the pool cleaned: mended, judged by URL, language, rules, words, license, edited."""
     if spec is None:
         return pool
     pool = repair_encoding(spec.encoding, pool, driver)
     pool = block_urls(spec.urls, pool, driver)
     pool = _judged(spec, pool, driver)
     pool = block_words(spec.words, pool, driver)
-    return edit_lines(spec.lines, pool, driver)
+    pool = licenses(spec.licenses, pool, driver)
+    pool = edit_lines(spec.lines, pool, driver)
+    return pii(spec.pii, pool, driver)
 
 
 def _judged(spec: CleanSpec, pool: Pool, driver: Driver) -> Pool:
@@ -40,11 +43,7 @@ def _judged(spec: CleanSpec, pool: Pool, driver: Driver) -> Pool:
 
     The text is read for its statistics, whose work no threshold names; the verdict reads those.
     """
-    judge = Judge(
-        language=spec.language,
-        min_language_probability=spec.min_language_probability,
-        rules=parse_rules(spec.rules, spec.language),
-    )
+    judge = judge_of(spec)
     measure = judge.measure(spec.statistics)
     measured = driver.map_stage(measure, pool.corpus, step=measure.name, alive=pool.alive)
     decision = driver.map_stage(judge, measured, step="clean", alive=pool.alive)

@@ -23,6 +23,7 @@ from curator.stage import library_versions
 from pipelines.comparing import Evidence
 from pipelines.curate import Curated
 from pipelines.excerpts import drops_of, duplicates_of, quarantined_of
+from pipelines.judging import judged_of
 from pipelines.matching import contamination_of
 from pipelines.pool import counted
 from pipelines.scores import overlap_of, score_columns_of
@@ -47,6 +48,7 @@ def report_of(recipe: Recipe, curated: Curated, store: Store, *, seconds: float)
         clusters=clusters,
         losses=losses,
         contamination=contamination_of(curated, store),
+        statistics=judged_of(recipe.corpus.clean, curated.pool.sidecars),
         scores=score_columns_of(curated),
         arms=tuple(arm_of(name, recipe, curated) for name in curated.arms),
         overlap=overlap_of(curated),
@@ -72,7 +74,12 @@ def _stages(curated: Curated) -> list[made.StageCount]:
     corpus, decisions = curated.pool.ingested, curated.pool.decisions
     alive = _alive_after(curated)
     steps = {step.artifact.id: step for step in curated.steps}
-    return [_stage(steps[one.id], alive[one.id]) for one in (corpus, *decisions) if one.id in steps]
+    measuring = {step.artifact.name: step.seconds for step in curated.steps}
+    return [
+        _stage(steps[one.id], alive[one.id], measuring.get(f"{one.name}.statistics", 0.0))
+        for one in (corpus, *decisions)
+        if one.id in steps
+    ]
 
 
 @dataclass
@@ -121,7 +128,8 @@ def _alive_after(curated: Curated) -> dict[str, _Alive]:
     return found
 
 
-def _stage(step: Step, alive: _Alive) -> made.StageCount:
+def _stage(step: Step, alive: _Alive, measuring: float) -> made.StageCount:
+    """Return a step of the funnel; what it looked at took `measuring` seconds to be measured."""
     artifact = step.artifact
     return made.StageCount(
         name=artifact.name,
@@ -132,7 +140,7 @@ def _stage(step: Step, alive: _Alive) -> made.StageCount:
         sources=dict(sorted(alive.sources.items())),
         text_bytes=alive.size_bytes,
         tokens=alive.tokens,
-        seconds=step.seconds,
+        seconds=step.seconds + measuring,
         cached=step.cached,
         artifact=file_name(artifact),
     )

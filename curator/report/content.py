@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from curator.report.judged import JudgedStatistic
 
 Verdict = Literal["better", "worse", "equivalent", "undecided"]
 Action = Literal["document", "span", "report"]
@@ -289,6 +292,7 @@ class Report:
     clusters: tuple[Cluster, ...] = ()
     losses: tuple[SourceLoss, ...] = ()
     contamination: tuple[Contamination, ...] = ()
+    statistics: tuple[JudgedStatistic, ...] = ()
     scores: tuple[ScoreColumn, ...] = ()
     arms: tuple[Arm, ...] = ()
     overlap: Overlap | None = None

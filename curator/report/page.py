@@ -14,7 +14,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from curator.report import choices, copies, origins, pool, results, training
+from curator.report import choices, copies, judged, origins, pool, results, training
 from curator.report.content import Report
 from curator.report.look import SCRIPT, STYLE
 from curator.report.markup import tag
@@ -26,6 +26,7 @@ SECTIONS: tuple[tuple[str, str, Callable[[Report], Markup]], ...] = (
     ("cost", "Cost", results.cost),
     ("funnel", "Funnel", pool.funnel),
     ("drops", "Drops", pool.drops),
+    ("statistics", "Statistics", judged.judged),
     ("quarantine", "Quarantine", pool.quarantine),
     ("duplicates", "Duplicates", copies.duplicates),
     ("contamination", "Contamination", copies.contamination),

@@ -131,7 +131,10 @@ def text_mark(
 
 @dataclass(frozen=True)
 class Spread:
-    """One histogram of a score, as counts per bin, with the score at its border if it has one."""
+    """One histogram of a score, as counts per bin, with the score at its border if it has one.
+
+    Without counts only the border is drawn.
+    """
 
     label: str
     color: str
@@ -162,7 +165,7 @@ def histogram(
         )
         for low, high, number, part in zip(edges, edges[1:], pool, shares[0], strict=False)
     ]
-    outlines = [_outline(spread, edges, x, y) for spread in spreads]
+    outlines = [_outline(spread, edges, x, y) for spread in spreads if spread.counts]
     cuts = _cuts(spreads, x, y)
     label = f"Histogram of {title}: the pool and {len(spreads)} selections"
     return drawing(label, frame, *bars, *outlines, *cuts)

@@ -82,7 +82,12 @@ def test_within_the_budget_every_record_is_accounted_for(curator, recipe, cases)
 
     stages = json.loads(out)["stages"]
     assert code == 0
-    assert [stage["name"] for stage in stages] == ["ingest", "clean", "dedup.exact"]
+    assert [stage["name"] for stage in stages] == [
+        "ingest",
+        "clean.statistics",
+        "clean",
+        "dedup.exact",
+    ]
     assert all(map(adds_up, stages))
     assert all(a["rows_out"] == b["rows_in"] for a, b in pairwise(stages))
     assert stages[0]["quarantined"] == dict(sorted(rejected_in(cases).items()))

@@ -73,7 +73,8 @@ def test_a_run_answers_by_the_contract(tiny):
     assert told["recipe"]["name"] == "tiny"
     names = [stage["name"] for stage in told["stages"]]
     assert names == [
-        "ingest", "clean", "dedup.exact", "dedup.minhash", "benchmarks", "decontaminate",
+        "ingest", "clean.statistics", "clean", "dedup.exact", "dedup.minhash", "benchmarks",
+        "decontaminate",
         "heldout", "heldout.copies", "tokens", "score.letters", "score.sim", "score.dsir",
     ]  # fmt: skip
     for name in ("random", "sim"):
@@ -117,7 +118,7 @@ def test_plan_says_what_is_there_and_touches_nothing(tiny, tmp_path):
     fresh = tmp_path / "store"
     planned = curator("plan", TINY, "--store", fresh, "--json").json
     assert planned["cached"] == 0
-    assert planned["steps"][:2] == ["ingest", "clean"]
+    assert planned["steps"][:3] == ["ingest", "clean.statistics", "clean"]
     assert not fresh.exists()
     assert curator("plan", TINY, "--store", tiny.store, "--json").json["cached"] > 0
 
