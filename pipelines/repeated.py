@@ -88,7 +88,7 @@ def find_repeated(
     )
     stretches = driver.route(shared_stretches, found, corpus, step=step, alive=alive)
     spans = driver.map_stage(
-        RepeatedSpans(k), corpus, step=f"{_SUBSTRING}.spans", sidecars=(stretches,), alive=alive
+        RepeatedSpans(), corpus, step=f"{_SUBSTRING}.spans", sidecars=(stretches,), alive=alive
     )
     if spec.action == "annotate":
         return pool.beside(spans)

@@ -1,6 +1,6 @@
 """Lines and paragraphs that other documents have too: menus, banners, footers, quoted boilerplate.
 
-CCNet (Wenzek et al. 2020, arXiv:1911.00359, section 3.1) drops paragraphs, that is lines, whose
+CCNet (Wenzek et al. 2020, arXiv:1911.00359, section 3.2) drops paragraphs, that is lines, whose
 normalized text was seen before, by 64 bits of its SHA-1. Here a line is known by 128 bits of what
 it says (`curator.text.units`), hashes meet in the shuffle instead of in memory, and which copies
 stay is the policy of survivors instead of the order of files. (`deduplicate_two_pass` in cc_net's

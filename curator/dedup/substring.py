@@ -8,10 +8,12 @@ two shuffles of hashes, with the same result (`bench.substring --verify`):
 1. `SharedSeeds`: every run of k/2 pieces is hashed, one of each window of k is chosen
    (`curator.text.winnowing`), and the chosen that stand in two places or more are brought home.
 2. `SharedWindows`: every window of k pieces that such a seed stands for is hashed to 128 bits; a
-   window found in two places or more is repeated, and its best place keeps it.
+   window found in two places or more is repeated, and all places but the best can lose it.
 
 A token is a piece (`curator.text.pieces`): what stands between white space, exactly as it is. The
-paper's tokens are those of a 50,000-word BPE, of which an English piece has one or two.
+paper's are of a BPE with a vocabulary of 50 thousand (section 6), so its 50 are a shorter passage.
+Like the paper's suffix array, and unlike a comparison of documents, this also finds what one
+document says twice.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from curator.dedup.survivors import LONGEST, Survivors, segment_starts
 from curator.schema import score_field
 from curator.stage import Stage, WideStage
 from curator.text.joins import joined
-from curator.text.repeats import repeated_spans, repeated_windows, windows_of
+from curator.text.repeats import piece_spans, repeated_windows, windows_of
 from curator.text.spans import SPANS, span_lists
 from curator.text.winnowing import seeds
 
@@ -46,9 +48,9 @@ _SEEDS: Final = pa.schema(
 _STRETCHES: Final = pa.schema(
     [
         pa.field("row", pa.uint64(), nullable=False),
-        pa.field("first", pa.uint32(), nullable=False),
-        pa.field("stop", pa.uint32(), nullable=False),
-        pa.field("kept", pa.bool_(), nullable=False),
+        pa.field("low", pa.uint32(), nullable=False),  # pieces [low, high) are repeated
+        pa.field("high", pa.uint32(), nullable=False),
+        pa.field("cut", pa.uint32(), nullable=False),  # and [cut, high) are better kept elsewhere
     ]
 )
 
@@ -129,24 +131,33 @@ class SharedWindows(WideStage):
         )
 
     def reduce(self, partition: pa.Table) -> pa.Table:
-        """Return stretches of repeated windows by row, each kept or better kept elsewhere."""
+        """Return stretches of repeated windows by row, and what of each a better place has."""
         offsets, hashes = _flat(partition["windows"])
+        rows = partition["row"].to_numpy()
         found = repeated_windows(
             partition["key"].to_numpy(),
+            rows,
             partition["first"].to_numpy(),
             offsets // 2,
             hashes.reshape(-1, 2),
+            self.k,
         )
-        rows = partition["row"].to_numpy()[found.seeds]
-        columns = [rows, found.firsts, found.stops, found.kept]
+        columns = [rows[found.seeds], found.lows, found.highs, found.cuts]
         return pa.table([pa.array(column) for column in columns], schema=_STRETCHES)
 
 
 def shared_stretches(n_rows: int, found: pa.Table) -> pa.Table:
-    """Return the stretches of each of the `n_rows` documents of a shard, as three lists."""
-    offsets, order = _by_row(n_rows, found, "first")
-    names = {"firsts": "first", "stops": "stop", "kept": "kept"}
-    return pa.table({n: _lists(offsets, found[of].take(order)) for n, of in names.items()})
+    """Return the repeated pieces of each of the `n_rows` documents of a shard, and the surplus.
+
+    Both are two lists, of the first pieces of runs and of what comes after their last ones.
+    """
+    columns = {}
+    for name, low in (("repeated", "low"), ("surplus", "cut")):
+        runs = found.filter(pc.less(found[low], found["high"]))
+        offsets, order = _by_row(n_rows, runs, low)
+        columns[f"{name}_lows"] = _lists(offsets, runs[low].take(order))
+        columns[f"{name}_highs"] = _lists(offsets, runs["high"].take(order))
+    return pa.table(columns)
 
 
 @dataclass(frozen=True)
@@ -154,13 +165,16 @@ class RepeatedSpans(Stage):
     """Says of each document which bytes are repeated, and which it can lose.
 
     `repeated` is every maximal stretch of pieces that lie in repeated windows; stretches that touch
-    are one. `surplus` is what removal cuts: of these pieces, those that are in no window whose best
-    place is here, so that every window stays whole in one place; and the white space of one side
-    (`curator.text.joins`).
+    are one. `surplus` is what removal cuts: the pieces of windows that have a better place, in
+    better documents or earlier in this one, and the white space of one side
+    (`curator.text.joins`). Every piece that is cut stands at a better place, and no window is left
+    in two. A window of the best place loses what another one, overlapping it, has better elsewhere.
     """
 
     name: ClassVar[str] = "dedup.substring.spans"
-    reads: ClassVar[tuple[str, ...]] = ("text", "firsts", "stops", "kept")
+    reads: ClassVar[tuple[str, ...]] = (
+        "text", "repeated_lows", "repeated_highs", "surplus_lows", "surplus_highs",
+    )  # fmt: skip
     writes: ClassVar[pa.Schema] = pa.schema(
         [
             pa.field("repeated", SPANS),
@@ -171,13 +185,14 @@ class RepeatedSpans(Stage):
         ]
     )
 
-    k: int = 50
-
     def process(self, model: Any, table: pa.Table) -> pa.Table:
         """Return the spans of every document, and how much of its text they are."""
-        offsets, firsts = _flat(table["firsts"])
-        stops, kept = _flat(table["stops"])[1], _flat(table["kept"])[1]
-        repeated, surplus = repeated_spans(table["text"], self.k, offsets, firsts, stops, kept)
+        repeated, surplus = (
+            piece_spans(
+                table["text"], *_flat(table[f"{name}_lows"]), _flat(table[f"{name}_highs"])[1]
+            )
+            for name in ("repeated", "surplus")
+        )
         surplus = joined(table["text"], surplus)
         length = pc.fill_null(pc.binary_length(table["text"]), 0).to_numpy()
         share = repeated.sizes / np.maximum(length, 1)

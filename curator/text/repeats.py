@@ -22,11 +22,9 @@ from curator.text.unicode import Characters, characters
 from curator.text.winnowing import NOTHING, choose, new_chooser, seed_key, seed_pieces
 
 _FEW: Final = 1 << 12
-_REPEATED, _KEPT = 1, 2
 _Int64: TypeAlias = npt.NDArray[np.int64]
 _Uint64: TypeAlias = npt.NDArray[np.uint64]
 _Uint32: TypeAlias = npt.NDArray[np.uint32]
-_Bool: TypeAlias = npt.NDArray[np.bool_]
 
 
 class Windows(NamedTuple):
@@ -49,19 +47,20 @@ class Windows(NamedTuple):
 
 
 class Stretches(NamedTuple):
-    """Repeated windows that follow each other piece by piece and are alike.
+    """Repeated windows that follow each other piece by piece and are alike, as runs of pieces.
 
     Attributes:
         seeds: int64, the place of the seed that they belong to.
-        firsts: uint32, the first piece of the first window.
-        stops: uint32, past the first piece of the last window.
-        kept: bool, whether no better place has these windows.
+        lows: uint32, their first piece.
+        highs: uint32, past their last piece.
+        cuts: uint32, the first of their pieces that a better place has too; `highs` if this is the
+            best place.
     """
 
     seeds: _Int64
-    firsts: _Uint32
-    stops: _Uint32
-    kept: _Bool
+    lows: _Uint32
+    highs: _Uint32
+    cuts: _Uint32
 
 
 def windows_of(texts: Texts, k: int, offsets: _Int64, places: _Uint32) -> Windows:
@@ -79,51 +78,52 @@ def windows_of(texts: Texts, k: int, offsets: _Int64, places: _Uint32) -> Window
 
 
 def repeated_windows(
-    keys: _Uint64,
-    firsts: _Uint32,
-    offsets: _Int64,
-    hashes: _Uint64,
+    keys: _Uint64, rows: _Uint64, firsts: _Uint32, offsets: _Int64, hashes: _Uint64, k: int
 ) -> Stretches:
-    """The windows that stand at two places or more; the first of these is kept.
+    """The windows that stand at two places or more, and what of them a better place has.
+
+    The best place of a window is the first. Where a text says the same over and over, equal windows
+    overlap: of the later one, what goes past the end of the first is cut, so that this stays whole.
 
     Args:
         keys: (seeds,) uint64, sorted; of equal ones the better place comes first.
+        rows: (seeds,) uint64, the text; seeds of one text and key are sorted by place.
         firsts: (seeds,) uint32, as in `Windows`.
         offsets: (seeds + 1,) int64, likewise.
         hashes: (windows, 2) uint64, likewise.
+        k: pieces in a window.
     """
-    return Stretches(*_stretches(keys, firsts, offsets, hashes, _states(keys, offsets, hashes)))
+    best = _best(keys, offsets, hashes)
+    seeds = np.repeat(np.arange(len(keys)), np.diff(offsets))
+    places = firsts.astype(np.int64)[seeds] + np.arange(len(best)) - offsets[seeds]
+    repeated = best >= 0
+    ahead = places - places[best]
+    near = (rows[seeds] == rows[seeds[best]]) & (ahead < k)
+    shift = np.where(near, ahead, k)  # 0 at the best place
+    follows = repeated[1:] & repeated[:-1] & (seeds[1:] == seeds[:-1]) & (shift[1:] == shift[:-1])
+    begins = np.flatnonzero(
+        repeated & ~np.concatenate([np.zeros(1, np.bool_), follows])[: len(best)]
+    )
+    ends = np.flatnonzero(repeated & ~np.concatenate([follows, np.zeros(1, np.bool_)])[: len(best)])
+    lows, highs = places[begins], places[ends] + k
+    cuts = np.where(shift[begins] == 0, highs, lows + k - shift[begins])
+    return Stretches(
+        seeds[begins], lows.astype(np.uint32), highs.astype(np.uint32), cuts.astype(np.uint32)
+    )
 
 
-def repeated_spans(
-    texts: Texts,
-    k: int,
-    offsets: _Int64,
-    firsts: _Uint32,
-    stops: _Uint32,
-    kept: _Bool,
-) -> tuple[Spans, Spans]:
-    """The bytes of repeated windows, and of what a text can lose because a better place has it.
-
-    Pieces in a kept window are never lost, so that one whole occurrence of every window stays. All
-    spans begin and end with a piece.
+def piece_spans(texts: Texts, offsets: _Int64, lows: _Uint32, highs: _Uint32) -> Spans:
+    """The bytes of runs of pieces; runs that overlap or touch are one span.
 
     Args:
         texts: the column.
-        k: pieces in a window.
-        offsets: (texts + 1,) int64; the stretches of text i are `offsets[i]:offsets[i + 1]`.
-        firsts: of `Stretches`, rising within a text.
-        stops: likewise.
-        kept: likewise.
+        offsets: (texts + 1,) int64; the runs of text i are `lows[offsets[i]:offsets[i + 1]]`.
+        lows: uint32, a run's first piece, rising within a text.
+        highs: uint32, past its last piece.
     """
     column = utf8(texts)
-    tables = characters()
-    given = (column.offsets, column.data, k, offsets, firsts, stops, kept, tables)
-    found = []
-    for surplus in (False, True):
-        bounds, starts, ends = _spans(*given, surplus)
-        found.append(Spans(bounds, starts, ends, np.zeros(len(starts), np.uint8)))
-    return found[0], found[1]
+    bounds, starts, ends = _spans(column.offsets, column.data, offsets, lows, highs, characters())
+    return Spans(bounds, starts, ends, np.zeros(len(starts), np.uint8))
 
 
 @compiled
@@ -184,13 +184,9 @@ def _windows(
 
 
 @compiled
-def _states(
-    keys: _Uint64,
-    offsets: _Int64,
-    hashes: _Uint64,
-) -> npt.NDArray[np.uint8]:
-    """(windows,) uint8: 0 for what stands once, else 1, and 2 more for the first of its kind."""
-    states = np.zeros(len(hashes), np.uint8)
+def _best(keys: _Uint64, offsets: _Int64, hashes: _Uint64) -> _Int64:
+    """(windows,) int64: the first window that is equal, -1 for one that stands once."""
+    best = np.full(len(hashes), -1, np.int64)
     table = np.empty(64, np.int64)
     start = 0
     while start < len(keys):
@@ -214,78 +210,38 @@ def _states(
                         break
                     same = hashes[there, 0] == hashes[window, 0]
                     if same and hashes[there, 1] == hashes[window, 1]:
-                        states[there] = _REPEATED | _KEPT
-                        states[window] = _REPEATED
+                        best[there] = best[window] = there
                         break
                     slot = np.int64((slot + 1) & (room - 1))
         start = stop
-    return states
-
-
-@compiled
-def _stretches(
-    keys: _Uint64,
-    firsts: _Uint32,
-    offsets: _Int64,
-    hashes: _Uint64,
-    states: npt.NDArray[np.uint8],
-) -> tuple[_Int64, _Uint32, _Uint32, _Bool]:
-    total = 0
-    for seed in range(len(keys)):
-        before = 0
-        for window in range(offsets[seed], offsets[seed + 1]):
-            total += 1 if states[window] and states[window] != before else 0
-            before = states[window]
-    seeds = np.empty(total, np.int64)
-    starts = np.empty(total, np.uint32)
-    stops = np.empty(total, np.uint32)
-    kept = np.empty(total, np.bool_)
-    at = -1
-    for seed in range(len(keys)):
-        before = 0
-        for window in range(offsets[seed], offsets[seed + 1]):
-            state = states[window]
-            place = firsts[seed] + (window - offsets[seed])
-            if state and state != before:
-                at += 1
-                seeds[at], starts[at], kept[at] = seed, place, state & _KEPT != 0
-            if state:
-                stops[at] = place + 1
-            before = state
-    return seeds, starts, stops, kept
+    return best
 
 
 @compiled
 def _spans(
     offsets: _Int64,
     data: npt.NDArray[np.uint8],
-    k: int,
     bounds: _Int64,
-    firsts: _Uint32,
-    stops: _Uint32,
-    kept: _Bool,
+    lows: _Uint32,
+    highs: _Uint32,
     tables: Characters,
-    surplus: bool,  # noqa: FBT001 - kernels have no keywords
 ) -> tuple[_Int64, _Int64, _Int64]:
-    """The pieces in a stretch; with `surplus`, those of them that are in no kept one."""
     out = np.zeros(len(offsets), np.int64)
     starts = np.empty(_FEW, np.int64)
     ends = np.empty(_FEW, np.int64)
     count = 0
     for row in range(len(offsets) - 1):
         begin, end = offsets[row], offsets[row + 1]
-        stretch, last = bounds[row], bounds[row + 1]
-        covered, held = 0, 0  # pieces before these are in a window, and in a kept one
+        run, last = bounds[row], bounds[row + 1]
+        covered = 0  # pieces before this one are in a run
         n, opened = 0, False
-        at = skip_space(data, begin, end, tables) if stretch < last else end
+        at = skip_space(data, begin, end, tables) if run < last else end
         stop = begin
         while at < end:
-            while stretch < last and firsts[stretch] <= n:
-                reach = stops[stretch] - 1 + k
-                covered = max(covered, reach)
-                held = max(held, reach) if kept[stretch] else held
-                stretch += 1
-            inside = n < covered and not (surplus and n < held)
+            while run < last and lows[run] <= n:
+                covered = max(covered, int(highs[run]))
+                run += 1
+            inside = n < covered
             if inside and not opened:
                 if count == len(starts):
                     starts = np.concatenate((starts, np.empty_like(starts)))
@@ -295,7 +251,7 @@ def _spans(
                 ends[count] = stop - begin
                 count += 1
             opened = inside
-            if not opened and stretch == last and n >= covered:
+            if not opened and run == last:
                 break
             _, _, stop = next_piece(data, at, end, tables)
             n += 1

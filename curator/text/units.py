@@ -1,9 +1,9 @@
 """Lines and paragraphs, each known by a hash of what it says.
 
-The reading is CCNet's (Wenzek et al. 2020, arXiv:1911.00359; `normalize_for_dedup` in cc_net's
-text_normalizer.py): lower case, every digit a 0, no punctuation. As the paper says, and unlike that
-function, accents are dropped and punctuation is all of Unicode's. White space counts as one blank;
-symbols stay.
+The reading is CCNet's (Wenzek et al. 2020, arXiv:1911.00359, section 3.2; `normalize_for_dedup` in
+cc_net's text_normalizer.py): lower case, every digit a 0, no punctuation. As the paper says, and
+unlike that function, accents are dropped and punctuation is all of Unicode's. White space counts
+as one blank; symbols stay.
 """
 
 from __future__ import annotations

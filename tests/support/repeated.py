@@ -42,17 +42,20 @@ def windows(texts: list[str], k: int) -> dict[tuple[str, ...], list[tuple[int, i
 def repeated_pieces(texts: list[str], k: int, ranks: list) -> tuple[list[set], list[set]]:
     """The pieces of each text that are repeated, and those of them that it can lose.
 
-    `ranks` orders the texts: of equal windows the one of the smallest (rank, place) is kept.
+    `ranks` orders the texts: of equal windows the one of the smallest (rank, place) is kept, and
+    those of the same text that overlap it lose only what goes past its end.
     """
-    covered, held = [set() for _ in texts], [set() for _ in texts]
+    covered, lost = [set() for _ in texts], [set() for _ in texts]
     for places in windows(texts, k).values():
         if len(places) < 2:
             continue
+        best, first = min(places, key=lambda place: (ranks[place[0]], place[1]))
         for number, at in places:
             covered[number] |= set(range(at, at + k))
-        best, at = min(places, key=lambda place: (ranks[place[0]], place[1]))
-        held[best] |= set(range(at, at + k))
-    return covered, [all_ - kept for all_, kept in zip(covered, held, strict=True)]
+            if (number, at) != (best, first):
+                low = max(at, first + k) if number == best else at
+                lost[number] |= set(range(low, at + k))
+    return covered, lost
 
 
 def spans(text: str, numbers: set[int]) -> list[tuple[int, int]]:

@@ -32,7 +32,7 @@ def found_in(table, k, *, shards=1, partitions=1, priority=()):
     tables = beside(tables, reduced, shared_seeds)
     reduced = run_inline(SharedWindows(k=k, survivors=Survivors(priority)), tables, partitions)
     tables = beside(tables, reduced, shared_stretches)
-    return pa.concat_tables([RepeatedSpans(k=k).process(None, one) for one in tables])
+    return pa.concat_tables([RepeatedSpans().process(None, one) for one in tables])
 
 
 def listed(column):
@@ -120,7 +120,7 @@ def test_line_breaks_do_not_hide_a_passage_and_the_break_of_paragraphs_stays():
     assert left == [None, "Before.\n\nAfter."]
 
 
-def test_every_repeated_window_stays_whole_in_one_place():
+def test_what_is_cut_is_left_elsewhere_and_no_window_is_left_twice():
     rng = np.random.default_rng(1)
     stock = [random_words(rng, 30) for _ in range(12)]
     texts = [
@@ -136,7 +136,28 @@ def test_every_repeated_window_stays_whole_in_one_place():
     repeated = [window for window, places in windows(texts, 20).items() if len(places) > 1]
     now = windows(after, 20)
     assert len(repeated) > 100
-    assert min(len(now[window]) for window in repeated) == 1
+    assert max(len(now[window]) for window in repeated) == 1
+    assert set(" ".join(after).split()) == set(" ".join(texts).split())
+
+
+def test_the_word_before_a_passage_does_not_keep_a_piece_of_it():
+    rng = np.random.default_rng(1)
+    passage = " ".join(random_words(rng, 80))
+    texts = [f"{' '.join(random_words(rng, 30 - n))} the {passage} end" for n in range(6)]
+
+    found = found_in(documents_of(texts), 50)
+
+    assert [len(row) for row in listed(found["surplus"])] == [0, 1, 1, 1, 1, 1]
+    assert min(found["surplus_bytes"].to_pylist()[1:]) >= len(f"the {passage} end")
+
+
+def test_of_a_text_that_says_the_same_over_and_over_one_window_stays():
+    table = documents_of([" ".join(["one two"] * 100)])
+
+    found = found_in(table, 50)
+
+    left = CUT.rewrite(None, table.append_column("surplus", found["surplus"]))["text"].to_pylist()
+    assert left == [" ".join(["one two"] * 25)]
 
 
 def test_neither_cuts_nor_order_nor_partitions_change_what_is_found():
