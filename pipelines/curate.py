@@ -18,7 +18,7 @@ from pipelines.arms import select_arm
 from pipelines.comparing import Evidence, compare_arms
 from pipelines.deduplicating import dedup
 from pipelines.expecting import announce
-from pipelines.guarding import decontaminate, drop_copies, guarded_by
+from pipelines.guarding import decontaminate, drop_copies
 from pipelines.ingesting import ingest
 from pipelines.mixing import Mixed, mix_arm
 from pipelines.pool import Pool
@@ -37,7 +37,6 @@ class Curated:
     pool: Pool
     tokens: Tokens | None = None
     benchmarks: Mapping[str, Benchmark] = field(default_factory=dict)
-    guarded: tuple[str, ...] = ()  # the benchmark splits that the pool was decontaminated against
     heldout: Shard | None = None
     models: Mapping[str, Path] = field(default_factory=dict)
     viewed: Artifact | None = None
@@ -71,13 +70,12 @@ def prepare(recipe: Recipe, driver: Driver) -> Curated:
     pool = decontaminate(spec.decontaminate, pool, benchmarks, driver)
     pool, heldout = hold_out(spec.heldout, pool, driver)
     pool = drop_copies(heldout, pool, driver)
-    guarded = guarded_by(spec.decontaminate)
     if not (recipe.arms or recipe.score or recipe.models):
-        return Curated(pool, None, benchmarks, guarded, heldout, steps=tuple(driver.steps))
+        return Curated(pool, None, benchmarks, heldout, steps=tuple(driver.steps))
 
     pool, tokens = count_tokens(spec.tokenizer, pool, driver)
     pool, models = reference_models(recipe.models, pool, tokens, driver)
-    return Curated(pool, tokens, benchmarks, guarded, heldout, models, steps=tuple(driver.steps))
+    return Curated(pool, tokens, benchmarks, heldout, models, steps=tuple(driver.steps))
 
 
 def choose(recipe: Recipe, made: Curated, driver: Driver) -> Curated:

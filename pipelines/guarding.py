@@ -71,11 +71,6 @@ def _tell(found: Artifact, what: str, driver: Driver) -> None:
         print(f"decontaminate: {n:,} documents {what}", file=sys.stderr)
 
 
-def guarded_by(spec: DecontaminateSpec | None) -> tuple[str, ...]:
-    """Return the splits of which the pool holds no copies: none where they are only reported."""
-    return () if spec is None or spec.action == "report" else tuple(spec.against)
-
-
 def index_of(
     spec: DecontaminateSpec, benchmarks: Mapping[str, Benchmark], driver: Driver
 ) -> tuple[BenchmarkIndex, Path]:
