@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from curator.corpus_spec import BenchmarkSpec
+from curator.corpus_spec import BenchmarkSpec, PiiSpec
 from curator.recipe import suggestion
 from pipelines.lenient import listing, mapping, refusal, words
 
@@ -78,6 +78,26 @@ def _clean(corpus: Mapping[str, Any]) -> Iterator[str]:
     spoken = language if isinstance(language, str) else None  # another type is told elsewhere
     yield from refusal(lambda: parse_rules(rules, spoken), "corpus.clean.rules")
     yield from _lists(clean)
+    yield from _pii(clean)
+
+
+def _pii(clean: Mapping[str, Any]) -> Iterator[str]:
+    """Yield placeholders that could be found again, and settings of a policy that no kind has."""
+    from curator.clean.pii import MaskPii
+
+    try:
+        spec = PiiSpec.model_validate(dict(mapping(clean.get("pii"))))
+    except ValidationError:
+        return  # told with the other mistakes of shape
+    where = "corpus.clean.pii"
+    placeholders = tuple(spec.placeholders.items())
+    yield from refusal(lambda: MaskPii(placeholders), where)
+    policies = spec.policies()
+    idle = [kind for kind in spec.placeholders if policies.get(kind) != "mask"]
+    if idle:
+        yield f"{where}.placeholders: {idle} are not masked; give their policy, or leave them out"
+    if spec.max_spans and "drop" not in policies.values():
+        yield f"{where}.max_spans: no kind has the policy 'drop' that it is for"
 
 
 def _lists(clean: Mapping[str, Any]) -> Iterator[str]:

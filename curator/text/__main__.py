@@ -11,6 +11,7 @@ from curator.text.buckets import bucket_counts
 from curator.text.minhash import band_keys, minhash_signatures
 from curator.text.ngrams import ngram_hashes
 from curator.text.normalized import normalized_hash
+from curator.text.pii import find_pii
 from curator.text.statistics import count_texts
 
 if __name__ == "__main__":
@@ -21,4 +22,5 @@ if __name__ == "__main__":
     band_keys(minhash_signatures(texts))
     ngram_hashes(texts, 5)
     bucket_counts(texts, 100)
+    find_pii(texts)
     print(f"text kernels are compiled ({time.monotonic() - begun:.0f} s)", file=sys.stderr)
