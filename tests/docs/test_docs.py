@@ -11,13 +11,14 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 from ruamel.yaml import YAML
 
-from curator import errors, recipe
+from curator import corpus_spec, errors, recipe
 from curator.clean.rules import GROUPS, RULES
 from curator.evaluate.metrics import KINDS
 from curator.ingest.reader import READERS, Reader, reader_class
 from curator.mix.share import SCHEMES
 from curator.mix.spec import MixSpec
 from curator.registry import find_scorer, scorer_names, scorer_package
+from curator.section import Section
 from curator.select.spec import METHODS, SHORTFALLS, SelectSpec
 from curator.testing import check_scorer
 from pipelines.check import named_problems
@@ -28,16 +29,25 @@ from tests.docs.pages import PAGES, blocks, links, rows, sections, text_of
 RECIPES = "docs/recipes.md"
 SECTIONS = {
     "Recipe": recipe.Recipe,
-    "corpus": recipe.CorpusSpec,
-    "corpus.clean": recipe.CleanSpec,
-    "corpus.dedup": recipe.DedupSpec,
-    "corpus.dedup.minhash": recipe.MinhashSpec,
-    "corpus.benchmarks.NAME": recipe.BenchmarkSpec,
-    "corpus.benchmarks.NAME.choices": recipe.ChoicesSpec,
-    "corpus.benchmarks.NAME.pairs": recipe.PairsSpec,
-    "corpus.decontaminate": recipe.DecontaminateSpec,
-    "corpus.heldout.SOURCE": recipe.HeldoutSpec,
-    "corpus.tokenizer": recipe.TokenizerSpec,
+    "corpus": corpus_spec.CorpusSpec,
+    "corpus.clean": corpus_spec.CleanSpec,
+    "corpus.dedup": corpus_spec.DedupSpec,
+    "corpus.clean.urls": corpus_spec.UrlsSpec,
+    "corpus.clean.words": corpus_spec.WordsSpec,
+    "corpus.clean.lines": corpus_spec.LinesSpec,
+    "corpus.clean.licenses": corpus_spec.LicensesSpec,
+    "corpus.clean.pii": corpus_spec.PiiSpec,
+    "corpus.dedup.minhash": corpus_spec.MinhashSpec,
+    "corpus.dedup.paragraphs": corpus_spec.ParagraphsSpec,
+    "corpus.dedup.substring": corpus_spec.SubstringSpec,
+    "corpus.dedup.semantic": corpus_spec.SemanticSpec,
+    "corpus.dedup.survivors": corpus_spec.SurvivorsSpec,
+    "corpus.benchmarks.NAME": corpus_spec.BenchmarkSpec,
+    "corpus.benchmarks.NAME.choices": corpus_spec.ChoicesSpec,
+    "corpus.benchmarks.NAME.pairs": corpus_spec.PairsSpec,
+    "corpus.decontaminate": corpus_spec.DecontaminateSpec,
+    "corpus.heldout.SOURCE": corpus_spec.HeldoutSpec,
+    "corpus.tokenizer": corpus_spec.TokenizerSpec,
     "models.NAME": recipe.ModelSpec,
     "models.NAME.train": recipe.TrainModelSpec,
     "arms.NAME": recipe.ArmSpec,
@@ -101,11 +111,12 @@ def test_every_recipe_key_is_told_with_its_default(section: str):
 def test_every_section_of_a_recipe_is_on_the_page():
     made = {
         each
-        for each in vars(recipe).values()
-        if isinstance(each, type) and issubclass(each, recipe.Recipe.__base__)
+        for module in (recipe, corpus_spec)
+        for each in vars(module).values()
+        if isinstance(each, type) and issubclass(each, Section)
     }
 
-    assert made - {recipe.Recipe.__base__} == set(SECTIONS.values())
+    assert made - {Section} == set(SECTIONS.values())
 
 
 def test_every_kind_of_metric_is_told_with_its_threshold():
