@@ -1,7 +1,7 @@
 """Decontamination: what each method finds of planted copies and where none are, and how fast.
 
     python -m bench.contamination [--data ../shared/data] [--clean 10000] [--items 60]
-        [--sample-mb 1] [--peer-venv /tmp/peers/datatrove] [--no-peer]
+        [--sample-mb 3] [--peer-venvs /tmp/peers] [--no-peers]
 
 Everything is made from the benchmarks and corpora under `--data`, the same on every machine:
 
@@ -10,18 +10,21 @@ Everything is made from the benchmarks and corpora under `--data`, the same on e
    the number of words of the item's question; and texts rewritten by a model and by people;
 3. documents flagged among `--clean` real ones that hold no copy that we know of;
 4. MB/s on one core with all benchmarks in one index, seconds of CPU, and the index's size;
-5. datatrove's n-gram decontamination, 12 words, over the planted documents and a sample of clean
-   ones: its speed beside ours, and on which documents the two disagree.
+5. datatrove's n-gram decontamination and the janitor of lm_eval over a sample of the planted
+   documents and of clean ones: their speed beside ours, on which documents we disagree, and what
+   cutting leaves of a document.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import random
 import tempfile
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +48,7 @@ from bench.contaminated import (
 from bench.peer import DATATROVE, ask_peer, peer_python
 from curator.dedup.benchmark_index import BenchmarkIndex, build_index
 from curator.dedup.benchmarks import word_counts
+from curator.dedup.contamination import CutContamination
 from curator.dedup.coverage import uncovered
 from curator.dedup.overlap import find_overlap
 
@@ -56,6 +60,7 @@ METHODS: dict[str, dict[str, Any]] = {
 }
 LENGTHS = ((0, 8, "< 8 words"), (8, 13, "8-12"), (13, 1 << 30, ">= 13"))
 REWRITTEN_WORDS = (30, 100)  # of a text, as an item
+LONGEST = 20_000  # characters of a document in the peers' sample, else it would be a few books
 
 
 def main() -> None:
@@ -64,9 +69,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--clean", type=int, default=10_000)
     parser.add_argument("--items", type=int, default=60)
-    parser.add_argument("--sample-mb", type=float, default=1)
-    parser.add_argument("--peer-venv", type=Path, default=Path("/tmp/peers/datatrove"))
-    parser.add_argument("--no-peer", action="store_true")
+    parser.add_argument("--sample-mb", type=float, default=3)
+    parser.add_argument("--peer-venvs", type=Path, default=Path("/tmp/peers"))
+    parser.add_argument("--no-peers", action="store_true")
     asked = parser.parse_args()
     items = read_items(asked.data)
     indices, seconds = {}, {}
@@ -81,9 +86,17 @@ def main() -> None:
     recall_of_rewritings(asked.data)
     flagged_of_clean(indices, clean)
     speed(indices, seconds, asked.data)
-    if not asked.no_peer:
-        python = peer_python(asked.peer_venv, DATATROVE)
-        peer(python, items, planted, clean, asked.sample_mb)
+    if asked.no_peers:
+        return
+    from bench.harness import harness_python  # brings torch
+
+    sample = sample_of(items, planted, clean, asked.sample_mb)
+    trove = peer_python(asked.peer_venvs / "datatrove", DATATROVE)
+    answer = ask(trove, "datatrove_contamination.py", sample)
+    compare("datatrove (query, label and both)", answer, sample, items, 12)
+    answer = ask(harness_python(asked.peer_venvs / "lm_eval"), "janitor_contamination.py", sample)
+    flagged = compare("janitor of lm_eval (GPT-3's rule)", answer, sample, items, 13)
+    cuts(answer, sample, items, flagged)
 
 
 def column(texts: Sequence[str]) -> pa.Array:
@@ -206,62 +219,93 @@ def timed(call: Callable[[], object]) -> float:
     return min(seconds)
 
 
-def peer(
-    python: Path, items: pa.Table, planted: list[Planted], clean: list[str], sample_mb: float
-) -> None:
-    """Print datatrove's speed and decisions beside ours, both with 12-grams."""
-    rows = items.to_pylist()
-    budget, kinds, texts = sample_mb * 1e6, [], []
-    per_kind: dict[str, float] = defaultdict(float)
-    for kind, text in [
-        *((copy.kind, copy.text) for copy in planted),
-        *(("clean", t) for t in clean),
-    ]:
-        if per_kind[kind] < budget / 6:
-            per_kind[kind] += len(text.encode())
+@dataclass(frozen=True)
+class Sample:
+    """Texts that a peer gets, what each is, and the items to look for."""
+
+    items: list[dict[str, Any]]
+    kinds: np.ndarray
+    texts: list[str]
+
+    @property
+    def megabytes(self) -> float:
+        return sum(len(text.encode()) for text in self.texts) / 1e6
+
+
+def sample_of(
+    items: pa.Table, planted: list[Planted], clean: list[str], megabytes: float
+) -> Sample:
+    """Planted copies of every kind and clean documents, of each as many bytes."""
+    kinds, texts = [], []
+    taken: Counter[str] = Counter()
+    pairs = [(copy.kind, copy.text) for copy in planted] + [("clean", text) for text in clean]
+    share = megabytes * 1e6 / len({kind for kind, _ in pairs})
+    random.Random(1).shuffle(pairs)
+    for kind, text in pairs:
+        if taken[kind] < share and len(text) < LONGEST:
+            taken[kind] += len(text.encode())
             kinds.append(kind)
             texts.append(text)
-    answer = ask(python, rows, texts)
-    index = build_index(items, ngram=12)
-    spent = timed(lambda: matches(index, column(texts)))
+    return Sample(items.to_pylist(), np.array(kinds), texts)
+
+
+def compare(
+    name: str, answer: dict[str, Any], sample: Sample, items: pa.Table, ngram: int
+) -> np.ndarray:
+    """Print a peer's speed and decisions beside ours, both with n-grams of so many words."""
+    index = build_index(items, ngram=ngram)
+    texts = column(sample.texts)
+    spent = timed(lambda: matches(index, texts))
     mine = np.zeros(len(texts), np.bool_)
-    mine[matches(index, column(texts))["document"].to_numpy()] = True
-    size = sum(len(text.encode()) for text in texts) / 1e6
-    ours, theirs = size / spent, size / answer["seconds"]
-    print(f"\ndatatrove, 12-grams of query, label and both, on {size:.1f} MB: {theirs:.2f} MB/s")
+    mine[matches(index, texts)["document"].to_numpy()] = True
+    ours, theirs = sample.megabytes / spent, sample.megabytes / answer["seconds"]
+    print(f"\n{name}, {ngram}-grams, on {sample.megabytes:.1f} MB: {theirs:.2f} MB/s")
     print(f"  ours on the same {ours:.1f} MB/s: {ours / theirs:.0f} times as fast")
-    agree(np.array(kinds), mine, np.array(answer["dropped"]))
+    agree(name.split()[0], sample.kinds, mine, np.array(answer["dropped"]))
+    return mine
 
 
-def ask(python: Path, rows: list[dict[str, Any]], texts: list[str]) -> dict[str, Any]:
-    """What datatrove says of the texts, given the items as queries and labels."""
+def cuts(answer: dict[str, Any], sample: Sample, items: pa.Table, flagged: np.ndarray) -> None:
+    """Print what cutting leaves of the documents that both flag, ours and the janitor's."""
+    index = build_index(items)
+    both = flagged & np.array(answer["dropped"])
+    texts = column([text for text, mine in zip(sample.texts, both.tolist(), strict=True) if mine])
+    made = CutContamination(index=index.digest).process(index, pa.table({"text": texts}))
+    before = sum(map(len, texts.to_pylist()))
+    ours = sum(len(text) for text in made["text"].to_pylist() if text)
+    theirs = np.array(answer["left"])[both]
+    given_up = made.num_rows - sum(made["keep"].to_pylist())
+    print(
+        f"  cutting {made.num_rows:,} documents: ours gives up {given_up:,} and keeps "
+        f"{ours / before:.1%} of the characters, the janitor {(theirs == 0).sum():,} and "
+        f"{theirs.sum() / before:.1%}"
+    )
+
+
+def ask(python: Path, script: str, sample: Sample) -> dict[str, Any]:
+    """What a peer says of the texts, given the items as queries and labels."""
     with tempfile.TemporaryDirectory() as folder:
-        items, sample = Path(folder) / "items.jsonl", Path(folder) / "documents.jsonl"
+        items, texts = Path(folder) / "items.jsonl", Path(folder) / "documents.jsonl"
         (Path(folder) / "index").mkdir()
         with items.open("w") as file:
-            for row in rows:
+            for row in sample.items:
                 raw = row["text"].encode()
                 cut = row["parts"][0]["end"]
                 item = {"query": raw[:cut].decode(), "label": raw[cut:].decode()}
                 file.write(json.dumps(item) + "\n")
-        sample.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
-        arguments = (str(items), str(sample), str(Path(folder) / "index"))
-        return dict(ask_peer(python, "datatrove_contamination.py", *arguments))
+        texts.write_text("".join(json.dumps({"text": text}) + "\n" for text in sample.texts))
+        return dict(ask_peer(python, script, str(items), str(texts), str(Path(folder) / "index")))
 
 
-def agree(kinds: np.ndarray, ours: np.ndarray, theirs: np.ndarray) -> None:
+def agree(name: str, kinds: np.ndarray, ours: np.ndarray, theirs: np.ndarray) -> None:
     """Print who flags how many documents of each kind."""
     for kind, n in Counter(kinds.tolist()).items():
         mine = kinds == kind
-        both, only, peer_only = (
-            (ours & theirs)[mine],
-            (ours & ~theirs)[mine],
-            (~ours & theirs)[mine],
-        )
+        both, only = (ours & theirs)[mine].sum(), (ours & ~theirs)[mine].sum()
         same = (ours == theirs)[mine].mean()
         print(
-            f"  {kind:28s} {n:5d}: both {both.sum()}, only ours {only.sum()}, only datatrove "
-            f"{peer_only.sum()}, agreement {same:.2%}"
+            f"  {kind:28s} {n:5d}: both {both}, only ours {only}, only {name} "
+            f"{(~ours & theirs)[mine].sum()}, agreement {same:.2%}"
         )
 
 
