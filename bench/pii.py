@@ -1,14 +1,14 @@
-"""Personal data found and missed, by kind, and how fast; a regular-expression peer beside.
+"""Personal data found and missed, by kind, and how fast; two peers beside.
 
     python -m bench.pii [FILE.jsonl[.zst] ...] [--set held|dev] [--seed 7] [--each 40]
 
 Labelled sentences are made from public formats by chance (`bench.pii_cases`). A span counts as
 found if exactly it was found and as the right kind; as covered if no character of it would remain;
-precision is the share of found spans of a kind that are labelled as that kind. The peer is
-datatrove's PIIFormatter (e-mail and IP addresses), which shows no spans: a label counts as covered
-if the text it returns no longer has it, a sentence without a label as wrongly changed if it
-changed. On FILEs: hits a megabyte and megabytes a CPU second for both, the peer on a sample. What
-was found is not printed.
+precision is the share of found spans of a kind that are labelled as that kind. The peers are
+datatrove's PIIFormatter (e-mail and IP addresses) and dolma's tagger of regular expressions (those
+and telephone numbers). datatrove shows no spans: a label counts as covered if the text it returns
+no longer has it, a look-alike as taken if the text changed. On FILEs: hits a megabyte, and
+megabytes a CPU second for all, the peers on a sample. What was found is not printed.
 """
 
 from __future__ import annotations
@@ -26,13 +26,14 @@ import pyarrow as pa
 
 from bench import pii_dev, pii_held
 from bench.filters import read_lines, spread
-from bench.peer import DATATROVE, ask_peer, peer_python
+from bench.peer import DATATROVE, DOLMA, ask_peer, peer_python
 from bench.pii_cases import KINDS, Case, cases
 from curator.text.pii import KINDS as FOUND
 from curator.text.pii import find_pii
 
 SETS = {"dev": pii_dev, "held": pii_held}
-PEER_KINDS = ("email", "ip")
+PEER_KINDS = {"datatrove": ("email", "ip"), "dolma": ("email", "ip", "phone")}
+SCRIPTS = {"datatrove": "datatrove_pii.py", "dolma": "dolma_pii.py"}
 
 
 def main() -> None:
@@ -41,20 +42,27 @@ def main() -> None:
     parser.add_argument("--set", default="held", choices=SETS)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--each", type=int, default=40)
-    parser.add_argument("--peer-venv", type=Path, default=Path("/tmp/peers/datatrove"))
+    parser.add_argument("--peer-venvs", type=Path, default=Path("/tmp/peers"))
     parser.add_argument("--sample-mb", type=float, default=2.0)
     parser.add_argument("--verbose", action="store_true", help="print forms that are not perfect")
     asked = parser.parse_args()
-    python = peer_python(asked.peer_venv, DATATROVE)
+    pythons = {
+        "datatrove": peer_python(asked.peer_venvs / "datatrove", DATATROVE),
+        "dolma": peer_python(asked.peer_venvs / "dolma", DOLMA),
+    }
     labelled = labelled_set(asked.set, asked.seed, asked.each)
     found = spans_of_cases(labelled)
-    peer = ask(python, [case.text for case in labelled])
+    texts = [case.text for case in labelled]
+    peers = {
+        name: outcomes(labelled, ask(python, SCRIPTS[name], texts))
+        for name, python in pythons.items()
+    }
     print(f"set {asked.set}, seed {asked.seed}, {len(labelled)} sentences")
-    report(labelled, found, peer["texts"])
+    report(labelled, found, peers)
     if asked.verbose:
         imperfect(labelled, found)
     for path in asked.files:
-        on_file(path, python, asked.sample_mb)
+        on_file(path, pythons, asked.sample_mb)
 
 
 def labelled_set(name: str, seed: int, each: int) -> list[Case]:
@@ -81,32 +89,46 @@ def spans_of_cases(labelled: Sequence[Case]) -> list[list[tuple[str, int, int]]]
     return found
 
 
+def outcomes(labelled: Sequence[Case], told: dict) -> list[tuple[bool, bool]]:
+    """For each sentence whether a peer covers its label, and whether it takes anything at all."""
+    if "spans" in told:
+        spans = [[("", *span) for span in each] for each in told["spans"]]
+        pairs = zip(labelled, spans, strict=True)
+        return [(covered(case, each), bool(each)) for case, each in pairs]
+    pairs = zip(labelled, told["texts"], strict=True)
+    return [(instance(case) not in text, text != case.text) for case, text in pairs]
+
+
 def report(
-    labelled: Sequence[Case], found: Sequence[Sequence[tuple[str, int, int]]], peer: Sequence[str]
+    labelled: Sequence[Case],
+    found: Sequence[Sequence[tuple[str, int, int]]],
+    peers: dict[str, list[tuple[bool, bool]]],
 ) -> None:
-    print("kind    labels  found  exactly  covered   wrong  precision   datatrove covers")
+    print("kind    labels  found  exactly  covered   wrong  precision   covered by", *peers)
     for kind in KINDS:
         rows = [row for row, case in enumerate(labelled) if case.kind == kind]
         exact = sum((kind, labelled[r].start, labelled[r].end) in found[r] for r in rows)
         whole = sum(covered(labelled[row], found[row]) for row in rows)
         hits = [(row, span) for row, spans in enumerate(found) for span in spans if span[0] == kind]
         right = sum(labelled[row].kind == kind and overlaps(labelled[row], s) for row, s in hits)
-        told = "-"
-        if kind in PEER_KINDS:
-            gone = sum(instance(labelled[row]) not in peer[row] for row in rows)
-            told = f"{100 * gone / len(rows):.1f} %"
+        told = "  ".join(
+            f"{100 * sum(peer[row][0] for row in rows) / len(rows):.1f} %"
+            if kind in PEER_KINDS[name]
+            else "-"
+            for name, peer in peers.items()
+        )
         print(
             f"{kind:6} {len(rows):7} {len(hits):6}  {100 * exact / len(rows):6.1f} %"
             f" {100 * whole / len(rows):6.1f} % {len(hits) - right:6}"
             f"   {100 * right / max(1, len(hits)):6.1f} %   {told}"
         )
     others = [row for row, case in enumerate(labelled) if not case.kind]
-    ours = sum(bool(found[row]) for row in others)
-    theirs = sum(peer[row] != labelled[row].text for row in others)
-    print(
-        f"look-alikes: {len(others)}, of which we take {ours} ({100 * ours / len(others):.2f} %), "
-        f"datatrove {theirs} ({100 * theirs / len(others):.2f} %)"
+    taken = {"ours": sum(bool(found[row]) for row in others)}
+    taken |= {name: sum(peer[row][1] for row in others) for name, peer in peers.items()}
+    shares = ", ".join(
+        f"{name} {count} ({100 * count / len(others):.2f} %)" for name, count in taken.items()
     )
+    print(f"look-alikes taken, of {len(others)}: {shares}")
 
 
 def instance(case: Case) -> str:
@@ -135,30 +157,34 @@ def imperfect(labelled: Sequence[Case], found: Sequence[Sequence[tuple[str, int,
         print(f"  {key[0] or 'look-alike':10} {key[1]:28} {count:3}  {example[key]}")
 
 
-def on_file(path: Path, python: Path, sample_mb: float) -> None:
+def on_file(path: Path, pythons: dict[str, Path], sample_mb: float) -> None:
     lines = list(read_lines(path))
     texts = [json.loads(line)["text"] for line in lines]
     column = pa.array(texts, pa.large_string())
-    size = sum(len(text.encode()) for text in texts) / 1e6
+    size = megabytes(texts)
     start = time.process_time()
     spans = find_pii(column)
-    ours = time.process_time() - start
+    ours = size / (time.process_time() - start)
     sample = [json.loads(line)["text"] for line in spread(lines, sample_mb * 1e6)]
-    peer = ask(python, sample)
-    speed = sum(len(text.encode()) for text in sample) / 1e6 / peer["seconds"]
+    speeds = {
+        name: megabytes(sample) / ask(python, SCRIPTS[name], sample)["seconds"]
+        for name, python in pythons.items()
+    }
     counts = np.bincount(spans.kinds, minlength=len(FOUND)) / size
     told = "  ".join(f"{kind} {count:.2f}" for kind, count in zip(FOUND, counts, strict=True))
-    print(
-        f"{path.name:36} {size:6.1f} MB  {size / ours:6.0f} MB/s, datatrove {speed:5.2f} "
-        f"({size / ours / speed:.0f}x)   a MB: {told}"
-    )
+    beside = ", ".join(f"{n} {speed:.1f} ({ours / speed:.0f}x)" for n, speed in speeds.items())
+    print(f"{path.name:32} {size:5.1f} MB {ours:5.0f} MB/s, {beside}; a MB: {told}")
 
 
-def ask(python: Path, texts: Sequence[str]) -> dict:
+def megabytes(texts: Sequence[str]) -> float:
+    return sum(len(text.encode()) for text in texts) / 1e6
+
+
+def ask(python: Path, script: str, texts: Sequence[str]) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "texts.jsonl"
         path.write_text("".join(json.dumps(text) + "\n" for text in texts))
-        return ask_peer(python, "datatrove_pii.py", str(path))
+        return ask_peer(python, script, str(path))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Telephone numbers, by what sets them apart from all the other numbers in a text.
 
 Three kinds are taken, from the surest down:
-1. international: `+`, a country code (ITU-T E.164, 6.2.1: one to three digits, list of 2016 and
-   later changes) and 8 to 15 digits together (E.164, 6.1); exactly 11 in zones 1 and 7;
+1. international: `+` or `00`, a country code (ITU-T E.164, 6.2.1; those that libphonenumber 9.0.43
+   knows) and 8 to 15 digits together (E.164, 6.1); exactly 11 in zones 1 and 7;
 2. written as is done at home, and as hardly anything else is: North America's NPA-NXX-XXXX (digits
    as the North American Numbering Plan admits them) with dashes, dots, spaces or a parenthesis, and
    numbers with the trunk prefix 0 (ITU-T E.123, 2.2) in pairs, after a parenthesis, or in two to
@@ -79,7 +79,11 @@ def phone_span(
     if not _begins(data, low, start):
         return -1, -1
     if plus:
-        taken = _international(data, groups, count)
+        taken = _international(data, groups, count, 0)
+    elif data[at] == 48 and at + 1 < high and data[at + 1] == 48:
+        taken = _international(data, groups, count, 2)
+        if count < 2 and not _word_before(data, low, start):
+            taken = 0
     else:
         taken = _american(data, groups, count, opened)
         if not taken and data[at] == 48:
@@ -141,9 +145,20 @@ def _in_columns(data: Data, low: int, start: int, end: int, high: int) -> bool:
 
 
 @block
-def _international(data: Data, groups: Groups, count: int) -> int:
-    """How many groups make an international number; 0: none."""
-    size, begin = groups[0, SIZE], groups[0, BEGIN]
+def _international(data: Data, groups: Groups, count: int, prefix: int) -> int:
+    """How many groups make an international number; 0: none.
+
+    Args:
+        data: of the text.
+        groups: of the number.
+        count: of them.
+        prefix: digits before the country code: 2 of `00`, none after `+`.
+    """
+    first = 1 if prefix == 2 and groups[0, SIZE] == 2 else 0
+    skipped = 0 if first else prefix
+    if count <= first:
+        return 0
+    size, begin = groups[first, SIZE] - skipped, groups[first, BEGIN] + skipped
     code = 0
     for digits in range(min(size, 3)):
         code = code * 10 + data[begin + digits] - 48
@@ -153,8 +168,8 @@ def _international(data: Data, groups: Groups, count: int) -> int:
         return 0
     most = 11 if code in (1, 7) else _MOST
     fewest = most if code in (1, 7) else _FEWEST
-    total, taken = 0, 0
-    for number in range(count):
+    total, taken = -skipped, 0
+    for number in range(first, count):
         trunk = (
             groups[number, SIZE] == 1
             and data[groups[number, BEGIN]] == 48
