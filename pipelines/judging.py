@@ -48,17 +48,16 @@ def judged_statistics(spec: CleanSpec, measured: Artifact) -> tuple[JudgedStatis
     """
     judge = judge_of(spec)
     marks = _marks(judge)
-    failing = dict.fromkeys((reason for reason, _ in judge.failures()), 0)
+    tests = judge.failures()
+    failing = dict.fromkeys((reason for reason, _ in tests), 0)
     numbers = {name: Buckets() for name in marks}
     rows = 0
     for table in _tables(measured):
         rows += table.num_rows
         frame = pl.DataFrame(pl.from_arrow(table))
-        found = frame.select(
-            fails.fill_null(value=False).sum().alias(reason) for reason, fails in judge.failures()
-        )
-        for reason, count in found.row(0, named=True).items():
-            failing[reason] += count
+        failed = frame.select(fails.fill_null(value=False).alias(why) for why, fails in tests)
+        for reason in failing:
+            failing[reason] += int(failed[reason].sum())
         for name in marks:
             values = table[name].drop_null().to_numpy()
             numbers[name] = numbers[name].merged(bucketed(values))

@@ -6,7 +6,8 @@ configurations say for 33 of the languages that lid.176 tells apart; nothing is 
 
 What its words are differs: FineWeb-2 takes a tokenizer for each language. Here words of all
 languages that part them by spaces are those of `curator.text.tokens`, whose rules were written for
-English; elided articles (French l') stay on their words, and Korean words keep their particles.
+English: hyphens between letters are cut, elided articles (French l') stay on their words, and
+Korean words keep their particles. So slightly more tokens are without a letter than FineWeb-2 saw.
 Of languages that do not part words, letters are the words. A letter is less than a word, so every
 rule that asks for few words, newlines or marks per word becomes more lenient; rules that it would
 make stricter (runs of n words, the length of a word) are left out for these languages.

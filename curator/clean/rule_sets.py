@@ -25,6 +25,8 @@ _DOLMA = "allenai/dolma, configs/dolma-v1_5/mixing/cc-head.yaml at 2daae12"
 # as it stands, Dolma's mix does not apply these three.
 _DOLMA_TOP = _DOLMA + ", whose spelling of the attribute is not the tagger's"
 _DOLMA_C4 = "allenai/dolma, configs/c4-replication/mixer.yaml at 1e17a8f"
+# The card's comment says 10'000 words, as its code does at this revision; copies of the snippet in
+# other repositories have the comment with 100_000.
 _REDPAJAMA = "RedPajama-Data-V2, dataset card on Hugging Face at 9688733, gopher_rules_pass"
 _CCNET = "facebookresearch/cc_net, cc_net/mine.py at 0714a6f, Config.min_len"
 
