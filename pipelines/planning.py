@@ -109,6 +109,7 @@ def steps_of(recipe: Recipe) -> list[str]:
         "dedup.substring": dedup and dedup.substring,
         "dedup.semantic": dedup and dedup.semantic,
         "benchmarks": any(benchmark.source for benchmark in spec.benchmarks.values()),
+        "decontaminate.runs": spec.decontaminate and spec.decontaminate.max_frequency,
         "decontaminate": spec.decontaminate,
         "heldout": spec.heldout,
         "heldout.copies": spec.heldout,
