@@ -27,8 +27,8 @@ def _bytes(text: str) -> npt.NDArray[np.uint8]:
     return np.frombuffer(text.encode(), np.uint8)
 
 
-# Prefix, what follows it, fewest and most characters of that. The byte that sets off the search is
-# the prefix's first of _ - z or its last; see `token_span`.
+# Prefix, what follows it, fewest and most characters of that. What sets off the search is the first
+# `_` or `-` of the prefix; without one, its first letter, an A.
 _FORMS: Final = (
     ("AKIA", BASE32, 16, 16), ("ASIA", BASE32, 16, 16), ("ABIA", BASE32, 16, 16),
     ("ACCA", BASE32, 16, 16), ("AIza", URL_SAFE, 35, 35),
@@ -47,6 +47,10 @@ _FORMS: Final = (
 )  # fmt: skip
 _PREFIXES: Final = _bytes("".join(prefix for prefix, *_ in _FORMS))
 _STARTS: Final = np.cumsum([0, *(len(prefix) for prefix, *_ in _FORMS)]).astype(np.int64)
+_BACK: Final = np.array(  # where in the prefix the byte stands that sets off the search
+    [next((at for at, byte in enumerate(prefix) if byte in "_-"), 0) for prefix, *_ in _FORMS],
+    np.int64,
+)
 _RULES: Final = np.array([rule for _, *rule in _FORMS], np.int64)
 _DIFFERENT: Final = 8  # characters: what gitleaks' entropy of 3 bits asks at least; genes have four
 _BEGIN: Final = _bytes("-----BEGIN ")
@@ -60,17 +64,13 @@ _FEWEST_BODY: Final = 40  # base64 characters; an Ed25519 key (RFC 8410, 10.3) h
 
 @block
 def token_span(data: Data, low: int, at: int, high: int) -> tuple[int, int]:
-    """The token in whose prefix the byte at `at` is the first `_`, `-`, or else the last capital.
-
-    (-1, -1): none.
-    """
+    """The token in whose prefix the byte at `at` sets off the search; (-1, -1): none."""
     best = -1
     for form in range(len(_RULES)):
-        size = _STARTS[form + 1] - _STARTS[form]
-        back = _trigger(form, size)
-        start = at - back
+        start = at - _BACK[form]
         if start < low or _PREFIXES[_STARTS[form]] != data[start]:
             continue
+        size = _STARTS[form + 1] - _STARTS[form]
         if start + size > high or not _prefixed(data, start, form, size):
             continue
         if start > low and is_wordlike(data[start - 1]):
@@ -79,16 +79,6 @@ def token_span(data: Data, low: int, at: int, high: int) -> tuple[int, int]:
         if best > 0:
             return start, best
     return -1, -1
-
-
-@leaf
-def _trigger(form: int, size: int) -> int:
-    """Where in the prefix the byte stands that set off the search."""
-    for place in range(size):
-        byte = _PREFIXES[_STARTS[form] + place]
-        if byte in (_UNDERSCORE, _DASH):
-            return place
-    return 0
 
 
 @leaf
@@ -214,6 +204,8 @@ def pem_span(data: Data, low: int, at: int, high: int) -> tuple[int, int]:
             while place < limit and data[place] == _DASH:
                 place += 1
             return (at, place) if body >= _FEWEST_BODY else (-1, -1)
+        if byte == _DASH and starts_with(data, place, high, _BEGIN):
+            break
         coded = is_alphanumeric(byte) or byte in (43, 47, _EQUALS)
         pure = pure and (coded or byte in (10, 13, 32, 9, 34, 92, 43))
         body += 1 if coded else 0
