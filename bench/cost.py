@@ -139,7 +139,7 @@ def total_table(rates: Rates, corpora: Sequence[Corpus], price: float, busy: flo
             f"{hours / busy:,.2g} h", f"{alone:,.2g} h",
         ])  # fmt: skip
     heads = ["text", "core-hours", f"at ${price:g} a core-hour", f"on {busy:,.0f} busy cores",
-             "of which alone (clusters)"]  # fmt: skip
+             "then alone (clusters)"]  # fmt: skip
     return table(heads, rows)
 
 
