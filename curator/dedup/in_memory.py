@@ -24,13 +24,14 @@ def near_duplicates(documents: pa.Table, settings: NearDuplicates) -> pa.Table:
         documents: columns text, doc_id, source, and the one that survivors are chosen by, if any.
         settings: of the bands, the verification and the choice of survivors.
     """
-    edges = _reduced(settings.band_stage, None, documents)
+    edges = reduced(settings.band_stage, documents)
     clusters = find_clusters([edges])
     nowhere = Shard("clusters", "", clusters.num_rows, 0, "")
-    return _reduced(settings.verify_stage(nowhere), clusters, documents)
+    return reduced(settings.verify_stage(nowhere), documents, clusters)
 
 
-def _reduced(stage: WideStage, model: Any, documents: pa.Table) -> pa.Table:
+def reduced(stage: WideStage, documents: pa.Table, model: Any = None) -> pa.Table:
+    """Return what a wide stage reduces a table to, as if all of it were one key range."""
     names = [name for name in stage.reads if name != "row"]
     narrow, begin = [], 0
     for batch in documents.select(names).to_batches():
