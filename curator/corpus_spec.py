@@ -219,6 +219,13 @@ class BenchmarkSpec(Section):
             raise ValueError("gives 'choices' and 'pairs'; its items are one of them")
         if self.source is not None and (self.choices or self.pairs):
             raise ValueError("gives a source, which has texts only; items of a file have fields")
+        fields, prompt = (
+            [each] if isinstance(each, str) else each for each in (self.text, self.prompt)
+        )
+        if prompt and not set(prompt) <= set(fields or ()):
+            raise ValueError(
+                f"gives prompt {prompt}; wanted some of the fields of `text`: {fields}"
+            )
         return self
 
 

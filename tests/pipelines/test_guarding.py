@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 from pydantic import ValidationError
 
-from curator.corpus_spec import DecontaminateSpec, HeldoutSpec
+from curator.corpus_spec import BenchmarkSpec, DecontaminateSpec, HeldoutSpec
 from curator.engine.driver import Driver
 from curator.engine.run import Inline
 from curator.errors import RecipeError
@@ -150,6 +150,13 @@ def test_what_many_documents_have_in_common_with_an_item_is_listed_and_stays(dri
 def test_settings_that_would_be_ignored_are_refused(settings, told):
     with pytest.raises(ValidationError, match=told):
         DecontaminateSpec(against=["quiz/test"], **settings)
+
+
+@pytest.mark.parametrize("text", [None, "q", ["a", "b"]])
+def test_what_asks_must_be_among_the_fields_of_an_item(text):
+    assert BenchmarkSpec(test="f", text=["a", "q"], prompt="q").prompt == "q"
+    with pytest.raises(ValidationError, match=r"gives prompt \['question'\]"):
+        BenchmarkSpec(test="f", text=text, prompt="question")
 
 
 def test_a_final_target_is_not_guarded_by_a_report():
