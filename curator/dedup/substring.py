@@ -59,8 +59,7 @@ _STRETCHES: Final = pa.schema(
 class SharedSeeds(WideStage):
     """Finds the seeds that stand in two places or more. 20 bytes a seed are shuffled.
 
-    English prose of 1 GB has about 11 million seeds at k = 50. A text that repeats a few pieces
-    over and over has one at every piece.
+    Text of 1 GB has 10 to 11 million seeds at k = 50.
     """
 
     name: ClassVar[str] = "dedup.substring.seeds"
@@ -97,7 +96,7 @@ def shared_seeds(n_rows: int, found: pa.Table) -> pa.Table:
 class SharedWindows(WideStage):
     """Finds the windows that stand in two places or more, and where each is kept.
 
-    A shared seed and its windows, 13 of them in the mean at k = 50, take about 240 bytes.
+    A shared seed and its windows, 13 of them in the mean at k = 50, take about 250 bytes.
     """
 
     name: ClassVar[str] = "dedup.substring.windows"
@@ -126,6 +125,8 @@ class SharedWindows(WideStage):
                 **{name: column[found.rows] for name, column in order.items()},
                 "row": sharing["row"].to_numpy()[found.rows],
                 "first": found.firsts,
+                "again_low": found.lows,
+                "again_high": found.highs,
                 "windows": hashes,
             }
         )
@@ -142,7 +143,14 @@ class SharedWindows(WideStage):
             hashes.reshape(-1, 2),
             self.k,
         )
-        columns = [rows[found.seeds], found.lows, found.highs, found.cuts]
+        low, high = (partition[f"again_{end}"].to_numpy() for end in ("low", "high"))
+        again = np.flatnonzero(high)
+        columns = [
+            np.concatenate([rows[found.seeds], rows[again]]),
+            np.concatenate([found.lows, low[again]]),
+            np.concatenate([found.highs, high[again]]),
+            np.concatenate([found.cuts, low[again]]),
+        ]
         return pa.table([pa.array(column) for column in columns], schema=_STRETCHES)
 
 

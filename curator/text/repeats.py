@@ -7,13 +7,13 @@ repeat, so only they are hashed.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from curator.text.buffers import Texts, utf8
-from curator.text.compile import compiled
+from curator.text.compile import compiled, leaf, part
 from curator.text.hashing import STEP, mixed, power
 from curator.text.ngrams import slide
 from curator.text.pieces import OTHER, next_piece, skip_space
@@ -35,6 +35,9 @@ class Windows(NamedTuple):
         rows: (seeds,) int64, the text.
         keys: (seeds,) uint64, the seed's hash.
         firsts: (seeds,) uint32, the first piece of its first window.
+        lows: (seeds,) uint32, and
+        highs: (seeds,) uint32: pieces [low, high) that follow only say again what the text has said
+            before them, more than k pieces earlier; nothing else is told of their windows. 0: none.
         offsets: (seeds + 1,) int64; the windows of seed i are `offsets[i]:offsets[i + 1]`.
         hashes: (windows, 2) uint64.
     """
@@ -42,6 +45,8 @@ class Windows(NamedTuple):
     rows: _Int64
     keys: _Uint64
     firsts: _Uint32
+    lows: _Uint32
+    highs: _Uint32
     offsets: _Int64
     hashes: _Uint64
 
@@ -73,8 +78,11 @@ def windows_of(texts: Texts, k: int, offsets: _Int64, places: _Uint32) -> Window
         places: uint32, as in `curator.text.winnowing.Seeds`, rising within a text.
     """
     column = utf8(texts)
-    found = _windows(column.offsets, column.data, k, seed_pieces(k), offsets, places, characters())
-    return Windows(*found)
+    rows, keys, runs, bounds, hashes = _windows(
+        column.offsets, column.data, k, seed_pieces(k), offsets, places, characters()
+    )
+    firsts, lows, highs = np.ascontiguousarray(runs.T)
+    return Windows(rows, keys, firsts, lows, highs, bounds, hashes)
 
 
 def repeated_windows(
@@ -126,6 +134,38 @@ def piece_spans(texts: Texts, offsets: _Int64, lows: _Uint32, highs: _Uint32) ->
     return Spans(bounds, starts, ends, np.zeros(len(starts), np.uint8))
 
 
+class _Past(NamedTuple):
+    """The last k of a text's pieces and windows, place n at n modulo k.
+
+    Attributes:
+        pieces: (k, 2) uint64, both hashes of the piece.
+        windows: (k, 2) uint64, both hashes of the window.
+        origins: (k,) int64, the first of the equal windows that lead to this one step by step.
+    """
+
+    pieces: _Uint64
+    windows: _Uint64
+    origins: _Int64
+
+
+@leaf
+def _origin(past: _Past, window: int, step: int, first: np.uint64, second: np.uint64) -> int:
+    """Remember a window, and return the origin of the one `step` pieces before if it is equal."""
+    k = len(past.origins)
+    origin, slot = window, (window - step) % k
+    if step and window >= step and past.windows[slot, 0] == first:
+        origin = past.origins[slot] if past.windows[slot, 1] == second else window
+    slot = window % k
+    past.windows[slot, 0], past.windows[slot, 1], past.origins[slot] = first, second, origin
+    return origin
+
+
+@part
+def _longer(array: Any) -> Any:
+    """A copy of the array with twice the room; what is new is 0."""
+    return np.concatenate((array, np.zeros_like(array)))
+
+
 @compiled
 def _windows(
     offsets: _Int64,
@@ -135,52 +175,55 @@ def _windows(
     seed_offsets: _Int64,
     seeds: _Uint32,
     tables: Characters,
-) -> tuple[
-    _Int64,
-    _Uint64,
-    _Uint32,
-    _Int64,
-    _Uint64,
-]:
-    rows = np.zeros(len(seeds), np.int64)
-    keys = np.zeros(len(seeds), np.uint64)
-    firsts = np.zeros(len(seeds), np.uint32)
-    bounds = np.zeros(len(seeds) + 1, np.int64)
-    hashes = np.empty((_FEW, 2), np.uint64)
+) -> tuple[_Int64, _Uint64, _Uint32, _Int64, _Uint64]:
+    rows, keys = np.zeros(_FEW, np.int64), np.zeros(_FEW, np.uint64)
+    runs, bounds = np.zeros((_FEW, 3), np.uint32), np.zeros(_FEW, np.int64)
+    hashes = np.zeros((_FEW, 2), np.uint64)
     chooser = new_chooser(k, q)
-    ring = np.zeros((k, 2), np.uint64)
+    past = _Past(np.zeros((k, 2), np.uint64), np.zeros((k, 2), np.uint64), np.zeros(k, np.int64))
     top, other_top = power(STEP, k), power(OTHER, k)
-    count = 0
+    count, windows = 0, 0
     for row in range(len(offsets) - 1):
-        seed, stop = seed_offsets[row], seed_offsets[row + 1]
-        end = offsets[row + 1]
-        ring[:] = 0
-        one, two = np.uint64(0), np.uint64(0)
-        n, state = 0, NOTHING
+        seed, stop, end = seed_offsets[row], seed_offsets[row + 1], offsets[row + 1]
+        past.pieces[:] = 0
+        one, two, key = np.uint64(0), np.uint64(0), np.uint64(0)
+        n, state, place, step = 0, NOTHING, -1, 0
+        shared, opened = False, False  # the seed stands elsewhere too; it has a row
         at = skip_space(data, offsets[row], end, tables) if seed < stop else end
-        while at < end and seed < stop:
+        while at < end and (seed < stop or shared):
             first, second, at = next_piece(data, at, end, tables)
             state = choose(first, n, k, q, state, chooser)
-            slot = n % k
-            one = slide(one, first, ring[slot, 0], top)
-            two = two * OTHER + second - ring[slot, 1] * other_top
-            ring[slot, 0], ring[slot, 1] = first, second
+            one = slide(one, first, past.pieces[n % k, 0], top)
+            two = two * OTHER + second - past.pieces[n % k, 1] * other_top
+            past.pieces[n % k, 0], past.pieces[n % k, 1] = first, second
             n += 1
-            while n >= k and seed < stop and seeds[seed] < state.place:
-                seed += 1
-            if n >= k and seed < stop and seeds[seed] == state.place:
-                if bounds[seed + 1] == 0:
-                    rows[seed], keys[seed] = row, seed_key(state.least)
-                    firsts[seed] = n - k
-                if count == len(hashes):
-                    hashes = np.concatenate((hashes, np.empty_like(hashes)))
-                hashes[count, 0], hashes[count, 1] = mixed(one), mixed(two)
-                count += 1
-                bounds[seed + 1] = count
             at = skip_space(data, at, end, tables)
-    for seed in range(len(seeds)):  # one that nothing chose has no windows
-        bounds[seed + 1] = max(bounds[seed + 1], bounds[seed])
-    return rows, keys, firsts, bounds, hashes[:count].copy()
+            if n < k:
+                continue
+            if state.place != place:
+                step = state.place - place if place >= 0 and state.least == key else 0
+                place, key, opened = state.place, state.least, False
+                while seed < stop and seeds[seed] < place:
+                    seed += 1
+                shared = step > 0 or (seed < stop and seeds[seed] == place)
+            window = n - k
+            if window - _origin(past, window, step, mixed(one), mixed(two)) > k:
+                runs[count - 1, 1] = runs[count - 1, 1] or window
+                runs[count - 1, 2], opened = n, False
+            elif shared:
+                if not opened:
+                    if count + 1 == len(rows):
+                        rows, keys, bounds = _longer(rows), _longer(keys), _longer(bounds)
+                        runs = _longer(runs)
+                    rows[count], keys[count], runs[count, 0] = row, seed_key(key), window
+                    count, opened = count + 1, True
+                if windows == len(hashes):
+                    hashes = _longer(hashes)
+                hashes[windows, 0], hashes[windows, 1] = mixed(one), mixed(two)
+                windows += 1
+                bounds[count] = windows
+    shape = (rows[:count].copy(), keys[:count].copy(), runs[:count].copy())
+    return (*shape, bounds[: count + 1].copy(), hashes[:windows].copy())
 
 
 @compiled

@@ -4,6 +4,9 @@ Every run of q pieces is hashed, and in every window of k pieces the smallest of
 chosen, the last one where several are equal (Schleimer, Wilkerson, Aiken, "Winnowing", SIGMOD 2003,
 section 3). What is chosen depends on the window alone: two equal windows choose the same run at the
 same place. With q = k/2 about 2 places in k/2 + 2 are chosen: at k = 50, one in 13.
+
+Where a text says the same few pieces over and over, the same run is chosen again and again, in the
+worst case at every piece. Only the first two of these are seeds: the others can be known by them.
 """
 
 from __future__ import annotations
@@ -71,8 +74,9 @@ def seeds(texts: Texts, k: int) -> Seeds:
     """The runs that stand for windows of `k` pieces; a text of fewer pieces has none.
 
     `seeds(texts: pa.Array | pa.ChunkedArray, k: int) -> Seeds(offsets, hashes, places)`.
-    Any two equal windows of k pieces (`curator.text.pieces`), in any texts, have a chosen run in
-    common, at the same distance from their starts.
+    Any two equal windows of k pieces (`curator.text.pieces`), in any texts, have chosen an equal
+    run at the same distance from their starts. It is a seed unless it is the third or a later one
+    of equal runs chosen in succession.
 
     Raises:
         ValueError: k is below 1.
@@ -142,18 +146,21 @@ def _seeds(
     for row in range(len(offsets) - 1):
         end = offsets[row + 1]
         n, last, state = 0, -1, NOTHING
+        before, alike = np.uint64(0), 0  # the run chosen before, and how often in succession
         at = skip_space(data, offsets[row], end, tables)
         while at < end:
             hashed, _, at = next_piece(data, at, end, tables)
             state = choose(hashed, n, k, q, state, chooser)
             n += 1
             if n >= k and state.place != last:
-                if count == len(hashes):
-                    hashes = np.concatenate((hashes, np.empty_like(hashes)))
-                    places = np.concatenate((places, np.empty_like(places)))
-                hashes[count], places[count] = seed_key(state.least), state.place
-                last = state.place
-                count += 1
+                alike = alike + 1 if last >= 0 and state.least == before else 1
+                last, before = state.place, state.least
+                if alike < 3:
+                    if count == len(hashes):
+                        hashes = np.concatenate((hashes, np.empty_like(hashes)))
+                        places = np.concatenate((places, np.empty_like(places)))
+                    hashes[count], places[count] = seed_key(state.least), state.place
+                    count += 1
             at = skip_space(data, at, end, tables)
         bounds[row + 1] = count
     return bounds, hashes[:count].copy(), places[:count].copy()

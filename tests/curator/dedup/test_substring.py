@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -50,7 +52,13 @@ def ranks(table, priority=()):
 
 def few_words():
     word = st.sampled_from(["a", "b", "c", "日", "ก", "\n", "\n\n"])
-    return st.lists(word, max_size=40).map(" ".join) | st.lists(word, max_size=20).map("".join)
+    again = st.tuples(st.lists(word, max_size=4), st.integers(1, 12)).map(
+        lambda two: two[0] * two[1]
+    )
+    words = st.lists(again | st.lists(word, max_size=20), max_size=4).map(
+        lambda many: list(chain(*many))
+    )
+    return words.map(" ".join) | words.map("".join)
 
 
 @settings(max_examples=200, deadline=None)
