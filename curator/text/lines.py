@@ -14,14 +14,17 @@ import numpy as np
 import numpy.typing as npt
 
 from curator.text.affixes import STOP
-from curator.text.compile import block, leaf, part
-from curator.text.edges import skip_blank, strip_end
-from curator.text.hashing import FNV_PRIME, FNV_START, STEP, mixed
-from curator.text.seen import Seen, cleared, seen_again
+from curator.text.compile import block, leaf
+from curator.text.edges import strip_end
+from curator.text.hashing import STEP, hash_bytes, mixed
+from curator.text.masks import Masks, count_continued, next_one, next_zero
+from curator.text.seen import Seen, emptied, seen_again
+from curator.text.tokens import Lines
 from curator.text.unicode import LIMIT, decode
 
 SHORT_LINE: Final = 30  # characters (Penedo et al. 2024, arXiv:2406.17557, section 3.6)
 MARKED: Final = ("lines", "bullet_lines", "ellipsis_lines")
+# The first ones are those of `curator.text.masks.SCANNED`.
 STRETCHES: Final = (
     "characters",
     "hashes",
@@ -40,8 +43,9 @@ STRETCHES: Final = (
 )
 _CHARACTERS, _HASHES, _ELLIPSES, _NEWLINES, _LINES, _REPEATED, _REPEATED_CHARACTERS = range(7)
 _VISIBLE, _ENDED, _SHORT, _REPEATED_VISIBLE, _PARAGRAPHS = range(7, 12)
+_SCANNED: Final = 4  # counts that scanning the text has given
 
-_NEWLINE, _HASH, _DOT, _BULLET, _DASH = 10, 35, 46, 0x2022, 45
+_NEWLINE, _DOT, _BULLET, _DASH = 10, 46, 0x2022, 45
 
 Data = npt.NDArray[np.uint8]
 Affixes = npt.NDArray[np.uint16]
@@ -55,47 +59,69 @@ class Rooms(NamedTuple):
     paragraphs: Seen
 
 
+@block
+def mark_lines(data: Data, lines: Lines, rows: int, out: Counts) -> None:
+    """Count the lines of a text, as `str.splitlines` parts them, into `out` (as `MARKED`)."""
+    bullets, ellipses = 0, 0
+    for row in range(rows):
+        first, last = lines.firsts[row], lines.lasts[row]
+        if first < last:
+            code, _ = decode(data, first, last)
+            bullets += 1 if code in (_BULLET, _DASH) else 0
+            ellipses += 1 if _trails_off(data, first, last) else 0
+    out[0], out[1], out[2] = rows, bullets, ellipses
+
+
 @leaf
-def mark_line(data: Data, first: int, last: int, out: Counts) -> None:
-    """Count one line, whose visible part is `data[first:last]`, into `out` (as `MARKED`)."""
-    out[0] += 1
-    if first == last:
-        return
-    code, _ = decode(data, first, last)
-    out[1] += 1 if code in (_BULLET, _DASH) else 0
+def _trails_off(data: Data, first: int, last: int) -> bool:
+    """True for three dots at the end, or U+2026."""
     if last < first + 3:
-        return
-    dots = data[last - 3] == _DOT and data[last - 2] == _DOT and data[last - 1] == _DOT
-    ellipsis = data[last - 3] == 0xE2 and data[last - 2] == 0x80 and data[last - 1] == 0xA6
-    out[2] += 1 if dots or ellipsis else 0
+        return False
+    final = data[last - 1]
+    if final == _DOT:
+        return bool(data[last - 3] == _DOT and data[last - 2] == _DOT)
+    return bool(final == 0xA6 and data[last - 3] == 0xE2 and data[last - 2] == 0x80)
 
 
-@part
+@block
 def count_stretches(
-    data: Data, at: int, end: int, affixes: Affixes, rooms: Rooms, out: Counts
-) -> Rooms:
-    """Fill `out` in the order of `STRETCHES`; returns the rooms, which may have grown."""
-    out[:] = 0
-    _count_newlines(data, at, end, out)
-    lines, mask = cleared(rooms.lines, out[_NEWLINES] + 1)
-    paragraphs, paragraph_mask = cleared(rooms.paragraphs, out[_NEWLINES] + 1)
-    first = skip_blank(data, at, end, affixes)
-    last = strip_end(data, first, end, affixes)
-    out[_PARAGRAPHS] = 1 if first == last else 0  # splitting nothing leaves one empty piece
+    data: Data,
+    at: int,
+    end: int,
+    masks: Masks,
+    affixes: Affixes,
+    scanned: Counts,
+    rooms: Rooms,
+    out: Counts,
+) -> None:
+    """Fill `out` in the order of `STRETCHES`.
+
+    `masks` and `scanned` are what `curator.text.masks.scan` found in `data[at:end]`. Each of the
+    rooms must hold one entry more than the text has newlines.
+    """
+    newlines, wide = scanned[_NEWLINES], scanned[-1] != 0
+    lines, paragraphs = rooms.lines, rooms.paragraphs
+    mask, paragraph_mask = emptied(lines, newlines + 1), emptied(paragraphs, newlines + 1)
+    _begin(data, at, end, scanned, out)
+    base = at
+    first = base + next_zero(masks.blank, 0) if at < end else end
+    last = strip_end(data, first, end, affixes) if first < end else first
+    out[_PARAGRAPHS] = 1 if first >= last else 0  # splitting nothing leaves one empty piece
     opened, paragraph, size = False, np.uint64(0), 0
     while at < end:
-        stop, hashed, characters, hashes, ellipses = _read_line(data, at, end)
-        out[_CHARACTERS] += characters
-        out[_HASHES] += hashes
-        out[_ELLIPSES] += ellipses
+        stop = base + next_one(masks.newlines, at - base)
         if stop > at:
-            again = int(seen_again(lines, mask, mixed(hashed)))
-            _count_line(data, at, stop, affixes, characters, again, out)
+            hashed = hash_bytes(data, at, stop - at)
+            characters = stop - at - (count_continued(data, at, stop) if wide else 0)
+            again = int(seen_again(lines, mask, hashed))
+            visible = base + next_zero(masks.blank, at - base) < stop
+            _count_line(data, at, stop, affixes, characters, again, visible, out)
             if first < stop and at < last:
                 if at < first or stop > last:
                     low, high = max(at, first), min(stop, last)
-                    _, hashed, characters, _, _ = _read_line(data, low, high)
-                paragraph = mixed(paragraph * STEP + hashed) if opened else mixed(hashed)
+                    hashed = hash_bytes(data, low, high - low)
+                    characters = high - low - (count_continued(data, low, high) if wide else 0)
+                paragraph = mixed(paragraph * STEP + hashed) if opened else hashed
                 size = size + 1 + characters if opened else characters
                 opened = True
         if opened and (stop == at or stop >= last):
@@ -105,16 +131,14 @@ def count_stretches(
                 out[_PARAGRAPHS + 2] += size
             opened = False
         at = stop + 1
-    return Rooms(lines, paragraphs)
 
 
 @leaf
-def _count_newlines(data: Data, at: int, end: int, out: Counts) -> None:
-    newlines = 0
-    for place in range(at, end):
-        newlines += 1 if data[place] == _NEWLINE else 0
-    out[_NEWLINES] = newlines
-    out[_CHARACTERS] = newlines
+def _begin(data: Data, at: int, end: int, scanned: Counts, out: Counts) -> None:
+    """Take over what scanning counted; count the empty pieces at the text's ends."""
+    out[:] = 0
+    for place in range(_SCANNED):
+        out[place] = scanned[place]
     # Splitting at runs of newlines leaves an empty piece where the text begins or ends with one.
     edges = 1
     if at < end:
@@ -123,44 +147,25 @@ def _count_newlines(data: Data, at: int, end: int, out: Counts) -> None:
     out[_REPEATED] = 1 if edges == 2 else 0
 
 
-@block
-def _read_line(data: Data, at: int, end: int) -> tuple[int, np.uint64, int, int, int]:
-    """Read to the next newline: where it is, hash of the bytes, characters, `#`s, ellipses."""
-    hashed = FNV_START
-    continued, hashes, ellipses, dots, place = 0, 0, 0, 0, at
-    while place < end:
-        byte = data[place]
-        if byte == _NEWLINE:
-            break
-        hashed = (hashed ^ np.uint64(byte)) * FNV_PRIME
-        continued += 1 if byte & 0xC0 == 0x80 else 0
-        hashes += 1 if byte == _HASH else 0
-        if byte == _DOT:
-            dots += 1
-            if dots == 3:  # as str.count does: three dots each, none counted twice
-                ellipses += 1
-                dots = 0
-        else:
-            dots = 0
-            if byte == 0xA6 and place >= at + 2 and data[place - 1] == 0x80:
-                ellipses += 1 if data[place - 2] == 0xE2 else 0
-        place += 1
-    return place, hashed, place - at - continued, hashes, ellipses
-
-
 @leaf
 def _count_line(
-    data: Data, at: int, end: int, affixes: Affixes, characters: int, again: int, out: Counts
+    data: Data,
+    at: int,
+    end: int,
+    affixes: Affixes,
+    characters: int,
+    again: int,
+    visible: bool,  # noqa: FBT001 - kernels take no keywords
+    out: Counts,
 ) -> None:
     out[_LINES] += 1
     out[_REPEATED] += again
     out[_REPEATED_CHARACTERS] += again * characters
-    if skip_blank(data, at, end, affixes) == end:
-        return
-    out[_VISIBLE] += 1
-    out[_ENDED] += 1 if _ends_sentence(data, at, end, affixes) else 0
-    out[_SHORT] += 1 if characters <= SHORT_LINE else 0
-    out[_REPEATED_VISIBLE] += again * characters
+    if visible:
+        out[_VISIBLE] += 1
+        out[_ENDED] += 1 if _ends_sentence(data, at, end, affixes) else 0
+        out[_SHORT] += 1 if characters <= SHORT_LINE else 0
+        out[_REPEATED_VISIBLE] += again * characters
 
 
 @leaf

@@ -5,8 +5,9 @@ it occurs. For n of 5 to 10: the characters in repeated n-grams, none counted tw
 datatrove counts them (its gopher_repetition_filter.py): the first kind with the spaces between
 words, the second without; reading left to right, a repeated n-gram is stepped over whole.
 
-An n-gram occurs twice only where its first n - 1 words do, so each n looks only at the places that
-the n before it left: the work is close to that of two passes, not nine.
+An n-gram occurs twice only where its first n - 1 words do and its last n - 1 words do, so each n
+looks only at places that the n before left, side by side. Pairs that cannot repeat are told apart
+first, by a table of one byte a slot: most pairs share theirs with no other.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ import numpy.typing as npt
 
 from curator.text.compile import block, leaf, part
 from curator.text.hashing import STEP, mixed
-from curator.text.seen import Seen, add, cleared
+from curator.text.seen import Seen, add, emptied, room
 
 TOP: Final = (2, 4)  # n of the most frequent n-gram, first and last
 LONGEST: Final = 10
+_SLOTS: Final = 4  # of the table of bytes, for each word
+_32: Final = np.uint64(32)
 
 
 class Places(NamedTuple):
@@ -29,107 +32,127 @@ class Places(NamedTuple):
 
     Attributes:
         starts: int64, the first word of each, rising.
-        rolling: uint64, the hash of its words, not yet mixed.
+        keys: uint64, equal for equal n-grams.
         slots: int64, where it stands in the set.
-        ends: int64, the summed length of the text's words up to and with each word.
+        pairs: uint8, 0 where no pair of words fell, 1 where one did, more where several did.
+        seen: a set that holds them all.
     """
 
     starts: npt.NDArray[np.int64]
-    rolling: npt.NDArray[np.uint64]
+    keys: npt.NDArray[np.uint64]
     slots: npt.NDArray[np.int64]
-    ends: npt.NDArray[np.int64]
+    pairs: npt.NDArray[np.uint8]
+    seen: Seen
 
 
 @part
 def places(words: int) -> Places:
     """Room for the n-grams of a text of this many words."""
+    size = 64
+    while size < _SLOTS * words:
+        size *= 2
     return Places(
         np.empty(words, np.int64),
         np.empty(words, np.uint64),
         np.empty(words, np.int64),
-        np.empty(words + 1, np.int64),
+        np.empty(size, np.uint8),
+        room(words),
     )
 
 
-@part
+@block
 def repeated_ngrams(
     hashes: npt.NDArray[np.uint64],
     lengths: npt.NDArray[np.int32],
     words: int,
     room: Places,
-    seen: Seen,
     out: npt.NDArray[np.int64],
-) -> Seen:
-    """Fill `out` (9,) for n = 2 to 10 with the characters described above.
-
-    Returns the set, which may have grown.
-    """
-    room.ends[0] = 0
-    for place in range(words):
-        room.ends[place + 1] = room.ends[place] + lengths[place]
-        room.starts[place] = place
-        room.rolling[place] = hashes[place]
-    active = words
+) -> None:
+    """Fill `out` (9,) for n = 2 to 10 with the characters described above."""
+    active = _likely_pairs(hashes, words, room)
+    seen = room.seen
     for n in range(2, LONGEST + 1):
-        out[n - 2] = 0
-        active = _lengthen(hashes, words, n, active, room)
-        seen, mask = cleared(seen, active)
+        mask = emptied(seen, active)
         for place in range(active):
-            room.slots[place] = add(seen, mask, mixed(room.rolling[place]))
+            room.slots[place] = add(seen, mask, mixed(room.keys[place]))
         if n <= TOP[1]:
-            out[n - 2] = _top(words, n, active, room, seen)
+            out[n - 2] = _top(lengths, words, n, active, room)
         else:
-            out[n - 2] = _duplicated(n, active, room, seen)
-        if n >= TOP[0]:
-            active = _keep_repeated(active, room, seen)
-    return seen
+            out[n - 2] = _duplicated(lengths, n, active, room)
+        active = _lengthen(active, room)
 
 
 @leaf
-def _lengthen(hashes: npt.NDArray[np.uint64], words: int, n: int, active: int, room: Places) -> int:
-    """Make each (n - 1)-gram an n-gram; those at the end of the text fall away."""
-    while active and room.starts[active - 1] + n > words:
-        active -= 1
-    for place in range(active):
-        room.rolling[place] = room.rolling[place] * STEP + hashes[room.starts[place] + n - 1]
+def _likely_pairs(hashes: npt.NDArray[np.uint64], words: int, room: Places) -> int:
+    """Lay out the pairs of words that may occur twice; how many there are."""
+    size = 64
+    while size < _SLOTS * words:
+        size *= 2
+    keys, pairs, mask = room.keys, room.pairs, np.uint64(size - 1)
+    pairs[:size] = 0
+    for place in range(words - 1):
+        key = mixed(hashes[place] * STEP + hashes[place + 1])
+        keys[place] = key
+        slot = key & mask
+        pairs[slot] = (pairs[slot] << np.uint8(1)) | np.uint8(1)  # 0, 1, 3, 7, ... 255, 255
+    active = 0
+    for place in range(words - 1):
+        key = keys[place]
+        room.starts[active] = place
+        keys[active] = key
+        active += 1 if pairs[key & mask] > 1 else 0  # no jump: it could not be foreseen
     return active
 
 
 @leaf
-def _keep_repeated(active: int, room: Places, seen: Seen) -> int:
+def _lengthen(active: int, room: Places) -> int:
+    """Join repeated n-grams that begin one word apart to those of one word more."""
     kept = 0
-    for place in range(active):
-        if seen.counts[room.slots[place]] != 1:  # negative: `_duplicated` was here
+    counts = room.seen.counts
+    for place in range(active - 1):
+        slot, following = room.slots[place], room.slots[place + 1]
+        side_by_side = room.starts[place + 1] == room.starts[place] + 1
+        # Negative counts: `_duplicated` was here.
+        if side_by_side and counts[slot] != 1 and counts[following] != 1:
             room.starts[kept] = room.starts[place]
-            room.rolling[kept] = room.rolling[place]
+            room.keys[kept] = np.uint64(slot) << _32 | np.uint64(following)
             kept += 1
     return kept
 
 
-@block
-def _top(words: int, n: int, active: int, room: Places, seen: Seen) -> int:
+@leaf
+def _top(lengths: npt.NDArray[np.int32], words: int, n: int, active: int, room: Places) -> int:
     """Characters of the most frequent n-gram, with its spaces, times its frequency."""
     if words < n:
         return 0
     start, most = 0, 1  # where nothing repeats, the first n-gram is as frequent as any
     for place in range(active):
-        count = seen.counts[room.slots[place]]
+        count = room.seen.counts[room.slots[place]]
         if count > most:
             start, most = room.starts[place], count
-    return int((room.ends[start + n] - room.ends[start] + n - 1) * most)
+    return int((_characters(lengths, start, n) + n - 1) * most)
 
 
-@block
-def _duplicated(n: int, active: int, room: Places, seen: Seen) -> int:
+@leaf
+def _duplicated(lengths: npt.NDArray[np.int32], n: int, active: int, room: Places) -> int:
     """Characters in n-grams that were read before; a count is turned negative once it was read."""
     characters, following = 0, 0
+    counts = room.seen.counts
     for place in range(active):
         start, slot = room.starts[place], room.slots[place]
-        if start < following or seen.counts[slot] == 1:
+        if start < following or counts[slot] == 1:
             continue
-        if seen.counts[slot] < 0:
-            characters += room.ends[start + n] - room.ends[start]
+        if counts[slot] < 0:
+            characters += _characters(lengths, start, n)
             following = start + n
         else:
-            seen.counts[slot] = -seen.counts[slot]
+            counts[slot] = -counts[slot]
     return characters
+
+
+@leaf
+def _characters(lengths: npt.NDArray[np.int32], start: int, n: int) -> int:
+    total = 0
+    for place in range(start, start + n):
+        total += lengths[place]
+    return total

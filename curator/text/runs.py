@@ -31,7 +31,8 @@ from curator.text.affixes import (
 )
 from curator.text.compile import block, leaf, part
 from curator.text.contractions import LONGEST, UNIT, Exceptions, cuts_of
-from curator.text.hashing import FNV_PRIME, FNV_START
+from curator.text.hashing import hash_bytes
+from curator.text.unicode import LIMIT, decode
 
 LONGEST_RUN: Final = 4096
 ALPHABETIC: Final = 1  # has a letter
@@ -43,17 +44,22 @@ _DOT, _PLUS, _DOLLAR = 46, 43, 36
 _APOSTROPHE, _CURLY, _DEGREE = 39, 0x2019, 0xB0
 
 
+Data = npt.NDArray[np.uint8]
+
+
 class Run(NamedTuple):
     """Room for one run of characters without white space.
 
     Attributes:
         codes: (LONGEST_RUN,) int32 code points.
         flags: (LONGEST_RUN,) uint16, their affix flags.
+        places: (LONGEST_RUN + 1,) int64, the byte that each begins at, and where the last ends.
         cut: (LONGEST_RUN,) int32, where suffixes begin, in the order they were cut off.
     """
 
     codes: npt.NDArray[np.int32]
     flags: npt.NDArray[np.uint16]
+    places: npt.NDArray[np.int64]
     cut: npt.NDArray[np.int32]
 
 
@@ -61,7 +67,7 @@ class Tokens(NamedTuple):
     """Room for the tokens of one text. What does not fit is counted but not stored.
 
     Attributes:
-        hashes: uint64, FNV-1a over the token's code points (case counts).
+        hashes: uint64, `curator.text.hashing.hash_bytes` of the token (case counts).
         lengths: int32, in code points.
         kinds: uint8, a sum of ALPHABETIC, WORDLIKE, PUNCTUATIONAL, SENTENCE_END.
     """
@@ -75,7 +81,8 @@ class Tokens(NamedTuple):
 def run_room() -> Run:
     """Room for any run."""
     codes, flags = np.empty(LONGEST_RUN, np.int32), np.empty(LONGEST_RUN, np.uint16)
-    return Run(codes, flags, np.empty(LONGEST_RUN, np.int32))
+    places = np.empty(LONGEST_RUN + 1, np.int64)
+    return Run(codes, flags, places, np.empty(LONGEST_RUN, np.int32))
 
 
 @part
@@ -108,83 +115,106 @@ def kind_of(union: np.uint16, shared: np.uint16, size: int) -> int:
 
 
 @leaf
-def add(run: Run, low: int, high: int, tokens: Tokens, count: int) -> int:
+def fill(
+    data: Data, at: int, end: int, affixes: npt.NDArray[np.uint16], run: Run
+) -> tuple[int, np.uint16]:
+    """Lay out the characters of `data[at:end]`: how many they are, and all their flags."""
+    codes, flags, places = run.codes, run.flags, run.places
+    union, size = np.uint16(0), 0
+    while at < end and size < LONGEST_RUN:
+        code, width = decode(data, at, end)
+        flag = affixes[code] if code < LIMIT else np.uint16(0)
+        codes[size], flags[size], places[size] = code, flag, at
+        union |= flag
+        size += 1
+        at += width
+    places[size] = at
+    return size, union
+
+
+@leaf
+def add(data: Data, run: Run, low: int, high: int, tokens: Tokens, count: int) -> int:
     """Append the characters from `low` to `high` as one token."""
-    hashed = FNV_START
     union, shared = np.uint16(0), np.uint16(0xFFFF)
     for place in range(low, high):
-        hashed = (hashed ^ np.uint64(run.codes[place])) * FNV_PRIME
         union |= run.flags[place]
         shared &= run.flags[place]
+    hashed = hash_bytes(data, run.places[low], run.places[high] - run.places[low])
     return store(tokens, count, hashed, high - low, kind_of(union, shared, high - low))
 
 
 @leaf
-def add_pieces(run: Run, low: int, high: int, cuts: np.uint32, tokens: Tokens, count: int) -> int:
+def add_pieces(
+    data: Data, run: Run, low: int, high: int, cuts: np.uint32, tokens: Tokens, count: int
+) -> int:
     """Append the pieces that `cuts` makes of the characters from `low` to `high`."""
     start = low
     for place in range(low + 1, high + 1):
         if place == high or (cuts >> np.uint32(place - low)) & np.uint32(1):
-            count = add(run, start, place, tokens, count)
+            count = add(data, run, start, place, tokens, count)
             start = place
     return count
 
 
 @leaf
-def _cuts(run: Run, low: int, high: int, table: Exceptions) -> np.uint32:
+def _cuts(data: Data, run: Run, low: int, high: int, table: Exceptions) -> np.uint32:
     """The cuts of these characters if they are an exception (`UNIT` for a unit), else 0."""
     if high - low > LONGEST or high <= low:
         return np.uint32(0)
-    hashed = FNV_START
-    for place in range(low, high):
-        hashed = (hashed ^ np.uint64(run.codes[place])) * FNV_PRIME
-    return cuts_of(table, hashed)
+    start = run.places[low]
+    return cuts_of(table, hash_bytes(data, start, run.places[high] - start))
 
 
 @leaf
-def _exception(run: Run, low: int, high: int, table: Exceptions) -> np.uint32:
-    cuts = _cuts(run, low, high, table)
+def _exception(data: Data, run: Run, low: int, high: int, table: Exceptions) -> np.uint32:
+    cuts = _cuts(data, run, low, high, table)
     return cuts if cuts & np.uint32(1) else np.uint32(0)
 
 
 @block
 def split_run(
-    run: Run, size: int, union: np.uint16, table: Exceptions, tokens: Tokens, count: int
+    data: Data,
+    run: Run,
+    size: int,
+    union: np.uint16,
+    table: Exceptions,
+    tokens: Tokens,
+    count: int,
 ) -> int:
     """Append the tokens of a run: prefixes, what is between, suffixes."""
     low, high, suffixes = 0, size, 0
-    cuts = _exception(run, low, high, table)
+    cuts = _exception(data, run, low, high, table)
     while low < high and not cuts:
         prefix = _prefix(run, low, high)
         if prefix:
-            cuts = _exception(run, low + prefix, high, table)
+            cuts = _exception(data, run, low + prefix, high, table)
             if cuts:
-                count = add(run, low, low + prefix, tokens, count)
+                count = add(data, run, low, low + prefix, tokens, count)
                 low += prefix
                 break
-        suffix = _suffix(run, low + prefix, high, table)
+        suffix = _suffix(data, run, low + prefix, high, table)
         if not prefix and not suffix:
             break
         if suffix:
             run.cut[suffixes] = high - suffix
             suffixes += 1
-            cuts = _exception(run, low, high - suffix, table)
+            cuts = _exception(data, run, low, high - suffix, table)
         if prefix and not cuts:
-            count = add(run, low, low + prefix, tokens, count)
+            count = add(data, run, low, low + prefix, tokens, count)
             low += prefix
         high -= suffix
         if not cuts:
-            cuts = _exception(run, low, high, table)
+            cuts = _exception(data, run, low, high, table)
     end = high
     if cuts:
-        count = add_pieces(run, low, high, cuts, tokens, count)
+        count = add_pieces(data, run, low, high, cuts, tokens, count)
     elif low < high and union & INFIX and not is_address(run.codes, run.flags, low, high):
-        count = _cut_inside(run, low, high, tokens, count)
+        count = _cut_inside(data, run, low, high, tokens, count)
     elif low < high:
-        count = add(run, low, high, tokens, count)
+        count = add(data, run, low, high, tokens, count)
     for place in range(suffixes - 1, -1, -1):
         stop = run.cut[place - 1] if place else size
-        count = add(run, end, stop, tokens, count)
+        count = add(data, run, end, stop, tokens, count)
         end = stop
     return count
 
@@ -217,7 +247,7 @@ def _dots(run: Run, low: int, high: int) -> int:
 
 
 @leaf
-def _suffix(run: Run, low: int, high: int, table: Exceptions) -> int:
+def _suffix(data: Data, run: Run, low: int, high: int, table: Exceptions) -> int:
     """How many characters a suffix before `high` has; 0 for none. Nothing before `low` is seen."""
     if low >= high:
         return 0
@@ -236,7 +266,7 @@ def _suffix(run: Run, low: int, high: int, table: Exceptions) -> int:
         if high - size - 1 < low:
             break
         if run.flags[high - size - 1] & FIGURE:
-            return size if _cuts(run, high - size, high, table) == np.uint32(UNIT) else 0
+            return size if _cuts(data, run, high - size, high, table) == np.uint32(UNIT) else 0
     return 0
 
 
@@ -257,7 +287,7 @@ def _closing_dots(run: Run, low: int, high: int, before: int, flags_before: np.u
 
 
 @block
-def _cut_inside(run: Run, low: int, high: int, tokens: Tokens, count: int) -> int:
+def _cut_inside(data: Data, run: Run, low: int, high: int, tokens: Tokens, count: int) -> int:
     """Append the tokens between infixes, and the infixes; one at the very front is left on."""
     start, place = low, low
     while place < high:
@@ -266,11 +296,11 @@ def _cut_inside(run: Run, low: int, high: int, tokens: Tokens, count: int) -> in
             place += max(size, 1)
             continue
         if place > start:
-            count = add(run, start, place, tokens, count)
-        count = add(run, place, place + size, tokens, count)
+            count = add(data, run, start, place, tokens, count)
+        count = add(data, run, place, place + size, tokens, count)
         place += size
         start = place
-    return add(run, start, high, tokens, count) if start < high else count
+    return add(data, run, start, high, tokens, count) if start < high else count
 
 
 @leaf

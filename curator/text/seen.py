@@ -45,6 +45,22 @@ def cleared(seen: Seen, entries: int) -> tuple[Seen, np.uint64]:
 
 
 @leaf
+def holds(seen: Seen, entries: int) -> bool:
+    """True if there is room for this many different hashes."""
+    return 4 * entries <= len(seen.keys)
+
+
+@leaf
+def emptied(seen: Seen, entries: int) -> np.uint64:
+    """Empty the set, which must hold so many; the mask to `add` with."""
+    slots = 16
+    while slots < 2 * entries:
+        slots *= 2
+    seen.counts[:slots] = 0
+    return np.uint64(slots - 1)
+
+
+@leaf
 def add(seen: Seen, mask: np.uint64, key: np.uint64) -> int:
     """Count the hash once more; its slot."""
     slot = key & mask

@@ -14,21 +14,23 @@ import numpy.typing as npt
 
 from curator.text import c4
 from curator.text.affixes import affixes
+from curator.text.blocks import SLACK, ones
 from curator.text.buffers import Texts, Utf8, utf8
-from curator.text.c4 import BEGIN, END, HELD, TOKENS, Draft, Phrases, edit_line
-from curator.text.compile import block, compiled, part
+from curator.text.c4 import BEGIN, END, HELD, TOKENS, Again, Draft, Phrases, edit_lines
+from curator.text.compile import block, compiled, leaf, part
 from curator.text.contractions import exceptions, word_hash
-from curator.text.edges import skip_blank, strip_end
-from curator.text.lines import MARKED, STRETCHES, Rooms, count_stretches, mark_line
+from curator.text.lines import MARKED, STRETCHES, Rooms, count_stretches, mark_lines
+from curator.text.masks import SCANNED, Masks, mask_room, scan
 from curator.text.measures import MEASURES, Tables, measure_room, measure_text, tables
-from curator.text.repetition import places, repeated_ngrams
+from curator.text.repetition import Places, places, repeated_ngrams
 from curator.text.runs import ALPHABETIC, WORDLIKE, Run, Tokens, run_room, token_room
-from curator.text.seen import room
+from curator.text.seen import Seen, holds, room
 from curator.text.spoken import Spoken
-from curator.text.tokens import Language, tokenize_line
+from curator.text.tokens import Language, Lines, line_room, tokenize
 
 # The eight words of Rae et al. 2021, arXiv:2112.11446, appendix A.1.1.
 STOP_WORDS: Final = ("the", "be", "to", "of", "and", "that", "have", "with")
+_STOP_BITS: Final = np.uint64(32)  # the six bits from here on differ between their hashes
 
 _WORDS: Final = ("tokens", "words", "word_characters", "alphabetic_tokens", "stop_words")
 _NGRAMS: Final = tuple(
@@ -42,7 +44,7 @@ COUNTS: Final = (
     *_WORDS,
     *_NGRAMS,
     *(f"c4_{name}" for name in c4.COUNTS),
-    *(f"edited_{name}" for name in STRETCHES),
+    *(f"edited_{name}" for name in c4.EDITED),
     "edited_tokens",
     *MEASURES,
 )
@@ -51,7 +53,7 @@ _AT_WORDS = _AT_MARKED + len(MARKED)
 _AT_NGRAMS = _AT_WORDS + len(_WORDS)
 _AT_C4 = _AT_NGRAMS + len(_NGRAMS)
 _AT_EDITED = _AT_C4 + len(c4.COUNTS)
-_AT_EDITED_TOKENS = _AT_EDITED + len(STRETCHES)
+_AT_EDITED_TOKENS = _AT_EDITED + len(c4.EDITED)
 _AT_MEASURES = _AT_EDITED_TOKENS + 1
 
 
@@ -67,6 +69,32 @@ class Counted(NamedTuple):
     edited: Utf8
 
 
+class Room(NamedTuple):
+    """Room for one text, used again for the next.
+
+    Attributes:
+        masks: what its bytes are.
+        scanned: (6,) int64, what scanning counted.
+        run: for any run of characters without white space.
+        tokens: its tokens.
+        lines: its lines.
+        line: one line.
+        stretches: its different lines and paragraphs.
+        kept: its different lines that C4 keeps.
+        grams: its n-grams.
+    """
+
+    masks: Masks
+    scanned: npt.NDArray[np.int64]
+    run: Run
+    tokens: Tokens
+    lines: Lines
+    line: Lines
+    stretches: Rooms
+    kept: Seen
+    grams: Places
+
+
 def count_texts(texts: Texts, asked: int = 0, languages: Spoken | None = None) -> Counted:
     """The counts of each text, and each text as C4 edits it.
 
@@ -76,102 +104,160 @@ def count_texts(texts: Texts, asked: int = 0, languages: Spoken | None = None) -
         languages: of the texts, where counts by language are asked for.
     """
     column = utf8(texts)
-    stop_words = np.array([word_hash(word) for word in STOP_WORDS], np.uint64)
+    offsets, data = column
+    rows = len(column)
+    counts = np.zeros((rows, len(COUNTS)), np.int64)
+    edited = np.empty(offsets[rows] - offsets[0] + SLACK, np.uint8)
+    edited_offsets = np.zeros(rows + 1, np.int64)
     language = Language(affixes(), exceptions())
-    counts, offsets, data = _count_all(
-        column.offsets, column.data, language, c4.phrases(), stop_words, tables(asked, languages)
-    )
-    return Counted(counts, Utf8(offsets, data))
+    known = (language, c4.phrases(), _stop_words(), tables(asked, languages))
+    # Kernels read past a text's end: the last texts of a column are read in a copy.
+    whole = int(np.searchsorted(offsets[1:], len(data) - SLACK, "right"))
+    rest = np.append(data[offsets[whole] : offsets[rows]], np.zeros(SLACK, np.uint8))
+    moved = offsets - offsets[whole]
+    moved.flags.writeable = rest.flags.writeable = False  # or all is compiled a second time
+    _count_all(offsets, data, 0, whole, *known, counts, edited_offsets, edited)
+    _count_all(moved, rest, whole, rows, *known, counts, edited_offsets, edited)
+    return Counted(counts, Utf8(edited_offsets, edited[: edited_offsets[rows]]))
+
+
+def _stop_words() -> npt.NDArray[np.uint64]:
+    """(64,) uint64: the hash of each stop word at a place named by bits of it, none twice."""
+    table = np.zeros(64, np.uint64)
+    for word in STOP_WORDS:
+        hashed = word_hash(word)
+        table[int(hashed >> _STOP_BITS) & 63] = hashed
+    return table
 
 
 @compiled
 def _count_all(
     offsets: npt.NDArray[np.int64],
     data: npt.NDArray[np.uint8],
+    first: int,
+    last: int,
     language: Language,
     phrases: Phrases,
     stop_words: npt.NDArray[np.uint64],
     measured: Tables,
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
-    rows = len(offsets) - 1
-    counts = np.zeros((rows, len(COUNTS)), np.int64)
-    edited_offsets = np.zeros(rows + 1, np.int64)
-    edited = np.empty(offsets[rows] - offsets[0] + 1, np.uint8)
-    draft = Draft(edited, np.zeros(4, np.int64))
-    run, tokens, grams = run_room(), token_room(1024), places(1024)
-    seen, rooms, more = room(1024), Rooms(room(1024), room(1024)), measure_room()
-    for row in range(rows):
+    counts: npt.NDArray[np.int64],
+    edited_offsets: npt.NDArray[np.int64],
+    edited: npt.NDArray[np.uint8],
+) -> None:
+    """Count the texts from `first` to `last`; the edited ones go on where those before ended."""
+    room, state = _first_room(), np.zeros(4, np.int64)
+    more = measure_room()
+    for row in range(first, last):
         at, end, out = offsets[row], offsets[row + 1], counts[row]
-        draft.state[BEGIN] = edited_offsets[row]
-        words = _count_lines(data, at, end, language, phrases, run, tokens, draft, out)
-        if draft.state[HELD] > len(tokens.hashes):
-            size = draft.state[HELD] + draft.state[HELD] // 4
-            tokens, grams = token_room(size), places(size)
-            words = _count_lines(data, at, end, language, phrases, run, tokens, draft, out)
-        rooms = count_stretches(data, at, end, language.affixes, rooms, out[:_AT_MARKED])
+        state[BEGIN] = edited_offsets[row]
+        draft = Draft(edited, state, room.kept)
+        words = _count_text(data, at, end, language, phrases, room, draft, out)
+        while words < 0:  # did not fit
+            room = _larger(room, end - at, room.scanned[4] + 1, state[HELD])
+            draft = Draft(edited, state, room.kept)
+            words = _count_text(data, at, end, language, phrases, room, draft, out)
+        tokens = room.tokens
         _count_words(tokens, words, stop_words, out[_AT_WORDS:_AT_NGRAMS])
-        seen = repeated_ngrams(
-            tokens.hashes, tokens.lengths, words, grams, seen, out[_AT_NGRAMS:_AT_C4]
-        )
-        begin, finish = draft.state[BEGIN], draft.state[END]
-        edited_offsets[row + 1] = finish
-        edited_out = out[_AT_EDITED:_AT_EDITED_TOKENS]
-        rooms = count_stretches(edited, begin, finish, language.affixes, rooms, edited_out)
-        out[_AT_EDITED_TOKENS] = draft.state[TOKENS]
+        repeated_ngrams(tokens.hashes, tokens.lengths, words, room.grams, out[_AT_NGRAMS:_AT_C4])
+        edited_offsets[row + 1] = state[END]
+        out[_AT_EDITED_TOKENS] = state[TOKENS]
         # Counts of further rule sets plug in here: see curator.text.measures.
         more = measure_text(
             data, at, end, row, tokens, words, language, measured, more, out[_AT_MEASURES:]
         )
-    return counts, edited_offsets, edited[: edited_offsets[rows]]
 
 
 @part
-def _count_lines(
+def _first_room() -> Room:
+    return Room(
+        mask_room(1 << 16),
+        np.zeros(len(SCANNED), np.int64),
+        run_room(),
+        token_room(1024),
+        line_room(256),
+        line_room(1),
+        Rooms(room(512), room(512)),
+        room(512),
+        places(1024),
+    )
+
+
+@part
+def _larger(held: Room, size: int, lines: int, tokens: int) -> Room:
+    """Room for a text of this many bytes, lines and tokens, and a quarter more."""
+    masks, rows, stretches, kept = held.masks, held.lines, held.stretches, held.kept
+    words, grams = held.tokens, held.grams
+    if _bytes(masks) < size:
+        masks = mask_room(size + size // 4)
+    if len(rows.runs) < lines or not holds(kept, lines):
+        lines += lines // 4
+        rows, kept = line_room(lines), room(2 * lines)
+        stretches = Rooms(room(2 * lines), room(2 * lines))
+    if len(words.hashes) < tokens:
+        tokens += tokens // 4
+        words, grams = token_room(tokens), places(tokens)
+    return Room(masks, held.scanned, held.run, words, rows, held.line, stretches, kept, grams)
+
+
+@leaf
+def _bytes(masks: Masks) -> int:
+    """How large a text has room."""
+    return (len(masks.blank) - 2) * 64
+
+
+@block
+def _count_text(
     data: npt.NDArray[np.uint8],
     at: int,
     end: int,
     language: Language,
     phrases: Phrases,
-    run: Run,
-    tokens: Tokens,
+    room: Room,
     draft: Draft,
     out: npt.NDArray[np.int64],
 ) -> int:
-    """Take the text's tokens and C4's edits, line by line; how many tokens it has."""
-    marked, c4_out = out[_AT_MARKED:_AT_WORDS], out[_AT_C4:_AT_EDITED]
-    marked[:] = 0
-    c4_out[:] = 0
-    draft.state[END] = draft.state[BEGIN]
-    draft.state[TOKENS], draft.state[HELD] = 0, 0
-    count = 0
-    while at < end:
-        line = tokenize_line(data, at, end, language, run, tokens, count)
-        first = skip_blank(data, at, line.stop, language.affixes)
-        last = strip_end(data, first, line.stop, language.affixes)
-        mark_line(data, first, last, marked)
-        edit_line(data, first, last, count, line, language, phrases, run, tokens, draft, c4_out)
-        count = line.tokens
-        at = line.following
-    draft.state[HELD] = max(draft.state[HELD], count)
-    return count
+    """Fill the text's counts but those of words and n-grams; the number of tokens.
+
+    Returns -1 if the room is too small: `room.scanned` and `draft.state` then say how large it must
+    be, as far as the work went.
+    """
+    draft.state[HELD] = 0
+    room.scanned[:] = 0
+    if _bytes(room.masks) < end - at:
+        return -1
+    scan(data, at, end, room.masks, room.scanned)
+    rows = room.scanned[4] + 1
+    if len(room.lines.runs) < rows or not holds(room.kept, rows):
+        return -1
+    stretches = out[:_AT_MARKED]
+    count_stretches(
+        data, at, end, room.masks, language.affixes, room.scanned, room.stretches, stretches
+    )
+    words, rows = tokenize(
+        data, at, end, room.masks, language, room.run, room.tokens, 0, room.lines
+    )
+    mark_lines(data, room.lines, rows, out[_AT_MARKED:_AT_WORDS])
+    again = Again(room.run, room.masks, room.scanned, room.line)
+    edited = out[_AT_EDITED:_AT_EDITED_TOKENS]
+    c4_out = out[_AT_C4:_AT_EDITED]
+    edit_lines(data, room.lines, rows, language, phrases, again, room.tokens, draft, c4_out, edited)
+    return words if draft.state[HELD] <= len(room.tokens.hashes) else -1
 
 
-@block
+@leaf
 def _count_words(
     tokens: Tokens, count: int, stop_words: npt.NDArray[np.uint64], out: npt.NDArray[np.int64]
 ) -> None:
     """Fill `out` (5,) in the order of `_WORDS`."""
-    out[:] = 0
-    out[0] = count
-    found = 0
+    words, characters, alphabetic, found = 0, 0, 0, np.uint64(0)
     for place in range(count):
-        kind, size = tokens.kinds[place], tokens.lengths[place]
-        if kind & WORDLIKE:
-            out[1] += 1
-            out[2] += size
-        out[3] += 1 if kind & ALPHABETIC else 0
-        if 2 <= size <= 4:
-            for number in range(len(stop_words)):
-                found |= int(tokens.hashes[place] == stop_words[number]) << number
-    for number in range(len(stop_words)):
-        out[4] += (found >> number) & 1
+        kind = tokens.kinds[place]
+        wordlike = (kind & WORDLIKE) // WORDLIKE
+        words += wordlike
+        characters += wordlike * tokens.lengths[place]
+        alphabetic += (kind & ALPHABETIC) // ALPHABETIC
+    for place in range(count):
+        hashed = tokens.hashes[place]
+        slot = (hashed >> _STOP_BITS) & np.uint64(63)
+        found |= np.uint64(stop_words[slot] == hashed) << slot
+    out[0], out[1], out[2], out[3], out[4] = count, words, characters, alphabetic, ones(found)

@@ -17,18 +17,20 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from curator.text.affixes import BEFORE_DOT, BLANK, BREAK, FIGURE, LARGE, LETTERED, SMALL, SUFFIX
-from curator.text.compile import block, leaf
+from curator.text.affixes import BEFORE_DOT, FIGURE, LARGE, LETTERED, SMALL, SUFFIX
+from curator.text.compile import block, leaf, part
 from curator.text.contractions import LONGEST, Exceptions, cuts_of
-from curator.text.hashing import FNV_PRIME, FNV_START
+from curator.text.hashing import hash_bytes
+from curator.text.masks import Masks, count_continued, has_one, is_set, next_one, next_zero
 from curator.text.runs import (
     ALPHABETIC,
     LONGEST_RUN,
     WORDLIKE,
     Run,
     Tokens,
-    add,
     add_pieces,
+    fill,
+    kind_of,
     split_run,
     store,
 )
@@ -36,7 +38,9 @@ from curator.text.unicode import LIMIT, decode
 
 _NOT_LETTERS: Final = 0xFFFF ^ (LETTERED | SMALL | LARGE | BEFORE_DOT)
 _NOT_FIGURES: Final = 0xFFFF ^ (FIGURE | BEFORE_DOT)
-_DOT: Final = 46
+_NEWLINE, _RETURN, _DOT = 10, 13, 46
+
+Data = npt.NDArray[np.uint8]
 
 
 class Language(NamedTuple):
@@ -46,181 +50,195 @@ class Language(NamedTuple):
     exceptions: Exceptions
 
 
-class Line(NamedTuple):
-    """What `tokenize_line` saw.
+class Lines(NamedTuple):
+    """Room for what is known of the lines of one text, as `str.splitlines` parts them.
 
     Attributes:
-        tokens: how many there are, those before the line included.
-        runs: how many words white space parts.
-        longest: the characters of the longest of them.
-        stop: the byte where the line ends, its break not included.
-        following: the byte where the next line begins.
+        firsts: int64, the first byte that is no white space; `lasts` where there is none.
+        lasts: int64, the byte past the last that is no white space.
+        tokens: int64, how many tokens there are up to the line's end.
+        runs: int32, how many words white space parts.
+        longest: int32, the characters of the longest of them.
     """
 
-    tokens: int
-    runs: int
-    longest: int
-    stop: int
-    following: int
+    firsts: npt.NDArray[np.int64]
+    lasts: npt.NDArray[np.int64]
+    tokens: npt.NDArray[np.int64]
+    runs: npt.NDArray[np.int32]
+    longest: npt.NDArray[np.int32]
+
+
+@part
+def line_room(lines: int) -> Lines:
+    """Room for this many lines."""
+    return Lines(
+        np.empty(lines, np.int64),
+        np.empty(lines, np.int64),
+        np.empty(lines, np.int64),
+        np.empty(lines, np.int32),
+        np.empty(lines, np.int32),
+    )
 
 
 @block
-def tokenize_line(
-    data: npt.NDArray[np.uint8],
+def tokenize(
+    data: Data,
     at: int,
     end: int,
+    masks: Masks,
     language: Language,
     run: Run,
     tokens: Tokens,
     count: int,
-) -> Line:
-    """Append the tokens of the line that begins at `at` after the first `count`.
+    lines: Lines,
+) -> tuple[int, int]:
+    """Append the tokens of `data[at:end]`, scanned into `masks`, after the first `count`.
 
-    Lines end where `str.splitlines` ends them, at `end` at the latest.
+    Fills `lines`, which must have room for them. Returns how many tokens and lines there are.
     """
-    affixes = language.affixes
-    runs, longest = 0, 0
+    base, row = at, 0
     while at < end:
-        start = at
-        hashed, hashed_before = FNV_START, FNV_START
-        union, union_before = np.uint16(0), np.uint16(0)
-        flags, byte = np.uint16(0), np.uint8(0)
-        while at < end:  # ASCII, which is nearly all of English
-            byte = data[at]
-            if byte >= 128:
-                break
-            flags = affixes[byte]
-            if flags & BLANK:
-                break
-            hashed_before, union_before = hashed, union
-            hashed = (hashed ^ np.uint64(byte)) * FNV_PRIME
-            union |= flags
-            at += 1
-        size = at - start
-        if at < end and byte >= 128:
-            at, size, union, hashed = _rest_of_run(data, at, end, affixes, size, union, hashed)
-            union_before = np.uint16(0xFFFF)  # the shortcut below is for ASCII
-        if size:
+        stop = base + next_one(masks.breaks, at - base)
+        runs, longest = 0, 0
+        at = base + next_zero(masks.blank, at - base)
+        first = last = min(at, stop)
+        while at < stop:
+            mark = base + next_one(masks.other, at - base)
+            if is_set(masks.blank, mark - base):  # nothing but letters of ASCII: most runs
+                last, size = mark, mark - at
+                count = _add_letters(data, at, mark, size, language, run, tokens, count)
+            else:
+                last = base + next_one(masks.blank, mark - base)
+                size = last - at
+                wide = has_one(masks.wide, mark - base, last - base)
+                if wide:
+                    size -= count_continued(data, mark, last)
+                if at < mark and last == mark + 1 and _comes_off(data, at, mark, language):
+                    count = _add_letters(data, at, mark, size - 1, language, run, tokens, count)
+                    count = _add_one(data, mark, language.affixes, tokens, count)
+                else:
+                    count = _add_run(data, at, last, size, language, run, tokens, count)
             runs += 1
             longest = max(longest, size)
-            if union & LETTERED and not union & _NOT_LETTERS:
-                count = _add_letters(data, start, at, size, hashed, language, run, tokens, count)
-            elif not union & _NOT_FIGURES:
-                count = store(tokens, count, hashed, size, WORDLIKE)
-            elif size > 1 and _is_marked(data, at, union_before, hashed, language):
-                count = _add_letters(
-                    data, start, at - 1, size - 1, hashed_before, language, run, tokens, count
-                )
-                run.codes[0], run.flags[0] = data[at - 1], affixes[data[at - 1]]
-                count = add(run, 0, 1, tokens, count)
-            else:
-                count = _add_run(data, start, at, size, union, hashed, language, run, tokens, count)
-        if at < end:
-            code, width = decode(data, at, end)
-            if affixes[code] & BREAK:
-                paired = code == 13 and at + 1 < end and data[at + 1] == 10
-                return Line(count, runs, longest, at, at + width + (1 if paired else 0))
-            at += width
-    return Line(count, runs, longest, end, end)
+            at = base + next_zero(masks.blank, last - base)
+        lines.firsts[row], lines.lasts[row], lines.tokens[row] = first, last, count
+        lines.runs[row], lines.longest[row] = runs, longest
+        row += 1
+        at = stop + _break_width(data, stop, end)
+    return count, row
 
 
 @leaf
-def _rest_of_run(
-    data: npt.NDArray[np.uint8],
-    at: int,
-    end: int,
-    affixes: npt.NDArray[np.uint16],
-    size: int,
-    union: np.uint16,
-    hashed: np.uint64,
-) -> tuple[int, int, np.uint16, np.uint64]:
-    """Go on with a run that is not all ASCII, to where it ends."""
-    while at < end:
-        code, width = decode(data, at, end)
-        flags = affixes[code] if code < LIMIT else np.uint16(0)
-        if flags & BLANK:
-            break
-        hashed = (hashed ^ np.uint64(code)) * FNV_PRIME
-        union |= flags
-        size += 1
-        at += width
-    return at, size, union, hashed
-
-
-@leaf
-def _is_marked(
-    data: npt.NDArray[np.uint8],
-    end: int,
-    union_before: np.uint16,
-    hashed: np.uint64,
-    language: Language,
-) -> bool:
-    """True for letters and one mark that comes off for certain: `word,` but not `Mr.`"""
-    if union_before & _NOT_LETTERS:
-        return False
-    last = data[end - 1]
-    flags = language.affixes[last]
-    closing = last == _DOT and language.affixes[data[end - 2]] & BEFORE_DOT
-    if not (flags & SUFFIX or closing):
-        return False
-    return not cuts_of(language.exceptions, hashed)
+def _break_width(data: Data, at: int, end: int) -> int:
+    """The bytes of the line break at `at`; 1 at the text's end, where there is none."""
+    byte = data[at]
+    if at >= end or byte == _NEWLINE:
+        return 1
+    if byte == _RETURN:
+        return 2 if at + 1 < end and data[at + 1] == _NEWLINE else 1
+    return 1 if byte < 0x80 else 2 if byte < 0xE0 else 3
 
 
 @leaf
 def _add_letters(
-    data: npt.NDArray[np.uint8],
+    data: Data,
     start: int,
     end: int,
     size: int,
-    hashed: np.uint64,
     language: Language,
     run: Run,
     tokens: Tokens,
     count: int,
 ) -> int:
     """Append a run of nothing but letters: one token, unless it is an exception."""
+    hashed = hash_bytes(data, start, end - start)
     cuts = cuts_of(language.exceptions, hashed) if size <= LONGEST else np.uint32(0)
     if cuts & np.uint32(1) and cuts != np.uint32(1):
-        _fill(data, start, end, size, language.affixes, run)
-        return add_pieces(run, 0, size, cuts, tokens, count)
+        return _add_exception(data, start, end, cuts, language.affixes, run, tokens, count)
     return store(tokens, count, hashed, size, ALPHABETIC | WORDLIKE)
+
+
+@block
+def _add_exception(
+    data: Data,
+    start: int,
+    end: int,
+    cuts: np.uint32,
+    affixes: npt.NDArray[np.uint16],
+    run: Run,
+    tokens: Tokens,
+    count: int,
+) -> int:
+    size, _ = fill(data, start, end, affixes, run)
+    return add_pieces(data, run, 0, size, cuts, tokens, count)
+
+
+@leaf
+def _comes_off(data: Data, start: int, mark: int, language: Language) -> bool:
+    """True if the one ASCII character after letters is cut off for certain: `word,` not `Mr.`"""
+    byte = data[mark]
+    if byte >= 0x80:
+        return False
+    closing = byte == _DOT and language.affixes[data[mark - 1]] & BEFORE_DOT
+    if not (language.affixes[byte] & SUFFIX or closing):
+        return False
+    size = mark + 1 - start
+    return size > LONGEST or not cuts_of(language.exceptions, hash_bytes(data, start, size))
+
+
+@leaf
+def _add_one(
+    data: Data, at: int, affixes: npt.NDArray[np.uint16], tokens: Tokens, count: int
+) -> int:
+    """Append one ASCII character."""
+    flags = affixes[data[at]]
+    return store(tokens, count, hash_bytes(data, at, 1), 1, kind_of(flags, flags, 1))
 
 
 @leaf
 def _add_run(
-    data: npt.NDArray[np.uint8],
+    data: Data,
     start: int,
     end: int,
     size: int,
-    union: np.uint16,
-    hashed: np.uint64,
     language: Language,
     run: Run,
     tokens: Tokens,
     count: int,
 ) -> int:
     """Append the tokens of any run; one too long to look into is one token."""
+    if end == start + 1:
+        return _add_one(data, start, language.affixes, tokens, count)
     if size > LONGEST_RUN:
-        kind = ALPHABETIC if union & LETTERED else 0
-        kind |= WORDLIKE if union & (LETTERED | FIGURE) else 0
-        return store(tokens, count, hashed, size, kind)
-    _fill(data, start, end, size, language.affixes, run)
-    return split_run(run, size, union, language.exceptions, tokens, count)
+        return _add_long(data, start, end, size, language.affixes, tokens, count)
+    size, union = fill(data, start, end, language.affixes, run)
+    if union & LETTERED and not union & _NOT_LETTERS:
+        return _add_letters(data, start, end, size, language, run, tokens, count)
+    if not union & _NOT_FIGURES:
+        return store(tokens, count, hash_bytes(data, start, end - start), size, WORDLIKE)
+    return split_run(data, run, size, union, language.exceptions, tokens, count)
 
 
-@leaf
-def _fill(
-    data: npt.NDArray[np.uint8],
-    at: int,
+@block
+def _add_long(
+    data: Data,
+    start: int,
     end: int,
     size: int,
     affixes: npt.NDArray[np.uint16],
-    run: Run,
-) -> None:
-    """Lay out `size` characters from byte `at` on; none reaches past `end`."""
-    codes, flags = run.codes, run.flags
-    for place in range(size):
+    tokens: Tokens,
+    count: int,
+) -> int:
+    """Append a run of more characters than there is room for."""
+    union = np.uint16(0)
+    at = start
+    while at < end:
         code, width = decode(data, at, end)
-        codes[place] = code
-        flags[place] = affixes[code] if code < LIMIT else np.uint16(0)
+        union |= affixes[code] if code < LIMIT else np.uint16(0)
         at += width
+    kind = ALPHABETIC if union & LETTERED else 0
+    if union & LETTERED and not union & _NOT_LETTERS:
+        kind = ALPHABETIC | WORDLIKE
+    elif not union & _NOT_FIGURES or union & (LETTERED | FIGURE):
+        kind |= WORDLIKE
+    return store(tokens, count, hash_bytes(data, start, end - start), size, kind)

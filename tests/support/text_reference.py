@@ -5,6 +5,7 @@ import unicodedata
 from collections import Counter
 from functools import cache
 
+from curator.text.c4 import EDITED
 from curator.text.unicode import LIMIT, SOLO, TERMINAL, characters
 
 STOP_WORDS = {"the", "be", "to", "of", "and", "that", "have", "with"}
@@ -178,6 +179,6 @@ def statistics(text, segments):
     found |= {f"repeated_{n}_gram_characters": repeated_grams(tokens, n) for n in range(5, 11)}
     edited, c4 = c4_edit(text, segments)
     found |= {f"c4_{name}": count for name, count in c4.items()}
-    found |= {f"edited_{name}": count for name, count in stretches(edited).items()}
+    found |= {f"edited_{name}": stretches(edited)[name] for name in EDITED}
     found["edited_tokens"] = len(segments(edited))
     return found, edited
