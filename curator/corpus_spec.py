@@ -52,11 +52,11 @@ LicenseTier = Literal[
 class PiiSpec(Section):
     """Personal data and secrets: masked, a reason to drop, or told; by one policy or one a kind.
 
-    `kinds` are those that `policy` is for. A kind's own policy comes before it; where only kinds
-    have policies, `{email: mask, key: drop}`, no other is looked for.
+    `kinds` are those that `policy` is for, to mask unless told. A kind's own policy comes before
+    it; where only kinds have policies, `{email: mask, key: drop}`, no other is looked for.
     """
 
-    policy: PiiPolicy = "mask"
+    policy: PiiPolicy | None = None
     kinds: list[PiiKind] | None = Field(default=None, min_length=1)
     email: PiiPolicy | None = None
     ip: PiiPolicy | None = None
@@ -71,9 +71,11 @@ class PiiSpec(Section):
     def policies(self) -> dict[PiiKind, PiiPolicy]:
         """What is done with each kind that is looked for."""
         own = {kind: getattr(self, kind) for kind in PII_KINDS if getattr(self, kind)}
-        general = self.kinds or (PII_KINDS if not own or "policy" in self.model_fields_set else ())
+        general = self.kinds or (PII_KINDS if self.policy or not own else ())
         return {
-            kind: own.get(kind, self.policy) for kind in PII_KINDS if kind in own or kind in general
+            kind: own.get(kind, self.policy or "mask")
+            for kind in PII_KINDS
+            if kind in own or kind in general
         }
 
 

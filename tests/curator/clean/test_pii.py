@@ -129,7 +129,9 @@ def test_a_recipe_gives_one_policy_or_one_a_kind():
     everything = PiiSpec.model_validate({"policy": "drop"})
     some = PiiSpec.model_validate({"kinds": ["email", "ip"], "ip": "annotate"})
     mapped = PiiSpec.model_validate({"email": "mask", "key": "drop"})
+    stored = PiiSpec.model_validate(mapped.model_dump(mode="json"))
 
     assert everything.policies() == dict.fromkeys(KINDS, "drop")
     assert some.policies() == {"email": "mask", "ip": "annotate"}
-    assert mapped.policies() == {"email": "mask", "key": "drop"}
+    assert mapped.policies() == {"email": "mask", "key": "drop"} == stored.policies()
+    assert PiiSpec().policies() == dict.fromkeys(KINDS, "mask")
