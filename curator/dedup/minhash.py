@@ -28,6 +28,10 @@ EDGES: Final = pa.schema(
 )
 
 
+# A shard of short texts under 450 bands of 20 rows would have gigabytes of them.
+_SIGNATURE_BYTES: Final = 16 << 20
+
+
 def nodes(doc_ids: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.uint64]:
     """Return the first 64 bits of each doc_id, (n,) uint64."""
     return np.ascontiguousarray(id_matrix(doc_ids)[:, :8]).view("<u8").reshape(-1)
@@ -63,18 +67,30 @@ class MinHashBands(WideStage):
 
     def emit(self, model: Any, table: pa.Table) -> pa.Table:
         """Return one row a band and document: the band's hash, the node, the row."""
-        signatures = minhash_signatures(
-            table["text"], ngram=self.ngram, permutations=self.bands * self.rows, seed=self.seed
-        )
-        worded = has_words(signatures)
-        keys = band_keys(signatures[worded], bands=self.bands, rows=self.rows)
+        keys, worded = self._keys(table["text"])
         return pa.table(
             {
-                "key": pa.array(keys.reshape(-1)),
+                "key": pa.array(keys),
                 "node": pa.array(np.repeat(nodes(table["doc_id"])[worded], self.bands)),
                 "row": pa.array(np.repeat(table["row"].to_numpy()[worded], self.bands)),
             }
         )
+
+    def _keys(self, texts: pa.ChunkedArray) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.bool_]]:
+        """Return the band keys of texts with words, text after text, and which texts have words."""
+        permutations = self.bands * self.rows
+        keys, worded = [np.zeros((0, self.bands), np.uint64)], [np.zeros(0, np.bool_)]
+        portion = max(1, _SIGNATURE_BYTES // (4 * permutations))
+        for start in range(0, len(texts), portion):
+            signatures = minhash_signatures(
+                texts.slice(start, portion),
+                ngram=self.ngram,
+                permutations=permutations,
+                seed=self.seed,
+            )
+            worded.append(has_words(signatures))
+            keys.append(band_keys(signatures[worded[-1]], bands=self.bands, rows=self.rows))
+        return np.concatenate(keys).reshape(-1), np.concatenate(worded)
 
     def reduce(self, partition: pa.Table) -> pa.Table:
         """Return `EDGES`, each once: every member of a bucket to the bucket's smallest node.

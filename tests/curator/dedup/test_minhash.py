@@ -96,6 +96,30 @@ def test_edges_do_not_depend_on_cuts_partitions_and_row_order(partitions, shards
     assert edges(run_inline(MinHashBands(), cut(shuffled, shards), partitions)) == expected
 
 
+@pytest.mark.parametrize("size", [1, 112 * 4 * 3, 1 << 20])
+def test_signatures_in_portions_of_any_size_give_the_same_edges(monkeypatch, size):
+    rng = np.random.default_rng(3)
+    texts = [" ".join(random_words(rng, 30)), "!!!", ""] * 3 + [" ".join(random_words(rng, 9))]
+    table = documents_of(texts)
+    expected = edges(run_inline(MinHashBands(), [table]))
+
+    monkeypatch.setattr("curator.dedup.minhash._SIGNATURE_BYTES", size)
+
+    assert edges(run_inline(MinHashBands(), [table])) == expected != set()
+
+
+@pytest.mark.parametrize(("bands", "rows"), [(1, 1), (450, 20), (9, 13), (128, 1), (1, 64)])
+def test_any_number_of_bands_and_rows_brings_equal_texts_together(bands, rows):
+    rng = np.random.default_rng(3)
+    text = " ".join(random_words(rng, 30))
+    table = documents_of([text, text.upper() + "!", " ".join(random_words(rng, 30))])
+    first, second, _ = nodes(table["doc_id"]).tolist()
+
+    found = edges(run_inline(MinHashBands(bands=bands, rows=rows), [table]))
+
+    assert found == {(min(first, second), max(first, second))}
+
+
 def test_identical_documents_meet_themselves_and_wordless_ones_nobody():
     table = documents_of(["same words here", "same words here", "!!!", "???"])
     node = int(nodes(table["doc_id"])[0])
