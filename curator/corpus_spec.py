@@ -135,7 +135,7 @@ class ParagraphsSpec(Section):
 class SubstringSpec(Section):
     """Passages of `k` pieces or more that stand elsewhere word for word (arXiv:2107.06499)."""
 
-    k: PositiveInt = 50
+    k: int = Field(default=50, ge=5)
     action: Literal["annotate", "remove"] = "remove"
     sources: list[str] | None = None
     least_characters: NonNegativeInt = 0  # a changed document of fewer is dropped

@@ -25,10 +25,12 @@ from curator.dedup.substring import (
 )
 from curator.dedup.survivors import Survivors
 from curator.engine.driver import Driver
+from curator.errors import RecipeError
 from curator.ledger import Artifact
+from curator.recipe import suggestion
 from curator.rewrite import CutSpans
 from curator.shards import read_shard
-from pipelines.pool import Pool
+from pipelines.pool import Pool, source_counts
 
 _PARAGRAPHS = "dedup.paragraphs"
 _SUBSTRING = "dedup.substring"
@@ -49,9 +51,14 @@ def cut_paragraphs(
 
     Raises:
         BudgetError: a source would lose more than `max_source_loss` of its text.
+        RecipeError: a source is named that has no documents.
     """
     stage = CopiedUnits(
-        spec.unit, spec.least_words, spec.max_copies, _named(spec.sources), survivors
+        spec.unit,
+        spec.least_words,
+        spec.max_copies,
+        _named(spec.sources, pool, _PARAGRAPHS),
+        survivors,
     )
     step, corpus, alive = f"{_PARAGRAPHS}.units", pool.corpus, pool.alive
     found = driver.shuffle_stage(stage, corpus, step=step, sidecars=beside, alive=alive)
@@ -76,10 +83,11 @@ def find_repeated(
 
     Raises:
         BudgetError: a source would lose more than `max_source_loss` of its text.
+        RecipeError: a source is named that has no documents.
     """
     corpus, alive, k = pool.corpus, pool.alive, spec.k
     step = f"{_SUBSTRING}.seeds"
-    stage = SharedSeeds(k, _named(spec.sources))
+    stage = SharedSeeds(k, _named(spec.sources, pool, _SUBSTRING))
     found = driver.shuffle_stage(stage, corpus, step=step, alive=alive)
     seeds = driver.route(shared_seeds, found, corpus, step=step, alive=alive)
     step = f"{_SUBSTRING}.windows"
@@ -126,5 +134,19 @@ def _cut(
     return pool.rewritten(made)
 
 
-def _named(sources: list[str] | None) -> tuple[str, ...] | None:
-    return None if sources is None else tuple(sources)
+def _named(sources: list[str] | None, pool: Pool, step: str) -> tuple[str, ...] | None:
+    """Return the sources to look at, None for all.
+
+    Raises:
+        RecipeError: the pool has no document of one of them.
+    """
+    if sources is None:
+        return None
+    known = source_counts(pool)
+    faults = [f"{name!r}{suggestion(name, known)}" for name in sources if name not in known]
+    if faults:
+        raise RecipeError(
+            f"no document is of source {', '.join(faults)}; wanted some of {list(known)}",
+            where=f"corpus.{step}.sources",
+        )
+    return tuple(sources)

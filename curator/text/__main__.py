@@ -8,11 +8,15 @@ import time
 import pyarrow as pa
 
 from curator.text.buckets import bucket_counts
+from curator.text.joins import joined
 from curator.text.minhash import band_keys, minhash_signatures
 from curator.text.ngrams import ngram_hashes
 from curator.text.normalized import normalized_hash
 from curator.text.pii import find_pii
+from curator.text.repeats import piece_spans, windows_of
 from curator.text.statistics import count_texts
+from curator.text.units import text_units
+from curator.text.winnowing import seeds
 
 if __name__ == "__main__":
     begun = time.monotonic()
@@ -23,4 +27,8 @@ if __name__ == "__main__":
     ngram_hashes(texts, 5)
     bucket_counts(texts, 100)
     find_pii(texts)
+    chosen = seeds(texts, 2)
+    windows_of(texts, 2, chosen.offsets, chosen.places)
+    joined(texts, piece_spans(texts, chosen.offsets, chosen.places, chosen.places + 1))
+    text_units(texts)
     print(f"text kernels are compiled ({time.monotonic() - begun:.0f} s)", file=sys.stderr)

@@ -9,7 +9,7 @@ import pytest
 from curator.corpus_spec import DedupSpec, ParagraphsSpec
 from curator.engine.driver import Driver
 from curator.engine.run import Inline
-from curator.errors import BudgetError
+from curator.errors import BudgetError, RecipeError
 from curator.ledger import Store
 from curator.shards import read_shard
 from pipelines.deduplicating import dedup
@@ -112,6 +112,15 @@ def test_a_source_that_would_lose_too_much_text_stops_the_run(tmp_path):
 
     with pytest.raises(BudgetError, match=r"'toy' would lose [\d,]+ of [\d,]+ bytes"):
         dedup(spec, pool, driver)
+
+
+def test_a_source_without_documents_is_a_mistake(tmp_path):
+    spec = both(substring={"k": 50, "sources": ["toys"]}, paragraphs=None)
+
+    with pytest.raises(RecipeError, match=r"'toys'.*'toy'") as error:
+        deduplicated(tmp_path, spec, Inline(1))
+
+    assert error.value.where == "corpus.dedup.substring.sources"
 
 
 @pytest.mark.parametrize("kind", ["inline-2", pytest.param("ray-2", marks=pytest.mark.ray)])
