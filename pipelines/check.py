@@ -212,8 +212,10 @@ def reserved_names() -> set[str]:
     from curator.clean.boilerplate import CutBoilerplate
     from curator.clean.encoding import RepairEncoding
     from curator.clean.further import FURTHER
+    from curator.clean.licenses import NOTES as LICENSE
     from curator.clean.lines import EditLines
     from curator.clean.measuring import LANGUAGE
+    from curator.clean.pii import PiiSpans
     from curator.clean.statistics import measured_schema
     from curator.clean.urls import NOTES
     from curator.dedup.contamination import VERDICTS
@@ -221,6 +223,7 @@ def reserved_names() -> set[str]:
     from curator.schema import DOCUMENT, DRAW, SELECTION
 
     measured = measured_schema(tuple(FURTHER))
-    notes = (NOTES, RepairEncoding.notes, EditLines.notes, CutBoilerplate.notes)
+    notes = (NOTES, RepairEncoding.notes, EditLines.notes, CutBoilerplate.notes, LICENSE)
+    notes = (*notes, PiiSpans().writes)
     schemas = (DOCUMENT, SELECTION, DRAW, LANGUAGE, measured, VERDICTS, DECISIONS, *notes)
     return {name for schema in schemas for name in schema.names} | {"n_tokens", "role", "row"}

@@ -27,7 +27,8 @@ def pii(spec: PiiSpec | None, pool: Pool, driver: Driver) -> Pool:
     if mask:
         words = tuple((kind, spec.placeholders.get(kind, placeholder(kind))) for kind in mask)
         hide = MaskPii(words, spec.private_ips)
-        pool = pool.rewritten(driver.rewrite(hide, pool.corpus, step="clean.pii", alive=pool.alive))
+        hidden = driver.rewrite(hide, pool.corpus, step="clean.pii", alive=pool.alive)
+        pool = pool.rewritten(hidden).beside(hidden.decision)
     if tell:
         say = PiiSpans(tell, spec.private_ips)
         made = driver.map_stage(say, pool.corpus, step="clean.pii.spans", alive=pool.alive)

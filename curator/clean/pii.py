@@ -9,6 +9,7 @@ sets them apart and are not looked for: a text without a span is not free of per
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
@@ -24,7 +25,6 @@ from curator.stage import Stage
 from curator.text.pii import KINDS, find_pii
 from curator.text.spans import SPANS, Spans, replace_spans, span_lists
 
-COUNTS: Final = pa.schema([pa.field(f"pii_{kind}", pa.int32()) for kind in KINDS])
 # Every span has a digit, an at sign, a colon or hyphens: what has none of them is never found, and
 # each replacement leaves fewer of them in the text.
 _HARMLESS: Final = re.compile(r"[^0-9@:\-]*")
@@ -46,15 +46,19 @@ class PiiSpans(Stage):
 
     name: ClassVar[str] = "clean.pii.spans"
     version: ClassVar[int] = 1
-    writes: ClassVar[pa.Schema] = pa.schema([pa.field("pii", SPANS), *COUNTS])
 
     kinds: tuple[str, ...] = KINDS
     private_ips: bool = False
 
+    @property
+    def writes(self) -> pa.Schema:
+        """The spans and the count of each kind."""
+        return pa.schema([pa.field("pii", SPANS), *_counted(self.kinds)])
+
     def process(self, model: None, table: pa.Table) -> pa.Table:
         """Return the spans and the count of each kind, a row a document."""
         spans = find_pii(table["text"], self.kinds, private_ips=self.private_ips)
-        columns = [span_lists(spans, KINDS), *_columns(_counts(spans))]
+        columns = [span_lists(spans, KINDS), *_columns(_counts(spans), self.kinds)]
         return pa.table(columns, schema=self.writes)
 
 
@@ -70,11 +74,15 @@ class DropPii(Stage):
 
     name: ClassVar[str] = "clean.pii.drop"
     version: ClassVar[int] = 1
-    writes: ClassVar[pa.Schema] = pa.schema([*DECISION, *COUNTS])
 
     kinds: tuple[str, ...] = KINDS
     max_spans: int = 0
     private_ips: bool = False
+
+    @property
+    def writes(self) -> pa.Schema:
+        """A decision and the count of each kind."""
+        return pa.schema([*DECISION, *_counted(self.kinds)])
 
     def process(self, model: None, table: pa.Table) -> pa.Table:
         """Return keep, reason and the count of each kind, a row a document."""
@@ -85,7 +93,7 @@ class DropPii(Stage):
         reasons = pa.array([f"pii.{kind}" for kind in self.kinds]).take(pa.array(first))
         keep = pa.array(counts.sum(axis=1) <= self.max_spans)
         reason = pc.if_else(keep, pa.scalar(None, pa.string()), reasons)
-        return pa.table([keep, reason, *_columns(counts)], schema=self.writes)
+        return pa.table([keep, reason, *_columns(counts, self.kinds)], schema=self.writes)
 
 
 @dataclass(frozen=True)
@@ -99,10 +107,14 @@ class MaskPii(Rewriter):
 
     name: ClassVar[str] = "clean.pii"
     version: ClassVar[int] = 1
-    notes: ClassVar[pa.Schema] = COUNTS
 
     kinds: tuple[tuple[str, str], ...] = tuple((kind, placeholder(kind)) for kind in KINDS)
     private_ips: bool = False
+
+    @property
+    def notes(self) -> pa.Schema:
+        """The count of each kind."""
+        return _counted(kind for kind, _ in self.kinds)
 
     def __post_init__(self) -> None:
         """Refuse placeholders that could be found, or become part of what is found.
@@ -137,7 +149,7 @@ class MaskPii(Rewriter):
         place = np.full(table.num_rows, -1, np.int64)
         place[rows] = np.arange(len(rows))
         texts = masked.take(pa.array(place, mask=place < 0))
-        return pa.table([texts, *_columns(counts)], names=["text", *COUNTS.names])
+        return pa.table([texts, *_columns(counts, kinds)], names=["text", *self.notes.names])
 
 
 def _counts(spans: Spans) -> npt.NDArray[np.int64]:
@@ -148,5 +160,9 @@ def _counts(spans: Spans) -> npt.NDArray[np.int64]:
     return flat.reshape(texts, len(KINDS))
 
 
-def _columns(counts: npt.NDArray[np.int64]) -> list[pa.Array]:
-    return [pa.array(counts[:, kind].astype(np.int32)) for kind in range(len(KINDS))]
+def _counted(kinds: Iterable[str]) -> pa.Schema:
+    return pa.schema([pa.field(f"pii_{kind}", pa.int32()) for kind in kinds])
+
+
+def _columns(counts: npt.NDArray[np.int64], kinds: Sequence[str]) -> list[pa.Array]:
+    return [pa.array(counts[:, KINDS.index(kind)].astype(np.int32)) for kind in kinds]
