@@ -223,7 +223,7 @@ def reserved_names() -> set[str]:
     from curator.schema import DOCUMENT, DRAW, SELECTION
 
     measured = measured_schema(tuple(FURTHER))
-    notes = (NOTES, RepairEncoding.notes, EditLines.notes, CutBoilerplate.notes, LICENSE)
-    notes = (*notes, PiiSpans().writes)
+    rewriters = (RepairEncoding, EditLines, CutBoilerplate)
+    notes = (NOTES, LICENSE, PiiSpans().writes, *(each.notes for each in rewriters))
     schemas = (DOCUMENT, SELECTION, DRAW, LANGUAGE, measured, VERDICTS, DECISIONS, *notes)
     return {name for schema in schemas for name in schema.names} | {"n_tokens", "role", "row"}
