@@ -183,6 +183,7 @@ def _summary(
         "benchmarks": rows,
         "sources": by_source(matches, rows),
         "uncovered": uncovered(index).to_pylist(),
+        "templates": index.templates.to_pylist(),
         "common": read_shard(common).to_pylist() if common.exists() else [],
         "matches": matches.to_dicts(),
     }
@@ -223,7 +224,7 @@ def _shown(summary: dict[str, Any], n: int) -> Any:
     if summary["uncovered"]:
         lines.append(Text(f"{len(summary['uncovered']):,} items can stand inside a document "
                           "unnoticed; --json lists them"))  # fmt: skip
-    lines += [Text(line) for line in _common_lines(summary["common"][:n])]
+    lines += [Text(line) for line in _common_lines(summary["common"][:n], summary["templates"][:n])]
     lines += [Text(line) for line in _match_lines(summary["matches"][:n])]
     more = len(summary["matches"]) - n
     return Group(
@@ -279,9 +280,14 @@ def _table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]], *, w
     return table
 
 
-def _common_lines(common: Sequence[dict[str, Any]]) -> Iterator[str]:
+def _common_lines(
+    common: Sequence[dict[str, Any]], templates: Sequence[dict[str, Any]]
+) -> Iterator[str]:
     from curator.report.visible import one_line
 
+    for row in templates:
+        told = f"in {row['items']:,} items of {row['benchmark']}, so a prompt's: {row['text']}"
+        yield one_line(told, 200)
     for row in common:
         yield one_line(
             f"in {row['documents']:,} documents, so not counted ({row['benchmark']} "

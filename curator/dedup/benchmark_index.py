@@ -15,7 +15,7 @@ by many items of one benchmark belong to its prompt, not to an item: they are le
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -40,11 +40,17 @@ BY_BENCHMARK: Final = "by_benchmark"
 Ngram = int | Literal["by_benchmark"]
 NGRAM: Final[dict[str, int]] = {"gpt3": 13, "tulu3": 8, "exact": 13}  # exact: only to look by
 # How words are read and runs are found: part of what names an index.
-READING: Final = {"index": "2", "unicode": UNICODE_VERSION}
+READING: Final = {"index": "3", "unicode": UNICODE_VERSION}
 _SMALLEST_NGRAM: Final = 5  # shorter runs are ordinary language
 # Appendix C again: an n-gram is as long as the 5th percentile of a benchmark's items, in words,
 # but of 8 to 13 words.
 _PERCENTILE, _FEWEST, _MOST = 5, 8, 13
+
+
+TEMPLATE: Final = pa.schema(
+    [("benchmark", pa.string()), ("items", pa.uint32()), ("text", pa.string())],
+    metadata={"curator.schema": "template-runs/1"},
+)
 
 
 class Runs(NamedTuple):
@@ -94,6 +100,7 @@ class BenchmarkIndex:
             of a run), ngrams (uint32, guarded runs), exempt (uint32, n-grams left out as
             template), common (uint32, runs left out because much of the pool has them).
         runs: guarded runs by length, longest first.
+        templates: benchmark, items (uint32, that have it), text: what was left out as template.
     """
 
     digest: str
@@ -101,6 +108,7 @@ class BenchmarkIndex:
     shortest: int
     items: pa.Table
     runs: tuple[Runs, ...]
+    templates: pa.Table = field(default_factory=TEMPLATE.empty_table)
 
     @cached_property
     def sieve(self) -> Sieve:
@@ -139,13 +147,14 @@ class BenchmarkIndex:
         return replace(self, digest=digest, items=described, runs=runs_left)
 
     def save(self, folder: Path) -> None:
-        """Write two Arrow files, items.arrow and runs.arrow, into `folder`."""
+        """Write items.arrow, runs.arrow and templates.arrow into `folder`."""
         about = {"digest": self.digest, "method": self.method, "shortest": str(self.shortest)}
         about |= READING
         write_shard(self.items.replace_schema_metadata(about), folder / "items.arrow", name="items")
         empty = _RUN.empty_table()
         table = pa.concat_tables([empty, *(_table(runs) for runs in self.runs)])
         write_shard(table, folder / "runs.arrow", name="runs")
+        write_shard(self.templates, folder / "templates.arrow", name="templates")
 
     @staticmethod
     def load(folder: Path) -> BenchmarkIndex:
@@ -164,7 +173,9 @@ class BenchmarkIndex:
                 "in two ways; delete the folder and rerun the recipe"
             )
         runs = _by_length(read_shard(folder / "runs.arrow"))
-        return BenchmarkIndex(about["digest"], about["method"], int(about["shortest"]), items, runs)
+        templates = read_shard(folder / "templates.arrow")
+        shortest = int(about["shortest"])
+        return BenchmarkIndex(about["digest"], about["method"], shortest, items, runs, templates)
 
 
 def build_index(
@@ -223,7 +234,8 @@ def build_index(
     settings = [method, asked, shortest, template_items, template_share]
     digest = fingerprint([READING, _items_digest(guarded), settings])
     runs = _by_length(kept.select(_RUN.names).to_arrow())
-    return BenchmarkIndex(digest, method, shortest, described, runs)
+    left_out = _left_out(table.filter(template), described)
+    return BenchmarkIndex(digest, method, shortest, described, runs, left_out)
 
 
 _NO_HASHES: Final = np.zeros(0, np.uint64)
@@ -279,6 +291,24 @@ def _template(
     spread = pl.col("item").n_unique().over("benchmark", "hash", "words")
     limit = pl.max_horizontal(pl.lit(template_items), pl.col("total") * template_share)
     return owned.select(~pl.col("whole") & (spread > limit)).to_series()
+
+
+def _left_out(template: pl.DataFrame, items: pa.Table) -> pa.Table:
+    """Return the distinct runs that count as template, most frequent first."""
+    benchmark = pl.Series(items["benchmark"].to_pylist(), dtype=pl.String)
+    distinct = (
+        template.with_columns(benchmark=benchmark.gather(template["item"]))
+        .group_by("benchmark", "words", "hash")
+        .agg(pl.col("item").n_unique().alias("items"), pl.col("item", "start", "end").first())
+        .sort(["items", "benchmark", "hash"], descending=[True, False, False])
+    )
+    texts = [
+        items["text"][item].as_py().encode()[start:end].decode()
+        for item, start, end in distinct.select("item", "start", "end").iter_rows()
+    ]
+    columns = [distinct["benchmark"].to_arrow(), distinct["items"].to_arrow(), pa.array(texts)]
+    kinds = zip(columns, TEMPLATE, strict=True)
+    return pa.table([column.cast(kind.type) for column, kind in kinds], schema=TEMPLATE)
 
 
 def _table(runs: Runs) -> pa.Table:

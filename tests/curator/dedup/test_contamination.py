@@ -153,6 +153,9 @@ def test_a_prompt_that_many_items_share_is_left_out_and_a_passage_of_a_few_is_no
     assert matched(around(passage), index=index) == [(0, f"quiz/{i}") for i in range(700, 707)]
     assert matched(around(prompt), index=index) == [(0, "exam/0")]
     assert coverage(index).to_pylist()[1]["exempt_ngrams"] == 3 * 700
+    words, left_out = prompt.split(), index.templates.to_pylist()
+    assert {row["text"] for row in left_out} == {" ".join(words[at : at + 13]) for at in range(3)}
+    assert {(row["benchmark"], row["items"]) for row in left_out} == {("quiz", 700)}
 
 
 def test_items_without_words_are_counted_as_unguarded():
