@@ -17,6 +17,7 @@ from curator.text.unicode import (
     LIMIT,
     LINE_BREAK,
     LOWER,
+    MARK,
     PICTURE,
     PUNCTUATION,
     SPACE,
@@ -46,6 +47,14 @@ _PUNCTUATION: Final = "…,:;!?¿؟¡()[]{}<>_#*&。？！，、；：～·।،
 _QUOTES: Final = "'\"”“`‘´’‚„»«「」『』（）〔〕【】《》〈〉〈〉⟦⟧"
 _CURRENCIES: Final = "$£€¥฿₽﷼₴" + "".join(map(chr, range(0x20A0, 0x20C0)))
 _DASHES: Final = "-–—~"
+# Scripts whose vowel signs and points stand among spaCy's letters without case: Hebrew, Devanagari,
+# Bengali, Tamil, Telugu, Kannada, Sinhala.
+_VOWEL_SIGNS: Final = (
+    (0x591, 0x5F4),
+    (0x900, 0x9FF),
+    (0xB80, 0xCFF),
+    (0xD80, 0xDFF),
+)
 # Marks that datatrove's PUNCTUATION (utils/text.py) has beyond ASCII; control characters with them.
 _WIDE_MARKS: Final = "—”：％１〈、━【「」，】；“《„’∶´．（–？！：～«〉》）。…►»"
 
@@ -61,6 +70,9 @@ def affixes() -> npt.NDArray[np.uint16]:
     flags[lettered & ((classes & LOWER) != 0)] |= SMALL | BEFORE_DOT
     flags[lettered & ((classes & UPPER) != 0)] |= LARGE
     flags[lettered & ~cased] |= SMALL | LARGE | BEFORE_DOT
+    for first, last in _VOWEL_SIGNS:
+        block = flags[first : last + 1]
+        block[(classes[first : last + 1] & MARK) != 0] |= SMALL | LARGE | BEFORE_DOT
     for marks, flag in _MARKED:
         flags[np.fromiter(map(ord, marks), np.int64)] |= flag
     flags[(classes & PICTURE) != 0] |= ICON | PREFIX | SUFFIX | INFIX
@@ -73,7 +85,7 @@ def affixes() -> npt.NDArray[np.uint16]:
 
 _MARKED: Final = (
     ("0123456789", FIGURE),
-    ("0123456789%²-+", BEFORE_DOT),
+    ("0123456789%²-+|", BEFORE_DOT),  # the bar: spaCy writes the class as alternatives
     (_PUNCTUATION, PREFIX | SUFFIX | BEFORE_DOT),
     (_QUOTES, PREFIX | SUFFIX | BEFORE_DOT | SMALL | LARGE),
     ("§%=—–", PREFIX),

@@ -60,6 +60,16 @@ _WHOLE: Final = (
     "Okla. Ore. Pa. Prof. Rep. Rev. Sen. Sep. Sept. St. Tenn. Va. Wash. Wis. C++ "
     "a. b. c. d. e. f. g. h. i. j. k. l. m. n. o. p. q. r. s. t. u. v. w. x. y. z. ä. ö. ü."
 )
+# Those of spaCy (spacy/lang/tokenizer_exceptions.py, MIT), with two odd ones of its English list.
+_FACES: Final = (
+    ":) :)) :))) :-) :-)) :-))) (: (-: =) (= :] :-] [: [-: [= =] :} :-} :o) (o: 8) 8-) (-8 "
+    ";) ;-) (; (-; ;D ;-D ;_; :( :(( :((( :-( :-(( :-((( ): )-: =( >:( >:o :() :') :'-) :'( :'-( "
+    ":/ :-/ =/ :| :-| =| ]= =[ :1 :0 :-0 :3 :-3 =3 :P :-P :p :-p :O :-O :o :-o :X :-X :x :-x "
+    ":D :-D =D :* :-* :> :-> xD XD xDD XDD 8D 8-D ^_^ ^__^ ^___^ >.< >.> <.< ._. -_- -__- "
+    "@_@ ><(((*> v.v v_v V.V V_V o.o o_o O.O O_O o.O o_O O.o O_o 0.0 0_0 0.o 0_o o.0 o_0 "
+    "<3 <33 <333 </3 (^_^) (-_-) (._.) (>_<) (*_*) (¬_¬) (ಠ_ಠ) ಠ_ಠ ಠ︵ಠ "
+    "¯\\(ツ)/¯ (╯°□°）╯︵┻━┻ '' \\\")"
+)
 _UNITS: Final = (
     "km km² km³ m m² m³ dm dm² dm³ cm cm² cm³ mm mm² mm³ ha µm nm yd in ft kg g mg µg t lb oz m/s "
     "km/h kmh mph hPa Pa mbar mb MB kb KB gb GB tb TB T G M K % км км² км³ м м² м³ дм см мм кг г мг"
@@ -92,7 +102,8 @@ def exceptions() -> Exceptions:
     table = Exceptions(
         np.zeros(_SIZE, np.uint64), np.zeros(_SIZE, np.uint32), np.zeros(256, np.uint64)
     )
-    for word, cuts in sorted((dict.fromkeys(_UNITS.split(), UNIT) | words()).items()):
+    whole = dict.fromkeys(_UNITS.split(), UNIT) | words() | dict.fromkeys(_FACES.split(), 1)
+    for word, cuts in sorted(whole.items()):
         key = word_hash(word)
         slot = int(key) % _SIZE
         while table.keys[slot]:

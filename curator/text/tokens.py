@@ -5,8 +5,9 @@ spaCy's blank English tokenizer: text is parted at white space; prefixes and suf
 marks, brackets, commas, a closing dot, `'s`, units after figures) are cut off until none is left;
 what remains stays whole when it is a known exception (`curator.text.contractions`) or an address,
 and is else cut at infixes (hyphens between letters, `word,word`, `lower.Upper`, `a/b`, `...`).
+Neighbors that spell an emoticon or an abbreviation are joined again (`curator.text.together`).
 
-Known differences: emoticons are not kept together; a run without white space of more than
+Known differences, with examples in docs/agreement.md: a run without white space of more than
 `LONGEST_RUN` characters is one token; letters are Unicode's, not spaCy's list of scripts.
 """
 
@@ -34,6 +35,7 @@ from curator.text.runs import (
     split_run,
     store,
 )
+from curator.text.together import keep_together
 from curator.text.unicode import LIMIT, decode
 
 _NOT_LETTERS: Final = 0xFFFF ^ (LETTERED | SMALL | LARGE | BEFORE_DOT)
@@ -216,7 +218,11 @@ def _add_run(
         return _add_letters(data, start, end, size, language, run, tokens, count)
     if not union & _NOT_FIGURES:
         return store(tokens, count, hash_bytes(data, start, end - start), size, WORDLIKE)
-    return split_run(data, run, size, union, language.exceptions, tokens, count)
+    first = count
+    count = split_run(data, run, size, union, language.exceptions, tokens, count)
+    if count - first < 2:
+        return count
+    return keep_together(data, run, language.exceptions, tokens, first, count)
 
 
 @block
