@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
@@ -58,19 +59,20 @@ class Peer:
     target: float  # how many times faster ours should be
     verified: str  # what a candidate must pass to be removed
     times: int = 4  # its sample, in multiples of datatrove's
+    alone: str = ""  # a package that is added without what it asks for
 
 
 PEERS = (
-    Peer("datatrove", (*DATATROVE, "orjson"), 100, "nothing", times=1),
+    Peer("datatrove", DATATROVE, 100, "nothing", times=1, alone="orjson"),
     Peer("datasketch", ("datasketch==2.0.0",), 10, "signatures"),
     Peer(
         "text_dedup",
-        # Its own list asks for pyspark, tensorflow and others that this command never imports.
-        ("text-dedup==0.4.0 --no-deps", "numpy", "click", "click-option-group", "datasets", "rich",
-         "psutil", "regex", "scipy", "tqdm", "xxhash", "zstandard", "ftfy", "bitarray",
-         "setuptools"),
+        ("numpy", "click", "click-option-group", "datasets", "rich", "psutil", "regex", "scipy",
+         "tqdm", "xxhash", "zstandard", "ftfy", "bitarray", "setuptools"),
         10,
         "nothing",
+        # It asks for pyspark, tensorflow and others, which this command of it never imports.
+        alone="text-dedup==0.4.0",
     ),
     Peer("rensa", ("rensa==0.5.0", "numpy"), 3, "signatures"),
 )  # fmt: skip
@@ -170,10 +172,20 @@ def told_of_ours(path: Path) -> Speeds:
     return size / seconds, size / (reading + deciding)
 
 
+def environment(peer: Peer, peers: Path) -> Path:
+    """The Python of a peer's environment with all that its script needs."""
+    python = peer_python(peers / peer.name, peer.packages)
+    name = peer.alone.partition("==")[0]
+    check = [str(python), "-c", f"import importlib.metadata as m; m.version({name!r})"]
+    if name and subprocess.run(check, check=False, stderr=subprocess.DEVNULL).returncode:
+        asked = [str(python), "-m", "pip", "install", "-q", "--no-deps", peer.alone]
+        subprocess.run(asked, check=True)
+    return python
+
+
 def against(peer: Peer, sample: Path, peers: Path, ours: Speeds, here: Speeds) -> None:
     """Print how fast a peer is on its sample, each way of using it, and the ratios."""
-    python = peer_python(peers / peer.name, peer.packages)
-    answer = ask_peer(python, f"{peer.name}_dedup.py", str(sample))
+    answer = ask_peer(environment(peer, peers), f"{peer.name}_dedup.py", str(sample))
     size = sample.stat().st_size / 1e6
     ways = {"": answer} if "seconds" in answer else answer
     for way, found in ways.items():

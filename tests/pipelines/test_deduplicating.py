@@ -171,3 +171,10 @@ def test_the_command_tells_what_sources_lost_and_names_the_largest_clusters(
     shown = on_terminal(copies_of(folder, tmp_path).shown, width=200)
     assert "lost per source" in shown
     assert "call the function now" in shown
+
+
+def test_where_no_copies_were_looked_for_the_command_says_so(tmp_path):
+    corpus_of(Store(tmp_path), families(1), 1)
+
+    with pytest.raises(RecipeError, match="no step of deduplication; wanted a run's folder"):
+        copies_of("ingest", tmp_path)
