@@ -1,8 +1,8 @@
 """Run by datatrove's own Python: its n-gram decontamination of a JSONL file, one core.
 
 Arguments: a JSONL file of items (query, label), one of documents (text), a folder for the index.
-Prints one JSON object: seconds of CPU for the documents, n-grams of the index, and for each
-document whether it is dropped.
+Prints one JSON object: how many n-grams, and for each document seconds of CPU and whether it is
+dropped.
 """
 
 import json
@@ -28,12 +28,12 @@ def main(items: str, documents: str, folder: str) -> None:
     np.array(sorted(hashes), config.hash_config.np_descr).tofile(Path(folder) / "all.index.hashes")
     looked = NGramsDecontFilter(folder, config=config)
     looked.filter(Document("The index is loaded by the first document.", id="0"))
-    dropped, seconds = [], 0.0
+    dropped, seconds = [], []
     for number, line in enumerate(Path(documents).read_bytes().splitlines()):
         document = Document(json.loads(line)["text"], id=str(number))
         begun = time.process_time()
         dropped.append(looked.filter(document) is not True)
-        seconds += time.process_time() - begun
+        seconds.append(time.process_time() - begun)
     print()
     print(json.dumps({"seconds": seconds, "ngrams": len(hashes), "dropped": dropped}))
 
