@@ -184,8 +184,9 @@ def measure(step: str, folder: Path, corpus: Artifact, workers: int) -> tuple[Me
         driver.engine.close()
         measured.cpu, measured.wall = _cpu() - cpu, time.monotonic() - wall
     measured.steps = [(step.artifact.name, step.seconds) for step in driver.steps]
+    prefix = "dedup.substring" if step == "substring" else "dedup.paragraphs"
     for _, artifact in driver.store.artifacts():
-        if artifact.name.startswith("dedup.") and artifact.name.endswith(".emit"):
+        if artifact.name.startswith(prefix) and artifact.name.endswith(".emit"):
             measured.shuffled += sum(shard.size_bytes for shard in artifact.shards)
     for shard in made.decisions[-1].shards:
         measured.cut += pc.sum(read_shard(shard, ("cut_bytes",))["cut_bytes"]).as_py() or 0

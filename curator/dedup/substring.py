@@ -3,7 +3,7 @@
 Lee et al. 2022, "Deduplicating Training Data Makes Language Models Better" (arXiv:2107.06499),
 section 4.1: where two examples share k = 50 tokens or more, the shared text is removed from one of
 them. The paper finds such passages with a suffix array over the whole corpus; here they come from
-two shuffles of hashes, with the same result (`bench.substring --verify`):
+two shuffles of hashes, with the same result (`bench.substring` compares them):
 
 1. `SharedSeeds`: every run of k/2 pieces is hashed, one of each window of k is chosen
    (`curator.text.winnowing`), and the chosen that stand in two places or more are brought home.
@@ -175,8 +175,9 @@ class RepeatedSpans(Stage):
     `repeated` is every maximal stretch of pieces that lie in repeated windows; stretches that touch
     are one. `surplus` is what removal cuts: the pieces of windows that have a better place, in
     better documents or earlier in this one, and the white space of one side
-    (`curator.text.joins`). Every piece that is cut stands at a better place, and no window is left
-    in two. A window of the best place loses what another one, overlapping it, has better elsewhere.
+    (`curator.text.joins`). Every piece that is cut stands at a better place, and no window of the
+    texts as they were is left in two. At its best place a window loses only what another one,
+    overlapping it, has at a better place still.
     """
 
     name: ClassVar[str] = "dedup.substring.spans"
