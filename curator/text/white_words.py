@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 
 from curator.text.compile import block, part
-from curator.text.contractions import word_hash
 from curator.text.hashing import FNV_PRIME, FNV_START
 from curator.text.kinds import ALPHA, BLANK, STRIPPED, SYMBOLIC, Kinds
 from curator.text.unicode import LIMIT, decode
@@ -71,7 +70,15 @@ def white_room(words: int) -> WhiteWords:
 
 def known_hashes() -> npt.NDArray[np.uint64]:
     """(9,) uint64: hashes of the words of `REQUIRED`, then of javascript."""
-    return np.array([word_hash(word) for word in (*REQUIRED, _JAVASCRIPT)], np.uint64)
+    return np.array([_hash(word) for word in (*REQUIRED, _JAVASCRIPT)], np.uint64)
+
+
+def _hash(word: str) -> np.uint64:
+    """FNV-1a over the code points, as `read_words` hashes a word."""
+    value = int(FNV_START)
+    for character in word:
+        value = (value ^ ord(character)) * int(FNV_PRIME) % 2**64
+    return np.uint64(value)
 
 
 @block
