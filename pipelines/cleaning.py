@@ -6,9 +6,10 @@ afterwards; without that part the pool is returned untouched and nothing is comp
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from curator.clean.blocklists import find_lists, write_blocklist
+from curator.clean.blocklists import ListFile, find_lists, write_blocklist
 from curator.clean.boilerplate import CutBoilerplate
 from curator.clean.encoding import RepairEncoding
 from curator.clean.lines import EditLines
@@ -35,12 +36,14 @@ def block_urls(spec: UrlsSpec | None, pool: Pool, driver: Driver) -> Pool:
         return pool
     found = find_lists(spec.lists, spec.categories)
     identity = {"lists": [each.identity() for each in found], "form": 1}
-    folder = driver.folder(
-        "clean.blocklist", identity, lambda out: write_blocklist(found, out / "blocklist.arrow")
-    )
+    folder = driver.folder_of("clean.blocklist", identity, _write_blocklist, found)
     written = folder_shard(folder, "blocklist")
     stage = BlockUrls(blocklist=written.digest, path=written.path, action=spec.action)
     return _judged(stage, "clean.urls", spec.action, pool, driver)
+
+
+def _write_blocklist(found: Sequence[ListFile], out: Path) -> None:
+    write_blocklist(found, out / "blocklist.arrow")
 
 
 def block_words(spec: WordsSpec | None, pool: Pool, driver: Driver) -> Pool:

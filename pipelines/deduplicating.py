@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -133,10 +134,11 @@ def _remove(
 
 def _clusters(edges: Artifact, driver: Driver) -> Shard:
     """Return the written table of clusters, made once for these edges."""
-
-    def make(out: Path) -> None:
-        table: pa.Table = find_clusters(read_shard(shard) for shard in edges.shards)
-        write_shard(table, out / "clusters.arrow", name="clusters")
-
-    folder = driver.folder("dedup.clusters", {"edges": edges.digest}, make)
+    identity = {"edges": edges.digest}
+    folder = driver.folder_of("dedup.clusters", identity, _write_clusters, edges.shards)
     return folder_shard(folder, "clusters")
+
+
+def _write_clusters(edges: Sequence[Shard], out: Path) -> None:
+    table: pa.Table = find_clusters(read_shard(shard) for shard in edges)
+    write_shard(table, out / "clusters.arrow", name="clusters")

@@ -139,13 +139,14 @@ def _index(
     name: str, items: Mapping[str, Shard], settings: Mapping[str, Any], driver: Driver
 ) -> tuple[BenchmarkIndex, Path]:
     """Return the index of some items, and its folder, made once for them."""
-
-    def make(out: Path) -> None:
-        build_index(_items(items), **settings).save(out)
-
     digests = [[called, shard.digest] for called, shard in items.items()]
-    folder = driver.folder(name, {"items": digests, **settings, **READING}, make)
+    identity = {"items": digests, **settings, **READING}
+    folder = driver.folder_of(name, identity, _write_index, dict(items), dict(settings))
     return BenchmarkIndex.load(folder), folder
+
+
+def _write_index(items: Mapping[str, Shard], settings: Mapping[str, Any], out: Path) -> None:
+    build_index(_items(items), **settings).save(out)
 
 
 def _items(items: Mapping[str, Shard]) -> pa.Table:

@@ -223,6 +223,16 @@ class Driver:
         self.folders[path] = None
         return path
 
+    def folder_of(
+        self, name: str, identity: Mapping[str, Any], work: Callable[..., None], *arguments: Any
+    ) -> Path:
+        """Return a folder artifact that a worker makes: `work(*arguments, folder)`."""
+        return self.folder(
+            name,
+            identity,
+            lambda out: self.run(tasks.run_folder, [tasks.FolderTask(work, arguments, out, name)]),
+        )
+
     def run(self, work: Callable[[Any], Any], jobs: Sequence[Any]) -> list[Any]:
         """Return the results of `work` over `jobs`, in the order of the jobs."""
         results: dict[int, Any] = dict(self.engine.map(work, jobs))

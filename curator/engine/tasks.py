@@ -122,6 +122,21 @@ class FitTask:
         return f"fit of {self.stage.name}"
 
 
+@dataclass(frozen=True)
+class FolderTask:
+    """Let a worker fill a folder: what needs a kernel is not loaded in the driver for it."""
+
+    work: Callable[..., None]  # a top-level function
+    arguments: tuple[Any, ...]  # picklable; the folder comes after them
+    out: Path
+    name: str
+
+
+def run_folder(task: FolderTask) -> None:
+    """Fill the task's folder."""
+    task.work(*task.arguments, task.out)
+
+
 def run_map(task: MapTask) -> TaskRecord:
     """Make one shard of a sidecar and return its record."""
 
