@@ -23,6 +23,7 @@ from curator.text.edges import skip_blank
 from curator.text.hashing import hash_bytes
 from curator.text.lines import SHORT_LINE
 from curator.text.masks import Masks, count_continued, scan
+from curator.text.memo import Memo
 from curator.text.runs import PUNCTUATIONAL, SENTENCE_END, Run, Tokens
 from curator.text.seen import Seen, emptied, seen_again
 from curator.text.tokens import Language, Lines, tokenize
@@ -108,12 +109,14 @@ class Again(NamedTuple):
 
     Attributes:
         run: for any run.
+        memo: of runs cut before.
         masks: for as many bytes as the line has.
         scanned: (6,) int64.
         line: for one line.
     """
 
     run: Run
+    memo: Memo
     masks: Masks
     scanned: Counts
     line: Lines
@@ -207,7 +210,9 @@ def _tokens_again(
 ) -> int:
     """Append the tokens of a line that has lost its citation marks; how many there are then."""
     scan(text, at, end, again.masks, again.scanned)
-    count, _ = tokenize(text, at, end, again.masks, language, again.run, tokens, count, again.line)
+    count, _ = tokenize(
+        text, at, end, again.masks, language, again.run, again.memo, tokens, count, again.line
+    )
     return count
 
 

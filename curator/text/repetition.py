@@ -100,7 +100,7 @@ def _likely_pairs(hashes: npt.NDArray[np.uint64], words: int, room: Places) -> i
         key = keys[place]
         room.starts[active] = place
         keys[active] = key
-        active += 1 if pairs[key & mask] > 1 else 0  # no jump: it could not be foreseen
+        active += 1 if pairs[key & mask] > 1 else 0
     return active
 
 
@@ -110,13 +110,13 @@ def _lengthen(active: int, room: Places) -> int:
     kept = 0
     counts = room.seen.counts
     for place in range(active - 1):
-        slot, following = room.slots[place], room.slots[place + 1]
-        side_by_side = room.starts[place + 1] == room.starts[place] + 1
-        # Negative counts: `_duplicated` was here.
-        if side_by_side and counts[slot] != 1 and counts[following] != 1:
-            room.starts[kept] = room.starts[place]
-            room.keys[kept] = np.uint64(slot) << _32 | np.uint64(following)
-            kept += 1
+        start, slot, following = room.starts[place], room.slots[place], room.slots[place + 1]
+        side_by_side = room.starts[place + 1] == start + 1
+        room.starts[kept] = start
+        room.keys[kept] = np.uint64(slot) << _32 | np.uint64(following)
+        # Negative counts: `_duplicated` was here. No jumps: they could not be foreseen.
+        repeated = (counts[slot] != 1) & (counts[following] != 1)
+        kept += 1 if repeated & side_by_side else 0
     return kept
 
 

@@ -64,7 +64,7 @@ def emptied(seen: Seen, entries: int) -> np.uint64:
 def add(seen: Seen, mask: np.uint64, key: np.uint64) -> int:
     """Count the hash once more; its slot."""
     slot = key & mask
-    while seen.counts[slot] and seen.keys[slot] != key:
+    while (seen.counts[slot] != 0) & (seen.keys[slot] != key):  # one jump, nearly always foreseen
         slot = (slot + np.uint64(1)) & mask
     seen.keys[slot] = key
     seen.counts[slot] += 1

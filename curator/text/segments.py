@@ -10,6 +10,7 @@ from curator.text.blocks import SLACK
 from curator.text.compile import compiled
 from curator.text.contractions import exceptions
 from curator.text.masks import SCANNED, mask_room, scan
+from curator.text.memo import memo_room
 from curator.text.runs import run_room, token_room
 from curator.text.tokens import Language, line_room, tokenize
 
@@ -29,5 +30,7 @@ def _lengths(data: npt.NDArray[np.uint8], end: int, language: Language) -> npt.N
     scanned = np.zeros(len(SCANNED), np.int64)
     masks, tokens = mask_room(end), token_room(end)
     scan(data, 0, end, masks, scanned)
-    count, _ = tokenize(data, 0, end, masks, language, run_room(), tokens, 0, line_room(end + 1))
+    count, _ = tokenize(
+        data, 0, end, masks, language, run_room(), memo_room(), tokens, 0, line_room(end + 1)
+    )
     return tokens.lengths[:count]

@@ -22,6 +22,7 @@ from curator.text.contractions import exceptions, word_hash
 from curator.text.lines import MARKED, STRETCHES, Rooms, count_stretches, mark_lines
 from curator.text.masks import SCANNED, Masks, mask_room, scan
 from curator.text.measures import MEASURES, Tables, measure_room, measure_text, tables
+from curator.text.memo import Memo, memo_room
 from curator.text.repetition import Places, places, repeated_ngrams
 from curator.text.runs import ALPHABETIC, WORDLIKE, Run, Tokens, run_room, token_room
 from curator.text.seen import Seen, holds, room
@@ -76,6 +77,7 @@ class Room(NamedTuple):
         masks: what its bytes are.
         scanned: (6,) int64, what scanning counted.
         run: for any run of characters without white space.
+        memo: of such runs that were cut before.
         tokens: its tokens.
         lines: its lines.
         line: one line.
@@ -87,6 +89,7 @@ class Room(NamedTuple):
     masks: Masks
     scanned: npt.NDArray[np.int64]
     run: Run
+    memo: Memo
     tokens: Tokens
     lines: Lines
     line: Lines
@@ -110,7 +113,7 @@ def count_texts(texts: Texts, asked: int = 0, languages: Spoken | None = None) -
     edited = np.empty(offsets[rows] - offsets[0] + SLACK, np.uint8)
     edited_offsets = np.zeros(rows + 1, np.int64)
     language = Language(affixes(), exceptions())
-    known = (language, c4.phrases(), _stop_words(), tables(asked, languages))
+    known = (language, c4.phrases(), stop_table(), tables(asked, languages))
     # Kernels read past a text's end: the last texts of a column are read in a copy.
     whole = int(np.searchsorted(offsets[1:], len(data) - SLACK, "right"))
     rest = np.append(data[offsets[whole] : offsets[rows]], np.zeros(SLACK, np.uint8))
@@ -121,7 +124,7 @@ def count_texts(texts: Texts, asked: int = 0, languages: Spoken | None = None) -
     return Counted(counts, Utf8(edited_offsets, edited[: edited_offsets[rows]]))
 
 
-def _stop_words() -> npt.NDArray[np.uint64]:
+def stop_table() -> npt.NDArray[np.uint64]:
     """(64,) uint64: the hash of each stop word at a place named by bits of it, none twice."""
     table = np.zeros(64, np.uint64)
     for word in STOP_WORDS:
@@ -145,7 +148,7 @@ def _count_all(
     edited: npt.NDArray[np.uint8],
 ) -> None:
     """Count the texts from `first` to `last`; the edited ones go on where those before ended."""
-    room, state = _first_room(), np.zeros(4, np.int64)
+    room, state = first_room(), np.zeros(4, np.int64)
     more = measure_room()
     for row in range(first, last):
         at, end, out = offsets[row], offsets[row + 1], counts[row]
@@ -153,11 +156,11 @@ def _count_all(
         draft = Draft(edited, state, room.kept)
         words = _count_text(data, at, end, language, phrases, room, draft, out)
         while words < 0:  # did not fit
-            room = _larger(room, end - at, room.scanned[4] + 1, state[HELD])
+            room = larger_room(room, end - at, room.scanned[4] + 1, state[HELD])
             draft = Draft(edited, state, room.kept)
             words = _count_text(data, at, end, language, phrases, room, draft, out)
         tokens = room.tokens
-        _count_words(tokens, words, stop_words, out[_AT_WORDS:_AT_NGRAMS])
+        count_words(tokens, words, stop_words, out[_AT_WORDS:_AT_NGRAMS])
         repeated_ngrams(tokens.hashes, tokens.lengths, words, room.grams, out[_AT_NGRAMS:_AT_C4])
         edited_offsets[row + 1] = state[END]
         out[_AT_EDITED_TOKENS] = state[TOKENS]
@@ -168,11 +171,13 @@ def _count_all(
 
 
 @part
-def _first_room() -> Room:
+def first_room() -> Room:
+    """Room for texts of common length."""
     return Room(
         mask_room(1 << 16),
         np.zeros(len(SCANNED), np.int64),
         run_room(),
+        memo_room(),
         token_room(1024),
         line_room(256),
         line_room(1),
@@ -183,7 +188,7 @@ def _first_room() -> Room:
 
 
 @part
-def _larger(held: Room, size: int, lines: int, tokens: int) -> Room:
+def larger_room(held: Room, size: int, lines: int, tokens: int) -> Room:
     """Room for a text of this many bytes, lines and tokens, and a quarter more."""
     masks, rows, stretches, kept = held.masks, held.lines, held.stretches, held.kept
     words, grams = held.tokens, held.grams
@@ -196,7 +201,9 @@ def _larger(held: Room, size: int, lines: int, tokens: int) -> Room:
     if len(words.hashes) < tokens:
         tokens += tokens // 4
         words, grams = token_room(tokens), places(tokens)
-    return Room(masks, held.scanned, held.run, words, rows, held.line, stretches, kept, grams)
+    return Room(
+        masks, held.scanned, held.run, held.memo, words, rows, held.line, stretches, kept, grams
+    )
 
 
 @leaf
@@ -234,10 +241,10 @@ def _count_text(
         data, at, end, room.masks, language.affixes, room.scanned, room.stretches, stretches
     )
     words, rows = tokenize(
-        data, at, end, room.masks, language, room.run, room.tokens, 0, room.lines
+        data, at, end, room.masks, language, room.run, room.memo, room.tokens, 0, room.lines
     )
     mark_lines(data, room.lines, rows, out[_AT_MARKED:_AT_WORDS])
-    again = Again(room.run, room.masks, room.scanned, room.line)
+    again = Again(room.run, room.memo, room.masks, room.scanned, room.line)
     edited = out[_AT_EDITED:_AT_EDITED_TOKENS]
     c4_out = out[_AT_C4:_AT_EDITED]
     edit_lines(data, room.lines, rows, language, phrases, again, room.tokens, draft, c4_out, edited)
@@ -245,7 +252,7 @@ def _count_text(
 
 
 @leaf
-def _count_words(
+def count_words(
     tokens: Tokens, count: int, stop_words: npt.NDArray[np.uint64], out: npt.NDArray[np.int64]
 ) -> None:
     """Fill `out` (5,) in the order of `_WORDS`."""

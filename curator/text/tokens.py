@@ -23,6 +23,8 @@ from curator.text.compile import block, leaf, part
 from curator.text.contractions import LONGEST, Exceptions, cuts_of
 from curator.text.hashing import hash_bytes
 from curator.text.masks import Masks, count_continued, has_one, is_set, next_one, next_zero
+from curator.text.memo import LONGEST as SHORT
+from curator.text.memo import Memo, knows, read_run, recall, remember
 from curator.text.runs import (
     ALPHABETIC,
     LONGEST_RUN,
@@ -90,6 +92,7 @@ def tokenize(
     masks: Masks,
     language: Language,
     run: Run,
+    memo: Memo,
     tokens: Tokens,
     count: int,
     lines: Lines,
@@ -119,7 +122,7 @@ def tokenize(
                     count = _add_letters(data, at, mark, size - 1, language, run, tokens, count)
                     count = _add_one(data, mark, language.affixes, tokens, count)
                 else:
-                    count = _add_run(data, at, last, size, language, run, tokens, count)
+                    count = _add_known(data, at, last, size, language, run, memo, tokens, count)
             runs += 1
             longest = max(longest, size)
             at = base + next_zero(masks.blank, last - base)
@@ -195,6 +198,32 @@ def _add_one(
     """Append one ASCII character."""
     flags = affixes[data[at]]
     return store(tokens, count, hash_bytes(data, at, 1), 1, kind_of(flags, flags, 1))
+
+
+@leaf
+def _add_known(
+    data: Data,
+    start: int,
+    end: int,
+    size: int,
+    language: Language,
+    run: Run,
+    memo: Memo,
+    tokens: Tokens,
+    count: int,
+) -> int:
+    """Append the tokens of any run, from memory if it was cut before."""
+    short = end - start <= SHORT
+    first, second, line = np.uint64(0), np.uint64(0), 0
+    if short:
+        first, second, line = read_run(data, start, end - start)
+        if knows(memo, line, first, second, end - start):
+            return recall(memo, line, tokens, count)
+    before = count
+    count = _add_run(data, start, end, size, language, run, tokens, count)
+    if short:
+        remember(memo, line, first, second, end - start, tokens, before, count)
+    return count
 
 
 @leaf
