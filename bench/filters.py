@@ -194,7 +194,7 @@ def report(whole: Spent, again: Spent, first: float, corpus: float) -> None:
     turns = f", the files' {corpus:.0f} MB in several orders" if whole.megabytes > corpus else ""
     print(f"ours   {whole.speed:7.1f} MB/s  {whole.megabytes:.0f} MB of JSON{turns}")
     print(f"ours   {again.speed:7.1f} MB/s  the peers' sample of {again.megabytes:.1f} MB")
-    print(f"       first call of a process, kernels compiled: {first:.2f} s")
+    print(f"       first call: {first:.2f} s, compiling what was not compiled yet")
     print(
         f"floor  {whole.megabytes / whole.floor:7.0f} MB/s  pyarrow parse only: "
         f"ours takes {whole.ours / whole.floor:.1f} times as long"
