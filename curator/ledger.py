@@ -124,6 +124,10 @@ class Store:
         path = self.task_path(stage, record.key).with_suffix(".json")
         write_atomically(path, _dump({"format": _FORMAT, **_task_to_json(record, self.root)}))
 
+    def withdraw(self, stage: str, key: str) -> None:
+        """Take back that a task is done, so that it is done again."""
+        self.task_path(stage, key).with_suffix(".json").unlink(missing_ok=True)
+
     def publish(self, artifact: Artifact) -> Path:
         """Write an artifact's record and return its path."""
         path = self.root / "artifacts" / f"{artifact.name}-{artifact.id[:12]}.json"

@@ -101,6 +101,9 @@ class Driver:
             )
             for sight in sights(corpus, sidecars, alive)
         ]  # fmt: skip
+        for job in jobs:
+            if self.store.task(step, job.key) is None:  # its decisions were removed or damaged
+                self.store.withdraw(job.step, job.key)
         parents = (corpus, *sidecars, alive)
         records, computed, seconds = self.run_tasks(rewriting.run_rewrite, jobs)
         made = (records, computed, seconds)

@@ -116,3 +116,18 @@ def test_spans_are_cut_and_what_is_left_of_too_little_is_dropped():
     assert made["text"].to_pylist() == ["abc", None, None]
     assert made["reason"].to_pylist() == [None, "cut.short", None]
     assert made["cut_bytes"].to_pylist() == [4, 3, 0]
+
+
+@pytest.mark.parametrize("damage", [lambda p: p.unlink(), lambda p: os.truncate(p, 10)])
+def test_lost_decisions_of_a_rewriting_are_made_again(driver, damage):
+    corpus = corpus_of(driver.store, TEXTS, 3)
+    first = driver.rewrite(Shout(), corpus, step="shout")
+    whole = rows(first.decision)
+    damage(Path(first.decision.shards[1].path))
+
+    again = driver.rewrite(Shout(), corpus, step="shout")
+
+    assert [shard.digest for shard in again.corpus.shards] == [
+        shard.digest for shard in first.corpus.shards
+    ]
+    assert rows(again.decision) == whole
