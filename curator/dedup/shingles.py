@@ -76,6 +76,7 @@ def match_copies(
     *,
     threshold: float,
     containment: float,
+    fixed: npt.NDArray[np.bool_] | None = None,
 ) -> Matches:
     """Return which documents are copies of an earlier survivor of their cluster.
 
@@ -88,12 +89,14 @@ def match_copies(
         cluster: (n,) uint64, equal for documents to compare, which stand together, the best first.
         threshold: in (0, 1].
         containment: in [0, 1].
+        fixed: (n,) bool, True for documents that survive whatever they are copies of; None: none.
     """
+    stays = np.zeros(len(cluster), np.bool_) if fixed is None else fixed
     original, shared = np.full(len(cluster), -1, np.int64), np.zeros(len(cluster), np.int64)
     for begin, end in _portions(sets.offsets, cluster):
         offsets = sets.offsets[begin : end + 1]
         part = ShingleSets(offsets - offsets[0], sets.values[offsets[0] : offsets[-1]])
-        found = _match_portion(part, cluster[begin:end], threshold, containment)
+        found = _match_portion(part, cluster[begin:end], stays[begin:end], threshold, containment)
         original[begin:end] = np.where(found.original < 0, -1, found.original + begin)
         shared[begin:end] = found.shared
     return Matches(original, shared)
@@ -114,7 +117,11 @@ def _portions(
 
 
 def _match_portion(
-    sets: ShingleSets, cluster: npt.NDArray[np.uint64], threshold: float, containment: float
+    sets: ShingleSets,
+    cluster: npt.NDArray[np.uint64],
+    fixed: npt.NDArray[np.bool_],
+    threshold: float,
+    containment: float,
 ) -> Matches:
     # Shingles are renamed to dense numbers that differ between clusters, rising within a set.
     # A loop over clusters for the reason that there is one over texts in `shingle_sets`.
@@ -129,7 +136,7 @@ def _match_portion(
     shingle = np.empty(len(order), np.int64)
     shingle[order] = np.cumsum(first) - 1
     frequency = np.diff(np.append(np.flatnonzero(first), len(order)))
-    return Matches(*_match(sets.offsets, shingle, frequency, threshold, containment))
+    return Matches(*_match(sets.offsets, shingle, frequency, fixed, threshold, containment))
 
 
 @compiled
@@ -137,6 +144,7 @@ def _match(
     offsets: npt.NDArray[np.int64],
     shingle: npt.NDArray[np.int64],
     frequency: npt.NDArray[np.int64],
+    fixed: npt.NDArray[np.bool_],
     threshold: float,
     containment: float,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -154,7 +162,7 @@ def _match(
         needed = int(np.ceil(max(threshold, containment) * len(mine) - _SLACK))
         rarest = np.argsort(frequency[mine], kind="mergesort")
         found = 0
-        for place in rarest[: len(mine) - needed + 1]:
+        for place in rarest[: 0 if fixed[document] else len(mine) - needed + 1]:
             rare = mine[place]
             for at in range(begins[rare], begins[rare] + held[rare]):
                 if met[holders[at]] != document:

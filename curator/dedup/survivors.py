@@ -41,6 +41,7 @@ DECISIONS: Final = pa.schema(
     ],
     metadata={"curator.schema": "removal-decision/1"},
 )
+OF_REFERENCE: Final = 0  # the priority of documents that are no candidates for removal
 EXTRA: Final = "extra."  # "extra.upvotes": a number in the JSON that ingest kept of a record
 _ROW_IN_SHARD: Final = np.uint64((1 << 40) - 1)
 _MOST_BYTES: Final = np.uint64(1 << 62)
@@ -95,7 +96,7 @@ class Survivors:
         places = pc.index_in(table["source"].cast(pa.string()), names)
         priority = pc.add(pc.fill_null(places, len(names)).cast(pa.uint32()), 1)
         if self.reference:
-            priority = pa.array(np.zeros(n, np.uint32))
+            priority = pa.array(np.full(n, OF_REFERENCE, np.uint32))
         columns = {"priority": priority.cast(pa.uint32())}
         if self.column is not None and self.reference:
             columns["rank"] = pa.array(np.zeros(n, np.uint64))

@@ -11,7 +11,14 @@ import pyarrow as pa
 
 from curator.dedup.minhash import nodes
 from curator.dedup.shingles import ShingleSets, match_copies, shingle_sets
-from curator.dedup.survivors import LONGEST, Survivors, removals, segment_heads, segment_starts
+from curator.dedup.survivors import (
+    LONGEST,
+    OF_REFERENCE,
+    Survivors,
+    removals,
+    segment_heads,
+    segment_starts,
+)
 from curator.errors import LedgerError
 from curator.identity import random_bits
 from curator.shards import read_shard
@@ -31,10 +38,13 @@ class VerifyClusters(WideStage):
     A cluster of more than `max_cluster` documents is cut by the documents' smallest shingle, which
     two texts of Jaccard similarity J share with probability J: memory stays bounded, and a copy
     may be missed but nothing is removed wrongly.
+
+    Documents of references (`Survivors.reference`) all survive, for a run keeps them even where
+    another run has a copy: what is a copy of any of them goes.
     """
 
     name: ClassVar[str] = "dedup.minhash.verify"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     libraries: ClassVar[tuple[str, ...]] = ("numpy",)
 
     clusters: str  # digest of the table of clusters
@@ -90,7 +100,13 @@ class VerifyClusters(WideStage):
             return removals(partition, dropped, segment_heads(first)[dropped], "near_candidate")
         sets = _sets(partition["shingles"])
         sizes = np.diff(sets.offsets)
-        found = match_copies(sets, cluster, threshold=self.threshold, containment=self.containment)
+        found = match_copies(
+            sets,
+            cluster,
+            threshold=self.threshold,
+            containment=self.containment,
+            fixed=partition["priority"].to_numpy() == OF_REFERENCE,
+        )
         dropped = np.flatnonzero(found.original >= 0)
         kept, shared = found.original[dropped], found.shared[dropped]
         return removals(

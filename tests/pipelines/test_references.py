@@ -111,6 +111,22 @@ def test_a_third_crawl_reads_nothing_of_the_first_for_candidates_again(runs):
     assert len({path.name for path in emitted.rglob("*.json")} - before) == 1  # the new shard's
 
 
+def test_a_copy_of_what_one_of_two_earlier_runs_kept_goes_whatever_the_other_kept(tmp_path):
+    page = [f"x{n}" for n in range(206)]
+    may, june = " ".join(page), " ".join([*page[3:], "q1"])
+    new = " ".join([*page[12:], "q1", "q2"])  # 0.950 like June's, 0.931 like May's
+    settings = {"exact": False, "minhash": {"threshold": 0.94, "containment": 0.9}}
+    old = [
+        run(tmp_path, write(tmp_path / name[0], [text]), name, **settings)
+        for name, text in (("may", may), ("june", june))
+    ]
+
+    fresh = write(tmp_path / "n", [new, words(1)])
+    settings |= {"against": [str(path) for path in old], "max_source_loss": None}
+
+    assert kept_texts(run(tmp_path, fresh, "new", **settings), tmp_path) == [words(1)]
+
+
 def test_a_path_that_is_no_run_is_told_with_the_other_mistakes(tmp_path):
     content = {"name": "x", "corpus": {"dedup": {"against": [str(tmp_path)]}}}
 
