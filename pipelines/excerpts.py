@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import polars as pl
@@ -24,13 +24,18 @@ CLUSTERS = 5
 _SHOWN_RECORDS = 12
 
 
-def drops_of(pool: Pool) -> tuple[made.Drop, ...]:
-    """Return every reason of every decision with its count and a few of its documents."""
+def drops_of(pool: Pool, hide: Callable[[str], str] = str) -> tuple[made.Drop, ...]:
+    """Return every reason of every decision with its count and a few of its documents.
+
+    Args:
+        pool: what is left, and all decisions.
+        hide: takes from a text what is not to be shown.
+    """
     drops = []
     for decision in pool.decisions:
         places = _first_places(decision)
         for reason, count in sorted(decision.dropped.items(), key=lambda pair: -pair[1]):
-            excerpts = tuple(excerpt(pool, decision, *at) for at in places.get(reason, []))
+            excerpts = tuple(excerpt(pool, decision, *at, hide) for at in places.get(reason, []))
             drops.append(
                 made.Drop(decision.name, reason, count, rule_text(decision, reason), excerpts)
             )
@@ -77,8 +82,15 @@ def quarantined_of(corpus: Artifact) -> tuple[made.Quarantined, ...]:
     )
 
 
-def duplicates_of(pool: Pool) -> tuple[tuple[made.Cluster, ...], tuple[made.SourceLoss, ...]]:
-    """Return the largest groups of copies, and what each source lost to deduplication."""
+def duplicates_of(
+    pool: Pool, hide: Callable[[str], str] = str
+) -> tuple[tuple[made.Cluster, ...], tuple[made.SourceLoss, ...]]:
+    """Return the largest groups of copies, and what each source lost to deduplication.
+
+    Args:
+        pool: what is left, and all decisions.
+        hide: takes from a text what is not to be shown.
+    """
     decisions = [one for one in pool.decisions if _names_kept(one)]
     if not decisions:
         return (), ()
@@ -89,7 +101,7 @@ def duplicates_of(pool: Pool) -> tuple[tuple[made.Cluster, ...], tuple[made.Sour
         .sort(["copies", "kept_id"], descending=[True, False])
         .head(CLUSTERS)
     )
-    kept = _documents(pool, largest["kept_id"].to_list())
+    kept = _documents(pool, largest["kept_id"].to_list(), hide)
     clusters = tuple(
         made.Cluster(
             kept[row["kept_id"]],
@@ -108,7 +120,9 @@ def duplicates_of(pool: Pool) -> tuple[tuple[made.Cluster, ...], tuple[made.Sour
     return clusters, losses
 
 
-def excerpt(pool: Pool, decision: Artifact, number: int, row: int) -> made.Excerpt:
+def excerpt(
+    pool: Pool, decision: Artifact, number: int, row: int, hide: Callable[[str], str] = str
+) -> made.Excerpt:
     """Return one document as a report shows it, with the numbers that a decision wrote for it."""
     verdict = read_shard(decision.shards[number]).slice(row, 1).to_pylist()[0]
     beside = pool.sidecar(f"{decision.name}.statistics")  # what it looked at
@@ -120,7 +134,7 @@ def excerpt(pool: Pool, decision: Artifact, number: int, row: int) -> made.Excer
     }
     corpus = pool.corpus_after(pool.decisions.index(decision))  # as the decision found it
     document = read_shard(corpus.shards[number]).slice(row, 1).to_pylist()[0]
-    return _excerpt(document, _deciding(numbers, verdict["reason"]))
+    return _excerpt(document, _deciding(numbers, verdict["reason"]), hide)
 
 
 def _deciding(numbers: Mapping[str, Any], reason: str) -> dict[str, Any]:
@@ -132,12 +146,14 @@ def _deciding(numbers: Mapping[str, Any], reason: str) -> dict[str, Any]:
     return chosen or dict(list(numbers.items())[:4])
 
 
-def _excerpt(document: Mapping[str, Any], numbers: Mapping[str, Any]) -> made.Excerpt:
+def _excerpt(
+    document: Mapping[str, Any], numbers: Mapping[str, Any], hide: Callable[[str], str]
+) -> made.Excerpt:
     return made.Excerpt(
         document["doc_id"].hex(),
         document["source"],
         document["origin"],
-        document["text"][:TEXT_CHARACTERS],
+        hide(document["text"])[:TEXT_CHARACTERS],
         dict(numbers),
     )
 
@@ -173,7 +189,9 @@ def _removed(pool: Pool, decision: Artifact) -> pl.DataFrame:
     return frame.with_columns(pl.lit(decision.name).alias("kind"))
 
 
-def _documents(pool: Pool, ids: list[bytes]) -> dict[bytes, made.Excerpt]:
+def _documents(
+    pool: Pool, ids: list[bytes], hide: Callable[[str], str]
+) -> dict[bytes, made.Excerpt]:
     """Return the documents with some ids as excerpts, before and after they were rewritten."""
     wanted = pa.array(ids, pa.binary(16))
     found = {}
@@ -182,7 +200,7 @@ def _documents(pool: Pool, ids: list[bytes]) -> dict[bytes, made.Excerpt]:
         rows = pc.indices_nonzero(pc.is_in(read_shard(shard, ("doc_id",))["doc_id"], wanted))
         for row in rows.to_pylist():
             document = read_shard(shard).slice(row, 1).to_pylist()[0]
-            found[document["doc_id"]] = _excerpt(document, {})
+            found[document["doc_id"]] = _excerpt(document, {}, hide)
     return found
 
 

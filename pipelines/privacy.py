@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import pyarrow as pa
+
 from curator.clean.pii import DropPii, MaskPii, PiiSpans, placeholder
 from curator.corpus_spec import PiiSpec
 from curator.engine.driver import Driver
@@ -34,3 +38,21 @@ def pii(spec: PiiSpec | None, pool: Pool, driver: Driver) -> Pool:
         made = driver.map_stage(say, pool.corpus, step="clean.pii.spans", alive=pool.alive)
         pool = pool.beside(made)
     return pool
+
+
+def hiding(spec: PiiSpec | None) -> Callable[[str], str]:
+    """Return what takes from a text, before it is shown, all that a recipe looks for in it.
+
+    A document that was dropped, or dropped before anything was masked, still has it.
+    """
+    kinds = tuple(spec.policies()) if spec else ()
+    if spec is None or not kinds:
+        return str
+    mask = MaskPii(tuple((kind, placeholder(kind)) for kind in kinds), spec.private_ips)
+
+    def hidden(text: str) -> str:
+        table = pa.table({"text": pa.array([text], pa.large_string())})
+        (masked,) = mask.rewrite(None, table)["text"].to_pylist()
+        return text if masked is None else str(masked)
+
+    return hidden

@@ -26,6 +26,7 @@ from pipelines.excerpts import drops_of, duplicates_of, quarantined_of
 from pipelines.judging import judged_of
 from pipelines.matching import contamination_of
 from pipelines.pool import counted
+from pipelines.privacy import hiding
 from pipelines.scores import overlap_of, score_columns_of
 from pipelines.summarizing import file_name, run_id
 
@@ -35,7 +36,9 @@ _VERSIONS = ("curator-lm", "numpy", "pyarrow", "polars", "torch", "fasttext-comm
 def report_of(recipe: Recipe, curated: Curated, store: Store, *, seconds: float) -> made.Report:
     """Return all that is known of one run, in the form that the page and the terminal draw."""
     evidence = curated.evidence
-    clusters, losses = duplicates_of(curated.pool)
+    cleaned = recipe.corpus.clean
+    hide = hiding(cleaned.pii if cleaned else None)
+    clusters, losses = duplicates_of(curated.pool, hide)
     stages = _stages(curated)
     return made.Report(
         name=recipe.name,
@@ -43,7 +46,7 @@ def report_of(recipe: Recipe, curated: Curated, store: Store, *, seconds: float)
         headline_metric=evidence.headline if evidence else "",
         sources=tuple(stages[0].sources),
         stages=tuple(stages),
-        drops=drops_of(curated.pool),
+        drops=drops_of(curated.pool, hide),
         quarantined=quarantined_of(curated.pool.ingested),
         clusters=clusters,
         losses=losses,
