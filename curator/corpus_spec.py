@@ -149,7 +149,7 @@ class SemanticSpec(Section):
     """
 
     encoder: str = "wordllama"
-    eps: float = Field(default=0.05, gt=0, lt=2)
+    eps: float = Field(default=0.05, ge=0.001, lt=2)  # vectors are stored in half precision
     mode: Literal["kept_only", "paper"] = "kept_only"
     order: Literal["survivors", "hard", "easy"] = "survivors"
     clusters: PositiveInt | None = None

@@ -45,6 +45,8 @@ SIMILAR_DECISIONS: Final = pa.schema(
 )
 _GRID: Final = 1e-3  # of a cosine: vectors are stored in half precision
 _FARTHEST: Final = 4000  # more grid steps than there are from one direction to the opposite
+_NOWHERE: Final = -2000.0  # steps; below every cosine
+_SLACK: Final = 1e-6  # steps: 1 - 0.003 comes out just below 0.997
 _BLOCK: Final = 256  # vectors multiplied at a time; one shape, so that sums come in one order
 
 
@@ -56,7 +58,7 @@ class SemanticDuplicates(WideStage):
     vectors of one partition in memory.
 
     Attributes:
-        eps: in (0, 2); removed where the cosine passes 1 - eps.
+        eps: in [0.001, 2); removed where the cosine, rounded to 0.001, passes 1 - eps.
         mode: "kept_only": earlier documents that stay; "paper": any earlier document.
         order: who comes earlier: "survivors", by the policy; as in the paper's code "hard", the
             farthest from the centroid first, or "easy", the nearest.
@@ -64,6 +66,7 @@ class SemanticDuplicates(WideStage):
     """
 
     name: ClassVar[str] = "dedup.semantic"
+    version: ClassVar[int] = 2
     libraries: ClassVar[tuple[str, ...]] = ("numpy",)
 
     eps: float = 0.05
@@ -73,8 +76,11 @@ class SemanticDuplicates(WideStage):
 
     def __post_init__(self) -> None:
         """Refuse a distance that no two unit vectors have."""
-        if not 0 < self.eps < 2:
-            raise RecipeError(f"eps is {self.eps!r}; wanted a cosine distance in (0, 2)")
+        if not _GRID <= self.eps < 2:
+            raise RecipeError(
+                f"eps is {self.eps!r}; wanted a cosine distance in [{_GRID}, 2): vectors are "
+                "stored too coarsely to tell smaller ones"
+            )
 
     @property
     def reads(self) -> tuple[str, ...]:  # type: ignore[override]  # depends on the policy
@@ -136,10 +142,11 @@ def similar(vectors_ND: NDArray[np.float32], limit: float, *, kept_only: bool) -
 
     Args:
         vectors_ND: the earliest first.
-        limit: a cosine, exclusive.
+        limit: a cosine, exclusive; compared with cosines on the grid.
         kept_only: only earlier vectors that stay count, else all.
     """
     n, dimensions = vectors_ND.shape
+    limit = limit / _GRID + _SLACK
     original, cosine = np.full(n, -1, np.int64), np.zeros(n, np.float32)
     before = np.empty((n + _BLOCK, dimensions), np.float32)  # the earlier ones that count
     rows = np.empty(n, np.int64)  # which they are
@@ -148,30 +155,30 @@ def similar(vectors_ND: NDArray[np.float32], limit: float, *, kept_only: bool) -
         count = min(_BLOCK, n - start)
         block = np.zeros((_BLOCK, dimensions), np.float32)
         block[:count] = vectors_ND[start : start + count]
-        best, who = np.full(count, -2, np.float32), np.full(count, -1, np.int64)
+        best, who = np.full(count, _NOWHERE, np.float32), np.full(count, -1, np.int64)
         for low in range(0, held, _BLOCK):
-            products = _cosines(block, before[low : low + _BLOCK])[:count, : held - low]
+            products = _steps(block, before[low : low + _BLOCK])[:count, : held - low]
             nearest_here = products.argmax(axis=1)
             value = products[np.arange(count), nearest_here]
             better = value > best
             best[better], who[better] = value[better], rows[low + nearest_here[better]]
         inside = np.where(
-            np.tri(count, k=-1, dtype=bool), _cosines(block, block)[:count, :count], -2
+            np.tri(count, k=-1, dtype=bool), _steps(block, block)[:count, :count], _NOWHERE
         )
         counts = np.ones(count, bool)
         if kept_only:
             counts = best <= limit
         # A loop over the documents of a block that have another one of it nearby: in their order,
         # for whether one counts depends on those before it.
-        for row in np.flatnonzero(inside.max(axis=1, initial=-2) > limit):
-            among = np.where(counts[:row], inside[row, :row], -2)
+        for row in np.flatnonzero(inside.max(axis=1, initial=_NOWHERE) > limit):
+            among = np.where(counts[:row], inside[row, :row], _NOWHERE)
             at = int(among.argmax())
             if among[at] > best[row]:
                 best[row], who[row] = among[at], start + at
                 counts[row] = counts[row] and not (kept_only and among[at] > limit)
         away = best > limit
         original[start : start + count][away] = who[away]
-        cosine[start : start + count][away] = best[away]
+        cosine[start : start + count][away] = best[away] * _GRID
         stays = np.flatnonzero(~away if kept_only else np.ones(count, bool))
         before[held : held + len(stays)] = block[stays]
         rows[held : held + len(stays)] = start + stays
@@ -185,7 +192,7 @@ def nearest(
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Return each vector's centroid of largest cosine, the first of equal ones, and that cosine."""
     n, k = len(vectors_ND), len(centroids_KD)
-    best, who = np.full(n, -2, np.float32), np.zeros(n, np.int64)
+    best, who = np.full(n, _NOWHERE, np.float32), np.zeros(n, np.int64)
     padded = np.zeros((-(-k // _BLOCK) * _BLOCK, centroids_KD.shape[1]), np.float32)
     padded[:k] = centroids_KD
     for start in range(0, n, _BLOCK):
@@ -194,13 +201,13 @@ def nearest(
         block[:count] = vectors_ND[start : start + count]
         here = slice(start, start + count)
         for low in range(0, k, _BLOCK):
-            products = _cosines(block, padded[low : low + _BLOCK])[:count, : k - low]
+            products = _steps(block, padded[low : low + _BLOCK])[:count, : k - low]
             at = products.argmax(axis=1)
             value = products[np.arange(count), at]
             better = value > best[here]
             best[here] = np.where(better, value, best[here])
             who[here] = np.where(better, at + low, who[here])
-    return who, best
+    return who, best * np.float32(_GRID)
 
 
 def similar_decisions(n_rows: int, removed: pa.Table) -> pa.Table:
@@ -208,9 +215,10 @@ def similar_decisions(n_rows: int, removed: pa.Table) -> pa.Table:
     return decided(n_rows, removed, SIMILAR_DECISIONS)
 
 
-def _cosines(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.float32]:
-    on_grid: NDArray[np.float32] = (np.rint((left @ right.T) / _GRID) * _GRID).astype(np.float32)
-    return on_grid
+def _steps(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return every cosine as its whole number of steps of the grid, which floats hold exactly."""
+    steps: NDArray[np.float32] = np.rint((left @ right.T) / np.float32(_GRID))
+    return steps
 
 
 def _matrix(column: pa.ChunkedArray, dimensions: int = -1) -> NDArray[np.float32]:

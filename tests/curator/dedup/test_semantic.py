@@ -141,7 +141,20 @@ def test_documents_without_vectors_stay(fitted):
     assert narrow.num_rows == 0
 
 
-@pytest.mark.parametrize("eps", [0.0, 2.0, -1.0])
+@pytest.mark.parametrize("eps", [0.0, 0.0005, 2.0, -1.0])
 def test_a_distance_that_cannot_be_is_refused(eps):
     with pytest.raises(RecipeError, match="eps"):
         SemanticDuplicates(eps=eps)
+
+
+@given(st.integers(1, 1999))
+@settings(deadline=None, max_examples=200)
+def test_a_pair_exactly_at_the_limit_stays_and_one_a_step_nearer_goes(step):
+    eps = step / 1000
+
+    def goes(cosine: float) -> bool:
+        pair = np.array([[1, 0], [cosine, np.sqrt(1 - cosine**2)]], np.float32)
+        return similar(pair, 1 - eps, kept_only=True).original[1] == 0
+
+    assert not goes((1000 - step) / 1000)
+    assert goes((1001 - step) / 1000)
