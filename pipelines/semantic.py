@@ -87,10 +87,11 @@ def _learn(vectors: NDArray[np.float32], clusters: int, seed: int, out: Path) ->
 
 def _sample(pool: Pool, vectors: Artifact, clusters: int, seed: int) -> NDArray[np.float32]:
     """Return vectors of documents drawn by chance of their own, in the order of their ids."""
-    share = min(_A_CLUSTER * clusters, _MOST) / max(1, pool.rows)
+    columns = [read_shard(beside, ("vector",))["vector"] for beside in vectors.shards]
+    drawable = sum(len(column) - column.null_count for column in columns)
+    share = min(_A_CLUSTER * clusters, _MOST) / max(1, drawable)
     ids, found = [np.zeros((0, 16), np.uint8)], []
-    for shard, beside in zip(pool.corpus.shards, vectors.shards, strict=True):
-        column = read_shard(beside, ("vector",))["vector"]
+    for shard, column in zip(pool.corpus.shards, columns, strict=True):
         known = read_shard(shard, ("doc_id",))["doc_id"].filter(pc.is_valid(column))
         id_ND = id_matrix(known)
         drawn = np.flatnonzero(uniform(id_ND, "dedup.centroids", seed) < share)
