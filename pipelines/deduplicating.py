@@ -6,13 +6,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
 from curator.corpus_spec import DedupSpec, MinhashSpec
 from curator.dedup.clusters import find_clusters
 from curator.dedup.exact import ExactDuplicates
 from curator.dedup.near import NearDuplicates
-from curator.dedup.survivors import EXTRA, Survivors, check_source_loss, decisions
+from curator.dedup.survivors import (
+    EXTRA,
+    Survivors,
+    check_source_loss,
+    column_values,
+    decisions,
+)
 from curator.engine.driver import Driver, Reference
 from curator.errors import RecipeError
 from curator.ledger import Artifact
@@ -32,12 +39,15 @@ def dedup(spec: DedupSpec | None, pool: Pool, driver: Driver) -> Pool:
     Raises:
         BudgetError: a source would lose more than `max_source_loss` of its documents, or of its
             text to one step.
-        RecipeError: nothing so far has the column that survivors are to be chosen by.
+        RecipeError: nothing so far has the column that survivors are to be chosen by, or no
+            document has a value in it.
     """
     if spec is None:
         return pool
     survivors = survivors_of(spec)
     beside = _with_column(survivors.field, pool)
+    if survivors.column is not None:
+        _require_values(survivors, pool, beside)
     before = source_counts(pool)
     against = open_references(spec.against)
     if spec.exact:
@@ -91,6 +101,22 @@ def _with_column(column: str | None, pool: Pool) -> tuple[Artifact, ...]:
         f"{sorted(known)}",
         where="corpus.dedup.survivors",
     )
+
+
+def _require_values(survivors: Survivors, pool: Pool, beside: tuple[Artifact, ...]) -> None:
+    """Raise where survivors would be chosen by nothing: a name misspelled, or words for numbers.
+
+    Documents without a value are ordinary; the first that has one ends the search.
+    """
+    field, column = str(survivors.field), str(survivors.column)
+    shards = (beside[0] if beside else pool.corpus).shards
+    tables = (read_shard(shard, (field,)) for shard in shards)
+    if pool.rows and all(np.isnan(column_values(table, column)).all() for table in tables):
+        raise RecipeError(
+            f"no document has a number, or a date such as 2026-11-21, in column {column!r}; wanted "
+            "one that some documents have",
+            where="corpus.dedup.survivors",
+        )
 
 
 def _remove_near(

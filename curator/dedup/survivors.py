@@ -101,7 +101,7 @@ class Survivors:
         if self.column is not None and self.reference:
             columns["rank"] = pa.array(np.zeros(n, np.uint64))
         elif self.column is not None:
-            columns["rank"] = pa.array(_ranks(_numbers(table, self.column), self.prefer))
+            columns["rank"] = pa.array(_ranks(column_values(table, self.column), self.prefer))
         lengths = pc.fill_null(pc.binary_length(table["text"]), 0).to_numpy().astype(np.uint64)
         if self.length == "longest":
             lengths = _MOST_BYTES - lengths  # bytes, so that longer sorts earlier
@@ -116,13 +116,28 @@ class Survivors:
 LONGEST: Final = Survivors()  # the default policy
 
 
-def _numbers(table: pa.Table, column: str) -> npt.NDArray[np.float64]:
-    """Return a column as numbers, NaN where it says none; dates as days."""
+def column_values(table: pa.Table, column: str) -> npt.NDArray[np.float64]:
+    """Return what `Survivors.column` says of each document, NaN where it says nothing.
+
+    Args:
+        table: with the column of `Survivors.field`.
+        column: as in `Survivors`; dates become days.
+
+    Raises:
+        RecipeError: the column holds neither numbers nor dates, or "extra.NAME" has no such name.
+    """
     if column.startswith(EXTRA):
         texts = pl.Series(table["extra"].cast(pa.large_string()))
         # Quoted, so that any key is one key; of two quotes JSONPath would make two.
         path = "$['" + column.removeprefix(EXTRA).replace("'", "") + "']"
-        found = texts.str.json_path_match(path).cast(pl.Float64, strict=False)
+        try:
+            found = texts.str.json_path_match(path).cast(pl.Float64, strict=False)
+        except pl.exceptions.ComputeError as error:
+            raise RecipeError(
+                f"{column!r} names no field that can be looked up; wanted extra.NAME with a name "
+                "that needs no backslash",
+                where="dedup.survivors",
+            ) from error
         return found.fill_null(np.nan).to_numpy()
     values = table[column]
     if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):

@@ -112,6 +112,15 @@ def test_a_column_that_nothing_has_is_named_with_those_there_are(tmp_path):
         deduplicated(spec, driver, families(2))
 
 
+@pytest.mark.parametrize("column", ["extra.votes", "date", "origin"])
+def test_a_column_without_a_value_anywhere_is_refused(tmp_path, column):
+    driver = Driver(Store(tmp_path), Inline(1), quiet=True)
+    spec = DedupSpec(survivors=SurvivorsSpec(column=column))
+
+    with pytest.raises(RecipeError, match=f"no document has a number.*'{column}'"):
+        deduplicated(spec, driver, families(2))
+
+
 @pytest.fixture
 def curator(monkeypatch, capsys, tmp_path):
     """Return a function that runs the command line in a folder of its own: (code, stdout)."""

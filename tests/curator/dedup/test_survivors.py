@@ -103,6 +103,13 @@ def test_a_column_of_lists_is_refused():
         in_order(table, Survivors(column="spans"))
 
 
+def test_a_field_that_no_path_can_name_is_refused():
+    table = documents_of(["a"]).append_column("extra", pa.array(['{"a": 1}']))
+
+    with pytest.raises(RecipeError, match="no backslash"):
+        in_order(table, Survivors(column="extra.a\\"))
+
+
 def test_decisions_name_the_kept_document_and_leave_the_others_alone():
     table = decisions(4, removed((3 << 40) | 2))
 
