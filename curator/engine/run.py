@@ -24,7 +24,9 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 RETRIES = 2
-_JOBS_PER_WORKER = 64  # a worker is replaced after this many: leaks of native libraries end there
+# A worker is replaced after so many jobs: leaks of native libraries end there. A new one costs more
+# than a second of CPU, for imports and kernels.
+_JOBS_PER_WORKER = 256
 # One thread a worker: parallelism is over shards, and results of BLAS must not depend on cores.
 _LIBRARIES = ("OMP", "OPENBLAS", "MKL", "NUMBA", "RAYON", "ARROW")
 ONE_THREAD = {
