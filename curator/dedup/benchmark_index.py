@@ -4,7 +4,8 @@ Three methods say which runs those are, and what makes a document a copy of an i
 
 - `gpt3`: any n-gram in common, 13 words (Brown et al. 2020, arXiv:2005.14165, appendix C).
 - `tulu3`: 8-grams of the item's prompt that cover more than half of its words in one document
-  (open-instruct, decontamination/search.py and README.md; the share from its paper).
+  (open-instruct, decontamination/search.py and README.md; the share from its paper). Words that
+  only stand in left-out n-grams do not count: an item that is mostly prompt could never be found.
 - `exact`: the whole item, word by word, anywhere in a document.
 
 With all three an item of fewer words than the n-gram is guarded as a whole: found anywhere in a
@@ -40,7 +41,7 @@ BY_BENCHMARK: Final = "by_benchmark"
 Ngram = int | Literal["by_benchmark"]
 NGRAM: Final[dict[str, int]] = {"gpt3": 13, "tulu3": 8, "exact": 13}  # exact: only to look by
 # How words are read and runs are found: part of what names an index.
-READING: Final = {"index": "3", "unicode": UNICODE_VERSION}
+READING: Final = {"index": "4", "unicode": UNICODE_VERSION}
 _SMALLEST_NGRAM: Final = 5  # shorter runs are ordinary language
 # Appendix C again: an n-gram is as long as the 5th percentile of a benchmark's items, in words,
 # but of 8 to 13 words.
@@ -98,7 +99,8 @@ class BenchmarkIndex:
         shortest: words from which a shorter item is looked for inside documents.
         items: benchmark, item_id, text (what is guarded of the item), words, ngram (uint32, words
             of a run), ngrams (uint32, guarded runs), exempt (uint32, n-grams left out as
-            template), common (uint32, runs left out because much of the pool has them).
+            template), common (uint32, runs left out because much of the pool has them), guarded
+            (uint32, words that stand in a guarded run: what shares of an item are shares of).
         runs: guarded runs by length, longest first.
         templates: benchmark, items (uint32, that have it), text: what was left out as template.
     """
@@ -139,11 +141,13 @@ class BenchmarkIndex:
             kept.append(_table(runs).filter(pa.array(~gone)))
         ngrams = self.items["ngrams"].to_numpy() - common
         described = self.items
-        for name, column in (("ngrams", ngrams), ("common", common)):
+        left = pa.concat_tables(kept)
+        guarded = _guarded_words(left, described, self.method)
+        for name, column in (("ngrams", ngrams), ("common", common), ("guarded", guarded)):
             at = described.schema.get_field_index(name)
             described = described.set_column(at, name, pa.array(column, pa.uint32()))
         digest = fingerprint([self.digest, hashlib.blake2b(dropped.tobytes()).hexdigest()])
-        runs_left = _by_length(pa.concat_tables(kept))
+        runs_left = _by_length(left)
         return replace(self, digest=digest, items=described, runs=runs_left)
 
     def save(self, folder: Path) -> None:
@@ -233,7 +237,10 @@ def build_index(
         described = described.append_column(name, pa.array(column.astype(np.uint32)))
     settings = [method, asked, shortest, template_items, template_share]
     digest = fingerprint([READING, _items_digest(guarded), settings])
-    runs = _by_length(kept.select(_RUN.names).to_arrow())
+    looked_for = kept.select(_RUN.names).to_arrow()
+    covered = _guarded_words(looked_for, described, method)
+    described = described.append_column("guarded", pa.array(covered, pa.uint32()))
+    runs = _by_length(looked_for)
     left_out = _left_out(table.filter(template), described)
     return BenchmarkIndex(digest, method, shortest, described, runs, left_out)
 
@@ -291,6 +298,25 @@ def _template(
     spread = pl.col("item").n_unique().over("benchmark", "hash", "words")
     limit = pl.max_horizontal(pl.lit(template_items), pl.col("total") * template_share)
     return owned.select(~pl.col("whole") & (spread > limit)).to_series()
+
+
+def _guarded_words(runs: pa.Table, items: pa.Table, method: Method) -> npt.NDArray[np.uint32]:
+    """Return how many words of each item stand in one of its `_RUN` rows, (items,) uint32.
+
+    Of `exact` all, if the item has a run: that is only to look by.
+    """
+    item = runs["item"].to_numpy().astype(np.int64)
+    if method == "exact":
+        looked_for = np.bincount(item, minlength=items.num_rows) > 0
+        return np.where(looked_for, items["words"].to_numpy(), 0).astype(np.uint32)
+    # Items one after another, so that one running maximum serves all of them.
+    room = int(np.max(items["words"].to_numpy(), initial=0)) + 1
+    start = item * room + runs["word"].to_numpy()
+    order = np.argsort(start, kind="stable")
+    start, end = start[order], (start + runs["words"].to_numpy())[order]
+    before = np.concatenate([np.zeros(1, np.int64), np.maximum.accumulate(end)[:-1]])[: len(end)]
+    fresh = np.maximum(end - np.maximum(start, before), 0)
+    return np.bincount(item[order], fresh, items.num_rows).astype(np.uint32)
 
 
 def _left_out(template: pl.DataFrame, items: pa.Table) -> pa.Table:

@@ -48,7 +48,7 @@ FOUND: Final = pa.schema(
         pa.field("benchmark", pa.string()),
         pa.field("item_id", pa.string()),
         pa.field("matched_ngrams", pa.uint32()),  # of the item, found in the document
-        pa.field("item_share", pa.float32()),  # of the item's words, in these
+        pa.field("item_share", pa.float32()),  # of the item's guarded words, in these
         pa.field("match_start", pa.int64()),  # bytes in the document: the first unbroken stretch
         pa.field("match_end", pa.int64()),  # in common
         pa.field("matched_items", pa.uint32()),
@@ -97,7 +97,8 @@ class Finds(LooksUp):
     """Finds documents that repeat a benchmark item.
 
     Attributes:
-        more_than: share of an item's words, in [0, 1), that must be passed in a document to count.
+        more_than: share of an item's guarded words (all but a prompt's), in [0, 1), that must be
+            passed in a document to count.
             0: any run does; 0.5: the rule of Tulu 3, and for copies of held-out documents, where
             those pass that have a license or a phrase in common with one.
         reason: the first half of the reason.

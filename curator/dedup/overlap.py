@@ -32,7 +32,7 @@ class Overlap:
 
     Attributes:
         pairs: document (place in the column), item (place in the index), matched_ngrams (of the
-            item, found in the document), item_share (of the item's words, in these).
+            item, found in the document), item_share (of the item's guarded words, in these).
         spans: document, item, start, end (bytes in the document), words: unbroken stretches.
     """
 
@@ -40,7 +40,7 @@ class Overlap:
     spans: pl.DataFrame
 
     def above(self, share: float) -> Overlap:
-        """Return what is left where more than a share of the item's words must be there."""
+        """Return what is left where more than a share of the item's guarded words must be there."""
         pairs = self.pairs.filter(pl.col("item_share") > share)
         spans = self.spans.join(pairs.select(_PAIR), on=_PAIR, how="semi", maintain_order="left")
         return Overlap(pairs, spans)
@@ -180,7 +180,7 @@ def _pairs(hits: pl.DataFrame, index: BenchmarkIndex) -> pl.DataFrame:
     distinct = hits.unique([*_PAIR, "item_word", "words"]).sort(*_PAIR, "item_word", "words")
     counted = distinct.with_columns(fresh=fresh).group_by(_PAIR, maintain_order=True)
     pairs = counted.agg(matched_ngrams=pl.len(), covered=pl.col("fresh").sum())
-    whole = pl.Series(index.items["words"].to_numpy())
+    whole = pl.Series(index.items["guarded"].to_numpy())
     share = pairs["covered"] / whole.gather(pairs["item"])
     return pairs.with_columns(item_share=share.cast(pl.Float32)).drop("covered")
 

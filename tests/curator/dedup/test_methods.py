@@ -176,6 +176,30 @@ def test_words_that_every_item_begins_or_ends_with_need_not_be_in_a_copy(tmp_pat
     assert found(index, "too short without it, is it not", lines[8]["q"]) == {(1, 8)}
 
 
+@pytest.mark.parametrize("method", ["gpt3", "tulu3", "exact"])
+def test_an_item_that_is_mostly_a_prompt_is_found_where_all_of_it_stands(method):
+    prompt = [f"prompt{n}" for n in range(40)]
+    items = items_of(*(" ".join([*prompt, *(f"q{n}x{m}" for m in range(20))]) for n in range(20)))
+    index = build_index(items, method=method)
+    whole = items["text"][3].as_py()
+
+    assert found(index, f"before {whole} after", above=0.5) == {(0, 3)}
+    assert found(index, " ".join(prompt)) == set()  # nobody's copy
+    assert find_overlap(index, column(whole)).pairs["item_share"].to_list() == [1.0]
+
+
+def test_what_is_too_frequent_to_count_is_not_missed_in_a_copy():
+    words = [f"w{n}" for n in range(60)]
+    index = build_index(items_of(" ".join(words)), method="tulu3")
+    first = index.runs[0].word[index.runs[0].first[:-1]]
+
+    less = index.without(first < 32)
+
+    assert less.items["guarded"].to_pylist() == [28]
+    assert found(less, " ".join(words[:50]), above=0.5) == {(0, 0)}
+    assert found(less, " ".join(words[:45]), above=0.5) == set()
+
+
 def test_ngrams_are_as_long_as_the_shortest_items_of_a_benchmark():
     sizes = {"brief": 4, "middle": 10, "long": 30}
     tables = [
