@@ -23,6 +23,7 @@ from pipelines.ingesting import ingest
 from pipelines.mixing import Mixed, mix_arm
 from pipelines.pool import Pool
 from pipelines.preparing import clean, reference_models
+from pipelines.privacy import tell_pii
 from pipelines.scoring import score
 from pipelines.selecting import view
 from pipelines.splitting import Benchmark, benchmarks_of, hold_out
@@ -68,6 +69,7 @@ def prepare(recipe: Recipe, driver: Driver) -> Curated:
     pool = dedup(spec.dedup, pool, driver)
     pool, benchmarks = benchmarks_of(spec.benchmarks, pool, driver)
     pool = decontaminate(spec.decontaminate, pool, benchmarks, driver)
+    pool = tell_pii(spec.clean.pii if spec.clean else None, pool, driver)
     pool, heldout = hold_out(spec.heldout, pool, driver)
     pool = drop_copies(heldout, pool, driver)
     if not (recipe.arms or recipe.score or recipe.models):

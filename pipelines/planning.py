@@ -94,6 +94,7 @@ def steps_of(recipe: Recipe) -> list[str]:
 
     spec = recipe.corpus
     clean, dedup = spec.clean, spec.dedup
+    policies = clean.pii.policies().values() if clean and clean.pii else ()
     chosen = {
         "clean.encoding": clean and clean.encoding,
         "clean.urls": clean and clean.urls,
@@ -102,7 +103,8 @@ def steps_of(recipe: Recipe) -> list[str]:
         "clean.words": clean and clean.words,
         "clean.licenses": clean and clean.licenses,
         "clean.lines": clean and clean.lines,
-        "clean.pii": clean and clean.pii,
+        "clean.pii.drop": "drop" in policies,
+        "clean.pii": "mask" in policies,
         "dedup.exact": dedup and dedup.exact,
         "dedup.paragraphs": dedup and dedup.paragraphs,
         "dedup.minhash": dedup and dedup.minhash,
@@ -111,6 +113,7 @@ def steps_of(recipe: Recipe) -> list[str]:
         "benchmarks": any(benchmark.source for benchmark in spec.benchmarks.values()),
         "decontaminate.runs": spec.decontaminate and spec.decontaminate.max_frequency,
         "decontaminate": spec.decontaminate,
+        "clean.pii.spans": "annotate" in policies,
         "heldout": spec.heldout,
         "heldout.copies": spec.heldout,
         "tokens": recipe.arms or recipe.score,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from curator.clean.licenses import Licenses
@@ -9,13 +11,15 @@ from curator.corpus_spec import LicensesSpec, PiiSpec
 from curator.engine.driver import Driver
 from curator.engine.run import Inline
 from curator.ledger import Store
+from curator.recipe import Recipe
 from curator.shards import read_shard
 from curator.text.pii import KINDS
 from curator.text.spans import spans_of
 from pipelines.check_corpus import corpus_problems
+from pipelines.curate import prepare
 from pipelines.licensing import licenses
 from pipelines.pool import Pool
-from pipelines.privacy import pii
+from pipelines.privacy import pii, tell_pii
 from tests.support.corpus import corpus_of
 
 TEXTS = [
@@ -60,7 +64,7 @@ def test_masked_texts_are_new_documents_that_name_their_parents(driver, pool):
 
 def test_a_kind_can_drop_while_others_are_masked_and_told(driver, pool):
     spec = PiiSpec.model_validate({"key": "drop", "email": "mask", "phone": "annotate"})
-    done = pii(spec, pool, driver)
+    done = tell_pii(spec, pii(spec, pool, driver), driver)
     told = done.sidecar("clean.pii.spans")
     places = [
         (spans.starts.tolist(), [KINDS[kind] for kind in spans.kinds])
@@ -99,3 +103,27 @@ def test_settings_that_lead_nowhere_are_told_before_anything_runs():
     assert "could be taken for" in problems({"placeholders": {"email": "me@x.org"}})[0]
     assert "not masked" in problems({"policy": "drop", "placeholders": {"ip": "<a>"}})[0]
     assert "max_spans" in problems({"max_spans": 3})[0]
+
+
+def test_places_are_those_of_texts_that_later_steps_cut(driver, tmp_path):
+    footer = "All of this stands under every page and nobody reads it twice."
+    pages = [{"text": f"{footer}\n\nPage {n}, ask ann{n}@oakwood.org, not me."} for n in range(3)]
+    (tmp_path / "web.jsonl").write_text("".join(json.dumps(page) + "\n" for page in pages))
+    corpus = {
+        "ingest": [{"reader": "jsonl", "source": "web", "files": str(tmp_path / "web.jsonl")}],
+        "clean": {"language": None, "pii": {"email": "annotate"}},
+        "dedup": {"paragraphs": {"unit": "paragraph", "least_words": 8}},
+    }
+
+    done = prepare(Recipe.model_validate({"name": "told", "corpus": corpus}), driver).pool
+
+    (texts,), (shard,) = done.learning().tables(("text",)), done.sidecar("clean.pii.spans").shards
+    spans = spans_of(read_shard(shard)["pii"], KINDS)
+    marked = [
+        text.encode()[start:end].decode()
+        for text, start, end in zip(
+            texts["text"].to_pylist(), spans.starts, spans.ends, strict=True
+        )
+    ]
+    assert sum(footer in text for text in texts["text"].to_pylist()) == 1
+    assert marked == ["ann0@oakwood.org", "ann1@oakwood.org", "ann2@oakwood.org"]
