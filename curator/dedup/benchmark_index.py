@@ -34,6 +34,7 @@ from curator.errors import LedgerError, RecipeError
 from curator.identity import fingerprint
 from curator.shards import read_shard, write_shard
 from curator.text.ngrams import ngram_hashes
+from curator.text.normalized import normalized_hash
 from curator.text.unicode import UNICODE_VERSION
 
 Method = Literal["gpt3", "tulu3", "exact"]
@@ -41,7 +42,7 @@ BY_BENCHMARK: Final = "by_benchmark"
 Ngram = int | Literal["by_benchmark"]
 NGRAM: Final[dict[str, int]] = {"gpt3": 13, "tulu3": 8, "exact": 13}  # exact: only to look by
 # How words are read and runs are found: part of what names an index.
-READING: Final = {"index": "4", "unicode": UNICODE_VERSION}
+READING: Final = {"index": "5", "unicode": UNICODE_VERSION}
 _SMALLEST_NGRAM: Final = 5  # shorter runs are ordinary language
 # Appendix C again: an n-gram is as long as the 5th percentile of a benchmark's items, in words,
 # but of 8 to 13 words.
@@ -201,7 +202,7 @@ def build_index(
         shortest: words, at most an n-gram's; GPT-3 used runs of 8 to 13 words, depending on the
             benchmark.
         template_items, template_share: an n-gram counts as template, such as a prompt's, where more
-            items of a benchmark than the one and than the other share of all its items have it.
+            unlike items of a benchmark than the one and than the other share of them have it.
             A count alone would free passages that several questions are asked about. Not for
             `exact`, which looks for whole items.
 
@@ -289,13 +290,15 @@ def _run_lengths(
 def _template(
     table: pl.DataFrame, items: pa.Table, template_items: int, template_share: float
 ) -> pl.Series:
-    """Return a mask of the runs that stand in too many items of their benchmark."""
-    benchmark = pl.Series(items["benchmark"].to_pylist())
-    total = pl.DataFrame({"benchmark": benchmark}).select(pl.len().over("benchmark")).to_series()
-    owned = table.with_columns(
-        benchmark=benchmark.gather(table["item"]), total=total.gather(table["item"])
-    )
-    spread = pl.col("item").n_unique().over("benchmark", "hash", "words")
+    """Return a mask of the runs that stand in too many items of their benchmark.
+
+    Items that read alike are one here: repeating a question makes it no prompt.
+    """
+    read = pl.Series(normalized_hash(items["text"])[:, 0])
+    known = pl.DataFrame({"benchmark": pl.Series(items["benchmark"].to_pylist()), "read": read})
+    known = known.with_columns(total=pl.col("read").n_unique().over("benchmark"))
+    owned = table.hstack(known[table["item"]])
+    spread = pl.col("read").n_unique().over("benchmark", "hash", "words")
     limit = pl.max_horizontal(pl.lit(template_items), pl.col("total") * template_share)
     return owned.select(~pl.col("whole") & (spread > limit)).to_series()
 

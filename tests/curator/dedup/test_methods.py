@@ -188,6 +188,15 @@ def test_an_item_that_is_mostly_a_prompt_is_found_where_all_of_it_stands(method)
     assert find_overlap(index, column(whole)).pairs["item_share"].to_list() == [1.0]
 
 
+def test_an_item_that_a_benchmark_repeats_is_no_prompt():
+    question = " ".join(f"w{n}" for n in range(20))
+    others = [" ".join(f"o{n}x{m}" for m in range(20)) for n in range(3)]
+    index = build_index(items_of(*[question] * 6, question.upper(), *others))
+
+    assert found(index, question) == {(0, item) for item in range(7)}
+    assert not index.items["exempt"].to_numpy().any()
+
+
 def test_what_is_too_frequent_to_count_is_not_missed_in_a_copy():
     words = [f"w{n}" for n in range(60)]
     index = build_index(items_of(" ".join(words)), method="tulu3")
