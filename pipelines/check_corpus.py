@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from curator.corpus_spec import BenchmarkSpec, PiiSpec
 from curator.recipe import suggestion
+from pipelines.idle import idle_settings
 from pipelines.lenient import listing, mapping, refusal, words
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def corpus_problems(corpus: Mapping[str, Any]) -> Iterator[str]:
     yield from _dedup(corpus)
     yield from _benchmarks(corpus)
     yield from _tokenizer(corpus)
+    yield from idle_settings(corpus)
 
 
 def splits(corpus: Mapping[str, Any]) -> list[str]:
@@ -98,6 +100,8 @@ def _pii(clean: Mapping[str, Any]) -> Iterator[str]:
         yield f"{where}.placeholders: {idle} are not masked; give their policy, or leave them out"
     if spec.max_spans and "drop" not in policies.values():
         yield f"{where}.max_spans: no kind has the policy 'drop' that it is for"
+    if spec.private_ips and "ip" not in policies:
+        yield f"{where}.private_ips: IP addresses are not looked for; give `ip` a policy"
 
 
 def _lists(clean: Mapping[str, Any]) -> Iterator[str]:
