@@ -128,9 +128,13 @@ class Store:
         """Take back that a task is done, so that it is done again."""
         self.task_path(stage, key).with_suffix(".json").unlink(missing_ok=True)
 
+    def artifact_path(self, artifact: Artifact) -> Path:
+        """Return where an artifact's record lies, or will."""
+        return self.root / "artifacts" / f"{artifact.name}-{artifact.id[:12]}.json"
+
     def publish(self, artifact: Artifact) -> Path:
         """Write an artifact's record and return its path."""
-        path = self.root / "artifacts" / f"{artifact.name}-{artifact.id[:12]}.json"
+        path = self.artifact_path(artifact)
         content = {
             "format": _FORMAT,
             "name": artifact.name,

@@ -28,7 +28,7 @@ from curator.schema import DOCUMENT
 from curator.shards import Shard, read_shard, write_shard
 from curator.stage import WideStage
 from pipelines.pool import Pool, folder_shard, source_counts
-from pipelines.references import Kept, open_references
+from pipelines.references import Kept, open_references, stand_on
 from pipelines.repeated import cut_paragraphs, find_repeated
 from pipelines.semantic import drop_similar
 
@@ -50,8 +50,11 @@ def dedup(spec: DedupSpec | None, pool: Pool, driver: Driver) -> Pool:
         _require_values(survivors, pool, beside)
     before = source_counts(pool)
     against = open_references(spec.against)
+    stand_on(against, driver)
     if spec.exact:
-        known = _references(ExactDuplicates(replace(survivors, reference=True)), against)
+        known = _references(
+            ExactDuplicates(replace(survivors, reference=True)), "dedup.exact", against
+        )
         stage = ExactDuplicates(survivors)
         pool = _remove(stage, "dedup.exact", pool, beside, known, driver)
     loss = spec.max_source_loss
@@ -131,17 +134,17 @@ def _remove_near(
         pool.corpus,
         step="dedup.minhash.bands",
         alive=pool.alive,
-        references=_references(settings.band_stage, against),
+        references=_references(settings.band_stage, "dedup.minhash", against),
     )
     clusters = _clusters(edges, driver)
     stage = settings.verify_stage(clusters)
     of_reference = replace(stage, survivors=replace(stage.survivors, reference=True))
-    known = _references(of_reference, against)
+    known = _references(of_reference, "dedup.minhash", against)
     return _remove(stage, "dedup.minhash", pool, beside, known, driver)
 
 
-def _references(stage: WideStage, against: tuple[Kept, ...]) -> list[Reference]:
-    return [Reference(stage, kept.corpus, kept.alive) for kept in against]
+def _references(stage: WideStage, step: str, against: tuple[Kept, ...]) -> list[Reference]:
+    return [Reference(stage, kept.before(step), kept.alive) for kept in against]
 
 
 def _remove(

@@ -10,19 +10,39 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-from curator.errors import RecipeError
-from curator.ledger import Artifact
+from curator.engine.driver import Driver
+from curator.errors import LedgerError, RecipeError
+from curator.ledger import Artifact, Store
 from pipelines.looking import open_view
+from pipelines.pool import Pool
 from pipelines.running import RUN
+
+
+_WHERE: Final = "corpus.dedup.against"
+_STEPS: Final = (
+    "dedup.exact", "dedup.paragraphs", "dedup.minhash", "dedup.substring", "dedup.semantic",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Kept:
     """What a run kept: its documents after its own deduplication."""
 
-    corpus: Artifact
+    pool: Pool
     alive: Artifact | None
+
+    def before(self, step: str) -> Artifact:
+        """Return the documents as the run itself had them when it came to a step.
+
+        Later its own deduplication may have cut lines or passages out of them, which documents
+        that come to the same step now still have.
+        """
+        later = _STEPS[_STEPS.index(step) :]
+        made = (n for n, one in enumerate(self.pool.decisions) if one.name in later)
+        at = self.pool.decisions.index(self.alive) + 1 if self.alive else 0
+        return self.pool.corpus_after(next(made, at))
 
 
 def open_references(paths: Sequence[str]) -> tuple[Kept, ...]:
@@ -32,7 +52,7 @@ def open_references(paths: Sequence[str]) -> tuple[Kept, ...]:
     a copy of theirs is not wanted back.
 
     Raises:
-        RecipeError: a path is no finished run.
+        RecipeError: a path is no finished run, or its store is gone.
     """
     return tuple(_kept(Path(path)) for path in paths)
 
@@ -41,11 +61,16 @@ def _kept(folder: Path) -> Kept:
     if not (folder / RUN).is_file():
         raise RecipeError(
             f"{str(folder)!r} holds no {RUN}; wanted the --out folder of a finished run",
-            where="corpus.dedup.against",
+            where=_WHERE,
         )
-    view = open_view(str(folder), folder)
-    decided = [n for n, one in enumerate(view.decisions) if one.name.startswith("dedup.")]
-    last = decided[-1] if decided else len(view.decisions) - 1
-    earlier = (parent for parent, decisions in view.parents if decisions > last)
-    corpus = next(earlier, view.corpus)
-    return Kept(corpus, view.decisions[last] if last >= 0 else None)
+    try:
+        pool = open_view(str(folder), folder).pool
+    except RecipeError as error:
+        raise RecipeError(
+            f"what {str(folder)!r} kept is not in its store any more ({error}); run its recipe "
+            "again, or leave it out",
+            where=_WHERE,
+        ) from error
+    decided = [one for one in pool.decisions if one.name.startswith("dedup.")]
+    last = (decided or pool.decisions)[-1:]
+    return Kept(pool, last[0] if last else None)

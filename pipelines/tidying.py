@@ -136,7 +136,7 @@ def _files_of(artifacts: Iterable[Artifact], store: Store) -> set[Path]:
     """Return the files of some artifacts: shards, quarantines and records."""
     files = set()
     for artifact in artifacts:
-        files.add(store.root / "artifacts" / f"{artifact.name}-{artifact.id[:12]}.json")
+        files.add(store.artifact_path(artifact))
         for task in artifact.tasks:
             files.add(store.task_path(artifact.name, task.key).with_suffix(".json"))
             shards = [*task.shards, *([task.quarantine] if task.quarantine else [])]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 
@@ -12,8 +13,10 @@ from curator.ledger import Store
 from curator.shards import read_shard
 from pipelines.check import checked
 from pipelines.explaining import explain_document
-from pipelines.looking import open_view
+from pipelines.looking import open_view, verification_of
+from pipelines.references import open_references
 from pipelines.running import execute
+from pipelines.tidying import collect_garbage
 
 DEDUP = {"exact": True, "minhash": {"threshold": 0.8}}
 MORE = " and fifteen more words at the end that the old page did not have: a b c"
@@ -127,8 +130,53 @@ def test_a_copy_of_what_one_of_two_earlier_runs_kept_goes_whatever_the_other_kep
     assert kept_texts(run(tmp_path, fresh, "new", **settings), tmp_path) == [words(1)]
 
 
+@pytest.mark.parametrize("step", ["exact", "minhash"])
+def test_a_copy_of_what_an_earlier_run_kept_in_part_goes(tmp_path, step):
+    menu = "the same long line of links at the top of each page of the site, word for word"
+    files = write(tmp_path / "a", [f"{menu}\n{words(n)}" for n in range(4)])
+    settings = {"exact": step == "exact", "paragraphs": {}, "max_source_loss": None}
+    settings |= {"minhash": None} if step == "exact" else {}
+    old = run(tmp_path, files, "old", **settings)
+    assert sum(menu in text for text in kept_texts(old, tmp_path)) == 1
+
+    again = run(tmp_path, files, "again", **settings, against=[str(old)])
+
+    assert kept_texts(again, tmp_path) == []
+
+
+def test_a_run_whose_store_is_gone_is_named(tmp_path):
+    old = run(tmp_path, write(tmp_path / "a", [words(1)]), "old")
+    shutil.rmtree(tmp_path / "store")
+
+    with pytest.raises(RecipeError, match=r"against.*old' kept is not in its store any more"):
+        run(tmp_path, write(tmp_path / "b", [words(2)]), "new", against=[str(old)])
+
+
 def test_a_path_that_is_no_run_is_told_with_the_other_mistakes(tmp_path):
     content = {"name": "x", "corpus": {"dedup": {"against": [str(tmp_path)]}}}
 
     with pytest.raises(RecipeError, match=r"holds no run\.json"):
         checked(content, "recipe")
+
+
+def test_what_an_earlier_run_kept_stays_while_a_run_that_was_compared_with_it_does(tmp_path):
+    first = run(tmp_path, write(tmp_path / "a", [words(n) for n in range(4)]), "old")
+    fresh = write(tmp_path / "b", [words(1), words(9)])
+    settings = {"against": [str(first)], "max_source_loss": None}
+    second = run(tmp_path, fresh, "new", **settings)
+
+    collect_garbage([], tmp_path / "store", delete=True, forgotten=[first])
+
+    assert verification_of(str(second), tmp_path).summary["faults"] == []
+    assert kept_texts(run(tmp_path, fresh, "new", **settings), tmp_path) == [words(9)]
+
+
+def test_an_earlier_run_of_which_something_was_freed_is_told_with_what_to_do(tmp_path):
+    first = run(tmp_path, write(tmp_path / "a", [words(1)]), "old")
+    for record in (tmp_path / "store" / "artifacts").glob("dedup.*"):
+        record.unlink()
+
+    with pytest.raises(RecipeError, match="run its recipe again") as caught:
+        open_references([str(first)])
+
+    assert caught.value.where == "corpus.dedup.against"
