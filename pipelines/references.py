@@ -14,11 +14,10 @@ from typing import Final
 
 from curator.engine.driver import Driver
 from curator.errors import LedgerError, RecipeError
-from curator.ledger import Artifact, Store
+from curator.ledger import Artifact
 from pipelines.looking import open_view
 from pipelines.pool import Pool
 from pipelines.running import RUN
-
 
 _WHERE: Final = "corpus.dedup.against"
 _STEPS: Final = (
@@ -57,6 +56,19 @@ def open_references(paths: Sequence[str]) -> tuple[Kept, ...]:
     return tuple(_kept(Path(path)) for path in paths)
 
 
+def stand_on(against: Sequence[Kept], driver: Driver) -> None:
+    """Have this run stand on what others kept, so that the store keeps it as long as the run.
+
+    What lies in a store of its own is kept or freed there.
+    """
+    for kept in against:
+        parents = (parent.corpus for parent in kept.pool.parents)
+        for one in (*parents, kept.pool.corpus, *kept.pool.decisions, *kept.pool.sidecars):
+            path = driver.store.artifact_path(one)
+            if path.is_file():
+                driver.artifacts[one.id] = path
+
+
 def _kept(folder: Path) -> Kept:
     if not (folder / RUN).is_file():
         raise RecipeError(
@@ -65,7 +77,7 @@ def _kept(folder: Path) -> Kept:
         )
     try:
         pool = open_view(str(folder), folder).pool
-    except RecipeError as error:
+    except (LedgerError, RecipeError) as error:
         raise RecipeError(
             f"what {str(folder)!r} kept is not in its store any more ({error}); run its recipe "
             "again, or leave it out",
