@@ -56,6 +56,21 @@ def open_references(paths: Sequence[str]) -> tuple[Kept, ...]:
     return tuple(_kept(Path(path)) for path in paths)
 
 
+def refuse_itself(paths: Sequence[str], out: Path) -> None:
+    """Return only if no path is where a run is about to be written.
+
+    Raises:
+        RecipeError: one is: compared with what it kept the last time, a run keeps something else
+            every time.
+    """
+    if out.resolve() in {Path(path).resolve() for path in paths}:
+        raise RecipeError(
+            f"{str(out)!r} is the folder that this run is written to; wanted the folders of other "
+            "runs: give this one another --out",
+            where=_WHERE,
+        )
+
+
 def stand_on(against: Sequence[Kept], driver: Driver) -> None:
     """Have this run stand on what others kept, so that the store keeps it as long as the run.
 

@@ -75,10 +75,13 @@ def execute(recipe: Recipe, store: Store, engine: Engine, out: Path, *, quiet: b
     Paths in run.json are absolute: a run is read from wherever its reader is.
     """
     from pipelines.curate import curate
+    from pipelines.references import refuse_itself
     from pipelines.registering import register_begin, register_end
     from pipelines.reporting import report_of, write_report
     from pipelines.summarizing import summary_of
 
+    if recipe.corpus.dedup:
+        refuse_itself(recipe.corpus.dedup.against, out)
     begun = time.monotonic()
     store = Store(store.root.absolute())
     with store.writing():

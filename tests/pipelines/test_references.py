@@ -144,6 +144,14 @@ def test_a_copy_of_what_an_earlier_run_kept_in_part_goes(tmp_path, step):
     assert kept_texts(again, tmp_path) == []
 
 
+def test_a_run_is_not_compared_with_itself(tmp_path):
+    files = write(tmp_path / "a", [words(1)])
+    old = run(tmp_path, files, "old")
+
+    with pytest.raises(RecipeError, match=r"against.*old' is the folder that this run is written"):
+        run(tmp_path, files, "old", against=[str(old)])
+
+
 def test_a_run_whose_store_is_gone_is_named(tmp_path):
     old = run(tmp_path, write(tmp_path / "a", [words(1)]), "old")
     shutil.rmtree(tmp_path / "store")
