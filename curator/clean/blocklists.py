@@ -10,8 +10,10 @@ apart by a slash. Any of them may be gzipped. Nothing is ever downloaded.
 from __future__ import annotations
 
 import gzip
+import re
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -42,6 +44,10 @@ _MOST_BYTES: Final = 1 << 30  # of one list once unpacked; all of UT1 has 0.1 GB
 # listed domain: `www.com` or `web.de` would become all of `com` and `de`.
 _WWW: Final = r"^(?:www|web|ftp)[0-9]*\.(.+\..+)$"
 _SLICE_LINES: Final = 1 << 20
+_COMMENT: Final = re.compile(r"(?:^|\s)#.*$")
+_HOST: Final = re.compile(r"[a-z0-9._-]+|[0-9a-f:]+")  # a spelling that `places` gives, or IPv6
+_HEAD_BYTES: Final = 1 << 16  # looked at before a run begins, of which so many lines
+_LOOKED_AT: Final = 1000
 _ENTRIES: Final = {"entry": pl.String, "category": pl.String, "rank": pl.UInt32}
 
 
@@ -66,7 +72,8 @@ def find_lists(lists: Sequence[str], categories: Sequence[str] | None = None) ->
     """Return the files of some lists, in the order of `categories`, else of lists and names.
 
     Raises:
-        RecipeError: a path or a category leads to no file. All mistakes at once.
+        RecipeError: a path or a category leads to no file, or a file is in another form. All
+            mistakes at once.
     """
     found: list[ListFile] = []
     faults: list[str] = []
@@ -86,9 +93,11 @@ def find_lists(lists: Sequence[str], categories: Sequence[str] | None = None) ->
             if name not in known
         ]
         known = list(categories)
+    chosen = [each for name in known for each in found if each.category == name]
+    faults += [fault for each in chosen for fault in _misread(each.path)]
     if faults:
         raise RecipeError("; ".join(faults), where="clean.urls")
-    return [each for name in known for each in found if each.category == name]
+    return chosen
 
 
 def _files_of(path: Path) -> Iterator[ListFile]:
@@ -102,6 +111,35 @@ def _files_of(path: Path) -> Iterator[ListFile]:
             for file in (folder / name, folder / f"{name}.gz"):
                 if file.is_file():
                     yield ListFile(file, folder.resolve().name if folder == path else folder.name)
+
+
+def _misread(path: Path) -> Iterator[str]:
+    """Yield what is wrong with a file that begins with mostly something else than addresses.
+
+    A hosts file or a list of an ad blocker would block nothing, and nobody would know.
+    """
+    stripped = (_COMMENT.sub("", line).strip() for line in _head(path).splitlines())
+    lines = [line for line in stripped if line][:_LOOKED_AT]
+    hosts = places(pa.array(lines, pa.large_string()))["host"]
+    strange = [
+        line
+        for line, host in zip(lines, hosts.to_list(), strict=True)
+        if " " in line or "\t" in line or not _HOST.fullmatch(host)
+    ]
+    if 2 * len(strange) > len(lines):
+        yield (
+            f"{str(path)!r} has lines that are no domain or URL, such as {strange[0][:80]!r}; "
+            "wanted one a line and nothing else: convert the list"
+        )
+
+
+def _head(path: Path) -> str:
+    """Return the beginning of a list; of a broken one what there is: reading it whole tells."""
+    opened = gzip.open if path.suffix == ".gz" else open
+    raw = b""
+    with suppress(OSError, EOFError, zlib.error), opened(path, "rb") as file:
+        raw = file.read(_HEAD_BYTES)
+    return raw.decode("utf-8-sig", errors="ignore")
 
 
 def write_blocklist(lists: Iterable[ListFile], path: Path) -> None:
@@ -156,7 +194,7 @@ def _keys(path: Path) -> Iterator[pl.Series]:
     lines = _text(path).splitlines()
     for start in range(0, len(lines), _SLICE_LINES):
         urls = pl.Series(lines[start : start + _SLICE_LINES], dtype=pl.String)
-        urls = urls.str.replace(r"(?:^|\s)#.*$", "").str.strip_chars().str.strip_chars_start(".")
+        urls = urls.str.replace(_COMMENT.pattern, "").str.strip_chars().str.strip_chars_start(".")
         found = places(urls.to_arrow())
         deep = urls.str.replace(r"^[^/]*//", "").str.contains("/", literal=True)
         keys = pl.select(pl.when(deep).then(url_keys(found)).otherwise(found["host"])).to_series()

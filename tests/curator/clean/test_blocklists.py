@@ -87,3 +87,26 @@ def test_an_empty_list_is_a_list(tmp_path):
     (tmp_path / "none").write_text("# nothing\n")
 
     assert written(tmp_path, tmp_path / "none") == {}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"# hosts\n0.0.0.0 a.com\n127.0.0.1\tb.com\n",
+        b"||a.com^\n*.b.com\nc.com\n",
+        "a.com\nb.com\n".encode("utf-16"),
+    ],
+)
+def test_lists_in_another_form_are_refused_rather_than_read_as_nothing(tmp_path, content):
+    (tmp_path / "hosts").write_bytes(content)
+    (tmp_path / "hosts.gz").write_bytes(gzip.compress(content))
+
+    for name in ("hosts", "hosts.gz"):
+        with pytest.raises(RecipeError, match=r"no domain or URL, such as .* convert the list"):
+            find_lists([str(tmp_path / name)])
+
+
+def test_a_few_lines_that_are_no_address_are_passed_over(tmp_path):
+    (tmp_path / "mine").write_text("a.com\nb b.com\n::1\nhttp://[::2]/x\nб.рф\n")
+
+    assert "xn--90a.xn--p1ai" in written(tmp_path, tmp_path / "mine")
