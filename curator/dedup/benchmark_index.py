@@ -239,9 +239,8 @@ def build_index(
     settings = [method, asked, shortest, template_items, template_share]
     digest = fingerprint([READING, _items_digest(guarded), settings])
     looked_for = kept.select(_RUN.names).to_arrow()
-    covered = _guarded_words(looked_for, described, method)
-    described = described.append_column("guarded", pa.array(covered, pa.uint32()))
-    runs = _by_length(looked_for)
+    covered = pa.array(_guarded_words(looked_for, described, method))
+    described, runs = described.append_column("guarded", covered), _by_length(looked_for)
     left_out = _left_out(table.filter(template), described)
     return BenchmarkIndex(digest, method, shortest, described, runs, left_out)
 
