@@ -45,6 +45,7 @@ from curator.engine.driver import Driver
 from curator.engine.run import Inline
 from curator.identity import document_ids, fingerprint
 from curator.ledger import Artifact, Store, TaskRecord
+from curator.rewrite import cut_column
 from curator.schema import DOCUMENT, conform
 from curator.shards import read_shard, write_shard
 from pipelines.pool import Pool
@@ -188,8 +189,9 @@ def measure(step: str, folder: Path, corpus: Artifact, workers: int) -> tuple[Me
     for _, artifact in driver.store.artifacts():
         if artifact.name.startswith(prefix) and artifact.name.endswith(".emit"):
             measured.shuffled += sum(shard.size_bytes for shard in artifact.shards)
+    column = cut_column(prefix)
     for shard in made.decisions[-1].shards:
-        measured.cut += pc.sum(read_shard(shard, ("cut_bytes",))["cut_bytes"]).as_py() or 0
+        measured.cut += pc.sum(read_shard(shard, (column,))[column]).as_py() or 0
     return measured, int((markers(made) == 1).sum())
 
 

@@ -75,8 +75,7 @@ class CutSpans(Rewriter):
         least_characters: a changed document of fewer is dropped as `NAME.short`.
     """
 
-    version: ClassVar[int] = 1
-    notes: ClassVar[pa.Schema] = pa.schema([pa.field("cut_bytes", pa.int64())])
+    version: ClassVar[int] = 2
 
     name: str  # type: ignore[misc]  # of the instance: one class serves several steps
     column: str
@@ -87,6 +86,11 @@ class CutSpans(Rewriter):
     def reads(self) -> tuple[str, ...]:  # type: ignore[override]  # depends on the setting
         """The text and the spans."""
         return ("text", self.column)
+
+    @property
+    def notes(self) -> pa.Schema:
+        """Bytes that were cut, in a column of the step's own: several steps cut."""
+        return pa.schema([pa.field(cut_column(self.name), pa.int64())])
 
     def rewrite(self, model: Any, table: pa.Table) -> pa.Table:
         """Return the texts without the spans, and how many bytes of each went."""
@@ -99,7 +103,12 @@ class CutSpans(Rewriter):
         texts = pc.if_else(pc.greater(cut, 0), texts, pa.scalar(None, pa.large_string()))
         short = pc.less(pc.utf8_length(texts), self.least_characters)
         reason = pc.if_else(pc.fill_null(short, fill_value=False), f"{self.name}.short", None)
-        return pa.table({"text": texts, "reason": reason, "cut_bytes": cut})
+        return pa.table({"text": texts, "reason": reason, cut_column(self.name): cut})
+
+
+def cut_column(step: str) -> str:
+    """Return where a step of `CutSpans` writes its bytes: `substring_cut_bytes`."""
+    return f"{step.rpartition('.')[2]}_cut_bytes"
 
 
 def rewritten(documents: pa.Table, texts: pa.ChunkedArray, operation: str) -> pa.Table:

@@ -220,10 +220,13 @@ def reserved_names() -> set[str]:
     from curator.clean.urls import NOTES
     from curator.dedup.contamination import VERDICTS
     from curator.dedup.survivors import DECISIONS
+    from curator.rewrite import cut_column
     from curator.schema import DOCUMENT, DRAW, SELECTION
 
     measured = measured_schema(tuple(FURTHER))
     rewriters = (RepairEncoding, EditLines, CutBoilerplate)
     notes = (NOTES, LICENSE, PiiSpans().writes, *(each.notes for each in rewriters))
     schemas = (DOCUMENT, SELECTION, DRAW, LANGUAGE, measured, VERDICTS, DECISIONS, *notes)
-    return {name for schema in schemas for name in schema.names} | {"n_tokens", "role", "row"}
+    cut = {cut_column(step) for step in ("dedup.paragraphs", "dedup.substring")}
+    names = {name for schema in schemas for name in schema.names}
+    return names | cut | {"n_tokens", "role", "row"}

@@ -15,6 +15,7 @@ from curator.ledger import Store
 from curator.rewrite import CutSpans
 from curator.shards import read_shard
 from curator.text.spans import Spans, span_lists
+from pipelines.check import reserved_names
 from tests.support.corpus import corpus_of
 from tests.support.stages import DropShort, Shout
 
@@ -115,7 +116,20 @@ def test_spans_are_cut_and_what_is_left_of_too_little_is_dropped():
 
     assert made["text"].to_pylist() == ["abc", None, None]
     assert made["reason"].to_pylist() == [None, "cut.short", None]
-    assert made["cut_bytes"].to_pylist() == [4, 3, 0]
+    assert made["cut_cut_bytes"].to_pylist() == [4, 3, 0]
+
+
+def test_steps_that_cut_count_in_columns_of_their_own():
+    names = [
+        CutSpans(name=name, column="spans", kinds=()).writes.names
+        for name in ("dedup.paragraphs", "dedup.substring")
+    ]
+
+    assert [set(one) - {"keep", "reason", "text"} for one in names] == [
+        {"paragraphs_cut_bytes"},
+        {"substring_cut_bytes"},
+    ]
+    assert {"paragraphs_cut_bytes", "substring_cut_bytes"} <= reserved_names()
 
 
 @pytest.mark.parametrize("damage", [lambda p: p.unlink(), lambda p: os.truncate(p, 10)])
