@@ -8,7 +8,6 @@ later compared with the survivor itself.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -28,15 +27,6 @@ CLUSTERS: Final = pa.schema(
 )
 
 
-@dataclass(frozen=True)
-class ClusterCounts:
-    """What a report says of clusters."""
-
-    clusters: int
-    documents: int  # nodes in them: documents of equal text and source count once
-    largest: int  # nodes in the largest one
-
-
 def find_clusters(edges: Iterable[pa.Table]) -> pa.Table:
     """Return `CLUSTERS`: every node that has an edge, once, whatever the order of the edges."""
     found = pa.concat_tables([EDGES.empty_table(), *edges])
@@ -45,13 +35,6 @@ def find_clusters(edges: Iterable[pa.Table]) -> pa.Table:
     root = _roots(place[: len(left)], place[len(left) :], len(node))
     size = np.bincount(root, minlength=len(node))[root].astype(np.uint32)
     return pa.table([pa.array(node), pa.array(node[root]), pa.array(size)], schema=CLUSTERS)
-
-
-def count_clusters(clusters: pa.Table) -> ClusterCounts:
-    """Return how many clusters there are, of how many documents, and the largest size."""
-    sizes = clusters["size"].to_numpy()
-    heads = clusters["node"].to_numpy() == clusters["cluster"].to_numpy()
-    return ClusterCounts(int(heads.sum()), len(sizes), int(sizes.max(initial=0)))
 
 
 @compiled

@@ -272,21 +272,3 @@ def _lists(rows: npt.NDArray[np.int64], values: pa.Array, texts: int) -> pa.Arra
     offsets = pa.array(np.append(0, np.cumsum(counts)), pa.int32())
     kind = pa.list_(values.type)
     return pa.ListArray.from_arrays(offsets, values, type=kind, mask=pa.array(counts == 0))
-
-
-def contamination_report(documents: pa.Table, found: pa.Table) -> pa.Table:
-    """Return the columns of `documents` (doc_id, source, origin ...) beside what they matched.
-
-    Args:
-        documents: row-aligned with `found`.
-        found: with the columns of `FOUND`.
-
-    Returns:
-        One row for each contaminated document.
-    """
-    mask = pc.is_valid(found["benchmark"])
-    matched = found.filter(mask)
-    report = documents.filter(mask)
-    for field in FOUND:
-        report = report.append_column(field, matched[field.name])
-    return report

@@ -6,7 +6,7 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curator.dedup.clusters import ClusterCounts, count_clusters, find_clusters
+from curator.dedup.clusters import find_clusters
 from curator.dedup.minhash import EDGES
 
 PAIRS = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), max_size=40)
@@ -46,12 +46,11 @@ def test_the_order_and_the_tables_of_edges_do_not_matter(pairs, border):
     assert find_clusters(tables).equals(find_clusters([edge_table(pairs)]))
 
 
-def test_counts_tell_clusters_documents_and_the_largest():
+def test_every_node_is_told_the_size_of_its_cluster():
     found = find_clusters([edge_table([(1, 2), (2, 3), (7, 8), (9, 9)])])
 
     assert found["size"].to_pylist() == [3, 3, 3, 2, 2, 1]
-    assert count_clusters(found) == ClusterCounts(clusters=3, documents=6, largest=3)
 
 
 def test_no_edges_make_no_clusters():
-    assert count_clusters(find_clusters([])) == ClusterCounts(0, 0, 0)
+    assert find_clusters([]).num_rows == 0

@@ -12,7 +12,6 @@ from curator.dedup.benchmarks import ITEMS
 from curator.dedup.contamination import (
     VERDICTS,
     Decontaminate,
-    contamination_report,
     described,
 )
 from curator.dedup.coverage import coverage, uncovered
@@ -211,17 +210,6 @@ def test_the_stage_gives_the_same_however_rows_are_cut(tmp_path):
 
     assert pa.concat_tables(halves).combine_chunks().equals(whole.combine_chunks())
     assert stage.process(model, pa.table({"text": texts[:0]})).num_rows == 0
-
-
-def test_the_report_has_a_line_for_each_contaminated_document(tmp_path):
-    stage = saved(tmp_path)
-    texts = column("clean", around(OTHER))
-    verdicts = stage.process(stage.load(Site()), pa.table({"text": texts}))
-    report = contamination_report(pa.table({"origin": ["a#1", "a#2"]}), verdicts).to_pylist()
-
-    assert [(row["origin"], row["item_id"], row["matched_text"]) for row in report] == [
-        ("a#2", "exam/0", OTHER)
-    ]
 
 
 def test_an_index_of_other_items_or_settings_is_refused(tmp_path):
