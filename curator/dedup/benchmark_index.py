@@ -42,7 +42,7 @@ BY_BENCHMARK: Final = "by_benchmark"
 Ngram = int | Literal["by_benchmark"]
 NGRAM: Final[dict[str, int]] = {"gpt3": 13, "tulu3": 8, "exact": 13}  # exact: only to look by
 # How words are read and runs are found: part of what names an index.
-READING: Final = {"index": "5", "unicode": UNICODE_VERSION}
+READING: Final = {"index": "6", "unicode": UNICODE_VERSION}
 _SMALLEST_NGRAM: Final = 5  # shorter runs are ordinary language
 # Appendix C again: an n-gram is as long as the 5th percentile of a benchmark's items, in words,
 # but of 8 to 13 words.
@@ -259,7 +259,10 @@ _RUN: Final = pa.schema(
 
 
 def _prompts(items: pa.Table) -> pa.Table:
-    """Return the items with only what asks as their text: answers are not looked for."""
+    """Return the items with only what asks as their text: answers are not looked for.
+
+    An item whose prompt has no words keeps all of its text.
+    """
     if "parts" not in items.column_names:
         return items
     # Benchmarks are small: a loop over their items.
@@ -267,7 +270,8 @@ def _prompts(items: pa.Table) -> pa.Table:
     for text, parts in zip(items["text"].to_pylist(), items["parts"].to_pylist(), strict=True):
         raw = text.encode()
         prompts = [raw[part["start"] : part["end"]] for part in parts or () if part["prompt"]]
-        asked.append(b"\n".join(prompts).decode() if prompts else text)
+        prompt = b"\n".join(prompts).decode()
+        asked.append(prompt if any(map(str.isalnum, prompt)) else text)
     at = items.schema.get_field_index("text")
     items = items.set_column(at, items.schema.field(at), pa.array(asked, pa.large_string()))
     return items.drop_columns(["parts"])

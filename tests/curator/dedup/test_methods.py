@@ -153,6 +153,15 @@ def test_tulu3_looks_for_what_asks_and_not_for_answers(tmp_path):
     assert found(whole, line["q"], line["a"], above=0.5) == {(1, 0)}
 
 
+@pytest.mark.parametrize("prompt", ["", "  ", "???"])
+def test_tulu3_looks_for_all_of_an_item_whose_prompt_says_nothing(tmp_path, prompt):
+    answer = " ".join(f"w{n}" for n in range(12))
+    lines = write_lines(tmp_path / "quiz.jsonl", {"question": prompt, "answer": answer})
+    items = read_benchmark("quiz", lines, ["question", "answer"], prompt=["question"])
+
+    assert found(build_index(items, method="tulu3"), answer) == {(0, 0)}
+
+
 def test_a_field_that_most_items_share_is_a_prompt_and_no_run_of_its_own(tmp_path):
     asked = "please answer with one of the options given below"
     lines = [
