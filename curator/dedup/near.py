@@ -15,6 +15,9 @@ from curator.dedup.verify import VerifyClusters
 from curator.errors import RecipeError
 from curator.shards import Shard
 
+# Shingles are hashed by polynomials modulo 2**64, where two sequences of 1,024 words can be written
+# down that collide for every base (Thue and Morse's; test_near.py does it).
+_LONGEST_SHINGLE: Final = 100
 _LEAST_RECALL: Final = 0.5  # the bands' curve is steepest about where it passes one half
 
 
@@ -24,7 +27,8 @@ class NearDuplicates:
 
     `threshold` is the shingle Jaccard similarity from which a candidate counts as a copy; `bands`
     and `rows` decide which pairs become candidates at all. The defaults find 92 % of the pairs at
-    0.8 and 99.96 % at 0.9 (`band_recall`), so with a lower threshold take fewer rows.
+    0.8 and 99.96 % at 0.9 (`band_recall`), so with a lower threshold take fewer rows. Sets are
+    compared by 64-bit hashes of their shingles: no defense against texts made to collide.
 
     Raises:
         RecipeError: a setting is out of range, or the bands find less than half of the pairs that
@@ -48,6 +52,8 @@ class NearDuplicates:
             for name in ("ngram", "bands", "rows", "max_cluster")
             if getattr(self, name) < 1
         ]
+        if self.ngram > _LONGEST_SHINGLE:
+            faults.append(f"ngram is {self.ngram!r}; wanted {_LONGEST_SHINGLE} words or fewer")
         if not 0 < self.threshold <= 1:
             faults.append(f"threshold is {self.threshold!r}; wanted a Jaccard similarity in (0, 1]")
         if not 0 <= self.containment <= 1:

@@ -10,6 +10,7 @@ import pytest
 
 from curator.dedup.clusters import find_clusters
 from curator.dedup.near import NearDuplicates
+from curator.dedup.shingles import shingle_sets
 from curator.dedup.survivors import Survivors
 from curator.dedup.verify import VerifyClusters
 from curator.errors import LedgerError, RecipeError
@@ -191,6 +192,17 @@ def test_all_wrong_settings_are_named_at_once():
         NearDuplicates(bands=0, threshold=1.5, containment=-1)
 
     assert error.value.where == "dedup.minhash"
+
+
+def test_shingles_as_long_as_hashes_that_always_collide_are_refused():
+    thue_morse = ["ab"[n.bit_count() % 2] for n in range(1024)]
+    swapped = ["ba"[n.bit_count() % 2] for n in range(1024)]
+    texts = pa.array([" ".join(thue_morse), " ".join(swapped)], pa.large_string())
+    sets = shingle_sets(texts, 1024)
+    assert sets.values[0] == sets.values[1]  # though they differ in every word
+
+    with pytest.raises(RecipeError, match="ngram is 1024; wanted 100 words or fewer"):
+        NearDuplicates(ngram=1024)
 
 
 def test_bands_that_miss_most_pairs_at_the_threshold_are_refused():
