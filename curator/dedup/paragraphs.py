@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 
 from curator.dedup.precedence import precedence
 from curator.dedup.survivors import LONGEST, Survivors, segment_heads, segment_starts
+from curator.engine.shuffle import rows_in_shard
 from curator.errors import BudgetError
 from curator.schema import score_field
 from curator.stage import Stage, WideStage
@@ -27,7 +28,6 @@ from curator.text.spans import SPANS, Spans, span_lists, spans_of
 from curator.text.units import text_units
 
 COPIED: Final = "copied"
-_ROW_IN_SHARD: Final = np.uint64((1 << 40) - 1)
 _FEW_BYTES: Final = 10_000  # what any source may lose: of less text a share says little
 _PLACES: Final = pa.schema(
     [
@@ -90,7 +90,7 @@ class CopiedUnits(WideStage):
 
 def copied_spans(n_rows: int, found: pa.Table) -> pa.Table:
     """Return the copies in each of the `n_rows` documents of a shard as spans."""
-    rows = (found["row"].to_numpy() & _ROW_IN_SHARD).astype(np.int64)
+    rows = rows_in_shard(found["row"])
     starts, ends = (found[name].to_numpy().astype(np.int64) for name in ("start", "stop"))
     order = np.lexsort((starts, rows))
     counts = np.bincount(rows, minlength=n_rows)

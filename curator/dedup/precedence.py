@@ -18,9 +18,10 @@ _LENGTHS: Final = (np.uint64(1) << _LENGTH_BITS) - np.uint64(1)
 def precedence(survivors: Survivors, documents: pa.Table) -> dict[str, npt.NDArray[np.uint64]]:
     """Return columns that put the best survivor first when rows are sorted by them, then by row.
 
-    The order of `Survivors.standing` in 16 bytes instead of 36 (8 more if a column decides): source
-    priority and length in one number, 64 bits of the doc_id in the other. Documents that are equal
-    in both are, in all likelihood, one text of one source, of which it matters little who stays.
+    The order of `Survivors.standing` in 16 bytes instead of 36: source priority and length in one
+    number, 64 bits of the doc_id in the other. If a column decides, 16 more bytes come before them.
+    Documents that are equal in all are, in all likelihood, one text of one source, of which it
+    matters little who stays.
 
     Args:
         survivors: the policy.

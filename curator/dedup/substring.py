@@ -28,6 +28,7 @@ import pyarrow.compute as pc
 
 from curator.dedup.precedence import precedence
 from curator.dedup.survivors import LONGEST, Survivors, segment_starts
+from curator.engine.shuffle import rows_in_shard
 from curator.schema import score_field
 from curator.stage import Stage, WideStage
 from curator.text.joins import joined
@@ -37,7 +38,6 @@ from curator.text.winnowing import seeds
 
 REPEATED: Final = "repeated"
 SURPLUS: Final = "surplus"
-_ROW_IN_SHARD: Final = np.uint64((1 << 40) - 1)
 _HASHES: Final = pa.large_list(pa.field("item", pa.uint64(), nullable=False))
 _SEEDS: Final = pa.schema(
     [
@@ -218,7 +218,7 @@ class RepeatedSpans(Stage):
 
 def _by_row(n_rows: int, found: pa.Table, then: str) -> tuple[npt.NDArray[np.int64], pa.Array]:
     """Return where each row's part begins (and the last ends), and the order of the parts."""
-    rows = (found["row"].to_numpy() & _ROW_IN_SHARD).astype(np.int64)
+    rows = rows_in_shard(found["row"])
     order = np.lexsort((found[then].to_numpy(), rows))
     counts = np.bincount(rows, minlength=n_rows)
     return np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)]), pa.array(order)

@@ -17,6 +17,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curator.engine.shuffle import rows_in_shard
 from curator.errors import BudgetError, PluginError, RecipeError
 from curator.schema import DECISION, DOC_ID
 
@@ -43,7 +44,6 @@ DECISIONS: Final = pa.schema(
 )
 OF_REFERENCE: Final = 0  # the priority of documents that are no candidates for removal
 EXTRA: Final = "extra."  # "extra.upvotes": a number in the JSON that ingest kept of a record
-_ROW_IN_SHARD: Final = np.uint64((1 << 40) - 1)
 _MOST_BYTES: Final = np.uint64(1 << 62)
 _63: Final = np.uint64(63)
 # Below this many lost documents a share says nothing; `max_bad_records` has the same floor.
@@ -218,7 +218,7 @@ def decided(n_rows: int, removed: pa.Table, schema: pa.Schema) -> pa.Table:
     Raises:
         PluginError: a row lies outside the shard, or is removed twice.
     """
-    rows = (removed["row"].to_numpy() & _ROW_IN_SHARD).astype(np.int64)
+    rows = rows_in_shard(removed["row"])
     if len(rows) and (rows.max() >= n_rows or len(np.unique(rows)) < len(rows)):
         raise PluginError(
             f"{len(rows)} removals name {len(np.unique(rows))} rows up to {rows.max()} of a shard "

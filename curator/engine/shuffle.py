@@ -13,6 +13,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -174,6 +175,12 @@ def _within(rows: pa.Table, key: str, keys: KeyRange) -> pa.Table:
     start = np.searchsorted(column, np.uint64(low))
     stop = len(column) if high >= 1 << 64 else np.searchsorted(column, np.uint64(high))
     return rows.slice(start, stop - start)
+
+
+def rows_in_shard(rows: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+    """Return the row in its shard of each row of an artifact, (n,) int64."""
+    in_shard: npt.NDArray[np.uint64] = rows.to_numpy() & np.uint64((1 << ROW_BITS) - 1)
+    return in_shard.astype(np.int64)
 
 
 def _with_shard_number(narrow: pa.Table, number: int) -> pa.Table:
