@@ -56,7 +56,9 @@ def hiding(spec: PiiSpec | None) -> Callable[[str], str]:
 
     def hidden(text: str) -> str:
         table = pa.table({"text": pa.array([text], pa.large_string())})
-        (masked,) = mask.rewrite(None, table)["text"].to_pylist()
-        return text if masked is None else str(masked)
+        (made,) = mask.process(None, table).to_pylist()
+        if not made["keep"]:
+            return ""
+        return text if made["text"] is None else str(made["text"])
 
     return hidden

@@ -86,6 +86,17 @@ def test_a_span_that_appears_beside_a_placeholder_is_masked_too():
     assert made.select(["pii_ip", "pii_phone"]).to_pylist() == [{"pii_ip": 1, "pii_phone": 1}]
 
 
+def test_a_chain_of_numbers_that_would_take_a_turn_each_is_dropped_in_good_time():
+    chain = "(212) 555-0123" * 20_000
+    few = "(212) 555-0123" * 3
+
+    made = MaskPii().process(None, table(chain, few, "Call (212) 555-0123."))
+
+    assert made["reason"].to_pylist() == ["clean.pii.chained", None, None]
+    assert made["text"].to_pylist() == [None, "<phone>" * 3, "Call <phone>."]
+    assert made["pii_phone"].to_pylist()[1:] == [3, 1]
+
+
 @pytest.mark.parametrize("word", ["<email1>", "x@y.org", "a:b", "--"])
 def test_a_placeholder_that_could_be_found_is_refused(word):
     with pytest.raises(RecipeError, match="could be taken for"):
