@@ -32,7 +32,7 @@ import zstandard
 from bench.agreement_classes import class_of
 from bench.agreement_table import FOLDER_HEAD, HEAD, Row, folders, row_of, unjudged
 from bench.filters import CHAIN
-from bench.peer import DATATROVE, peer_python
+from bench.peer import DATATROVE, SCRIPTS, peer_python
 from curator.clean.rules import RULES, first_failure, parse_rules
 from curator.clean.statistics import EDITED, measure
 from curator.text.segments import segments
@@ -140,7 +140,7 @@ class Peer:
         return found
 
     def _ask(self, out: Path, *more: Path) -> None:
-        script = Path(__file__).with_name("datatrove_rules.py")
+        script = SCRIPTS / "datatrove_rules.py"
         words = [self.python, script, self.sample, out, *more]
         environment = {"OMP_NUM_THREADS": "1", "PATH": "/usr/bin:/bin", "HOME": str(Path.home())}
         subprocess.run([str(word) for word in words], check=True, env=environment)

@@ -15,6 +15,7 @@ DOLMA = ("dolma==1.2.1", "boto3==1.26.76")
 # aiohttp and ray are imported but not declared; data-juicer installs ray by itself when imported.
 DATA_JUICER = ("py-data-juicer==1.6.1", "aiohttp", "ray")
 NEMO_CURATOR = ("nemo-curator==1.4.0",)  # its torch is held to the CPU build in constraints.txt
+SCRIPTS = Path(__file__).with_name("peer_scripts")
 CONSTRAINTS = Path(__file__).parent.parent / "constraints.txt"
 
 
@@ -39,8 +40,8 @@ def peer_python(folder: Path, packages: Sequence[str], *, constrained: Sequence[
 
 
 def ask_peer(python: Path, script: str, *arguments: str) -> Any:
-    """What a script beside this file, run by the peer's Python, prints as JSON on its last line."""
-    path = Path(__file__).with_name(script)
+    """What a script of `SCRIPTS`, run by the peer's Python, prints as JSON on its last line."""
+    path = SCRIPTS / script
     done = subprocess.run(
         [str(python), str(path), *arguments],
         check=True,
