@@ -72,6 +72,7 @@ def _find(reader: Reader) -> None:
 
 
 def _clean(corpus: Mapping[str, Any]) -> Iterator[str]:
+    from curator.clean.language import KNOWN
     from curator.clean.rules import parse_rules
 
     clean = mapping(corpus.get("clean"))
@@ -79,6 +80,11 @@ def _clean(corpus: Mapping[str, Any]) -> Iterator[str]:
     language = clean.get("language", "en")
     spoken = language if isinstance(language, str) else None  # another type is told elsewhere
     yield from refusal(lambda: parse_rules(rules, spoken), "corpus.clean.rules")
+    if spoken is not None and spoken not in KNOWN:
+        yield (
+            f"corpus.clean.language: lid.176 knows no {spoken!r}; wanted a code as it has them, "
+            "such as 'en' or 'zh', or null for all"
+        )
     yield from _lists(clean)
     yield from _pii(clean)
 
@@ -128,6 +134,11 @@ def _dedup(corpus: Mapping[str, Any]) -> Iterator[str]:
     minhash = mapping(section.get("minhash"))
     if minhash:
         yield from _minhash(minhash)
+    encoder = mapping(section.get("semantic")).get("encoder")
+    if isinstance(encoder, str):
+        from curator.weights import find
+
+        yield from refusal(lambda: find(encoder), "corpus.dedup.semantic.encoder")
 
 
 def _minhash(minhash: Mapping[str, Any]) -> Iterator[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from curator.errors import RecipeError
-from pipelines.check import load_recipe
+from pipelines.check import checked, load_recipe
 from pipelines.check_corpus import splits
 
 FIVE_MISTAKES = """
@@ -144,6 +144,13 @@ def test_a_recipe_that_is_sound_is_returned_with_its_overrides(tmp_path):
     path.write_text("name: sound\nselect: {method: random, tokens: 1000}\n")
     recipe = load_recipe(path, assignments=["seed=3", "corpus.shard_bytes=1000000"])
     assert (recipe.seed, recipe.corpus.shard_bytes, list(recipe.arms)) == (3, 1_000_000, ["main"])
+
+
+def test_an_encoder_that_is_not_here_is_told_before_anything_runs():
+    content = {"name": "x", "corpus": {"dedup": {"semantic": {"encoder": "wordlama"}}}}
+
+    with pytest.raises(RecipeError, match=r"dedup\.semantic\.encoder: .*did you mean 'wordllama'"):
+        checked(content, "recipe")
 
 
 def test_a_source_that_becomes_a_benchmark_has_both_splits():
