@@ -27,7 +27,7 @@ from curator.recipe import suggestion
 from curator.schema import DOCUMENT
 from curator.shards import Shard, read_shard, write_shard
 from curator.stage import WideStage
-from pipelines.pool import Pool, folder_shard, source_counts
+from pipelines.pool import Pool, counted, folder_shard, source_counts
 from pipelines.references import Kept, open_references, stand_on
 from pipelines.repeated import cut_paragraphs, find_repeated
 from pipelines.semantic import drop_similar
@@ -40,7 +40,7 @@ def dedup(spec: DedupSpec | None, pool: Pool, driver: Driver) -> Pool:
         BudgetError: a source would lose more than `max_source_loss` of its documents, or of its
             text to one step.
         RecipeError: nothing so far has the column that survivors are to be chosen by, or no
-            document has a value in it.
+            document has a value in it; or a source to keep first has no documents.
     """
     if spec is None:
         return pool
@@ -49,6 +49,7 @@ def dedup(spec: DedupSpec | None, pool: Pool, driver: Driver) -> Pool:
     if survivors.column is not None:
         _require_values(survivors, pool, beside)
     before = source_counts(pool)
+    _require_sources(spec.source_priority, pool)
     against = open_references(spec.against)
     stand_on(against, driver)
     if spec.exact:
@@ -104,6 +105,17 @@ def _with_column(column: str | None, pool: Pool) -> tuple[Artifact, ...]:
         f"{sorted(known)}",
         where="corpus.dedup.survivors",
     )
+
+
+def _require_sources(named: Sequence[str], pool: Pool) -> None:
+    """Raise where a source is put before others that never had a document."""
+    known = counted(read_shard(shard, ("source",))["source"] for shard in pool.corpus.shards)
+    faults = [f"{name!r}{suggestion(name, known)}" for name in named if name not in known]
+    if faults and known:
+        raise RecipeError(
+            f"no document is of source {', '.join(faults)}; wanted some of {list(known)}",
+            where="corpus.dedup.source_priority",
+        )
 
 
 def _require_values(survivors: Survivors, pool: Pool, beside: tuple[Artifact, ...]) -> None:

@@ -121,6 +121,13 @@ def test_a_column_without_a_value_anywhere_is_refused(tmp_path, column):
         deduplicated(spec, driver, families(2))
 
 
+def test_a_source_to_keep_first_that_has_no_documents_is_refused(tmp_path):
+    driver = Driver(Store(tmp_path), Inline(1), quiet=True)
+
+    with pytest.raises(RecipeError, match=r"source_priority: .*'toi'; did you mean 'toy'"):
+        deduplicated(DedupSpec(source_priority=["toi", "toy"]), driver, families(2))
+
+
 @pytest.fixture
 def curator(monkeypatch, capsys, tmp_path):
     """Return a function that runs the command line in a folder of its own: (code, stdout)."""
