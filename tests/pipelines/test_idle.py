@@ -16,6 +16,7 @@ from pipelines.check_corpus import corpus_problems
             {"clean": {"language": None, "min_language_probability": 0.9}},
             "min_language_probability: no language is asked for",
         ),
+        ({"clean": {"language": "english"}}, "language: lid.176 knows no 'english'"),
         ({"clean": {"urls": {"categories": []}}}, "urls.categories: names none"),
         ({"clean": {"words": {"max_words": None}}}, "words: any number of words passes"),
         ({"clean": {"pii": {"email": "mask", "private_ips": True}}}, "give `ip` a policy"),
