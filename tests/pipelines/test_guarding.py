@@ -49,6 +49,21 @@ def test_a_held_out_document_takes_its_near_copies_out_of_the_pool(driver):
     assert len(after) > 20  # texts without a held-out twin stay
 
 
+def test_copies_of_held_out_documents_that_are_mostly_one_license_leave_the_pool(driver):
+    terms = [f"license{n}" for n in range(100)]
+    texts = [" ".join([*terms, *_words(i, 60)]) for i in range(40)]
+    copies = [" ".join([*terms, "changed", *_words(i, 60)]) for i in range(40)]
+    pool = Pool(corpus_of(driver.store, texts + copies, 1))
+
+    pool, heldout = hold_out({"toy": HeldoutSpec(share=0.3)}, pool, driver)
+    left = {
+        (texts + copies).index(text) % 40 for text in _living(drop_copies(heldout, pool, driver))
+    }
+
+    held = {(texts + copies).index(text) % 40 for text in read_shard(heldout)["text"].to_pylist()}
+    assert left == set(range(40)) - held
+
+
 def test_documents_that_share_only_a_phrase_with_held_out_text_stay(driver):
     phrase = _words(999, 20)
     texts = [" ".join([*phrase, *_words(i, 80)]) for i in range(40)]
