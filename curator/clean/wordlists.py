@@ -100,9 +100,16 @@ class BlockWords(Stage):
         return pa.schema(fields if self.action == "annotate" else [*DECISION, *fields])
 
     def load(self, site: Site) -> Listed:
-        """Read the lists."""
+        """Read the lists.
+
+        Raises:
+            RecipeError: a file is no longer the one that the run began with.
+        """
         from curator.text.phrases import phrases  # brings numba: recipes do without
 
+        for each, path in zip(self.lists, self.paths, strict=True):
+            if file_digest(path) != each.digest:
+                raise RecipeError(f"{path!r} changed after the run began; run the recipe again")
         entries = [read_words(Path(path)) for path in self.paths]
         spelled = [[entry for entry in here if not _literal(entry)] for here in entries]
         numbers = [number for number, here in enumerate(spelled) for _ in here]

@@ -70,3 +70,13 @@ def test_every_broken_list_is_told_at_once(tmp_path):
         RecipeError, match=r"a: .*no entry.*b: .*not UTF-8.*c: .*cannot be read.*'c'; rename"
     ):
         find_words({name: str(tmp_path / path) for name, path in lists.items()})
+
+
+def test_a_list_that_changes_during_a_run_stops_it(tmp_path):
+    (tmp_path / "words").write_text("one\n")
+    paths = {"w": str(tmp_path / "words")}
+    stage = BlockWords(lists=find_words(paths), paths=tuple(paths.values()))
+    (tmp_path / "words").write_text("two\n")
+
+    with pytest.raises(RecipeError, match="changed after the run began"):
+        stage.load(Site())
