@@ -20,10 +20,12 @@ def copies_of(path: str, store: Path) -> Found:
     """Return what each source lost as copies, and the largest clusters of them.
 
     Raises:
-        RecipeError: the path leads to no run that looked for copies.
+        RecipeError: the path leads to no run that looked for copies, or to one without documents.
     """
     view = open_view(path, store)
     clusters, losses = duplicates_of(view.pool)
+    if not losses and any(one.name.startswith("dedup.") for one in view.decisions):
+        raise RecipeError(f"no document of {path!r} was left when copies were looked for")
     if not losses:
         raise RecipeError(
             f"{path!r} has no step of deduplication; wanted a run's folder whose recipe has "

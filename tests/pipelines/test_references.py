@@ -12,6 +12,7 @@ from curator.errors import RecipeError
 from curator.ledger import Store
 from curator.shards import read_shard
 from pipelines.check import checked
+from pipelines.copying import copies_of
 from pipelines.explaining import explain_document
 from pipelines.looking import open_view, verification_of
 from pipelines.references import open_references
@@ -188,3 +189,14 @@ def test_an_earlier_run_of_which_something_was_freed_is_told_with_what_to_do(tmp
         open_references([str(first)])
 
     assert caught.value.where == "corpus.dedup.against"
+
+
+def test_where_no_document_was_left_to_compare_that_is_told(tmp_path):
+    store = Store(tmp_path / "store")
+    reader = {"reader": "jsonl", "source": "web", "files": str(write(tmp_path / "a", [words(1)]))}
+    clean = {"language": None, "rules": [{"ccnet": {"min_length": 10**6}}]}
+    content = {"name": "dead", "corpus": {"ingest": [reader], "clean": clean, "dedup": {}}}
+    execute(checked(content, "trial"), store, Inline(1), tmp_path / "dead", quiet=True)
+
+    with pytest.raises(RecipeError, match=r"no document of .* was left"):
+        copies_of(str(tmp_path / "dead"), tmp_path)
