@@ -38,7 +38,7 @@ def _words(words: Mapping[str, Any]) -> Iterator[str]:
 
 def _dedup(dedup: Mapping[str, Any]) -> Iterator[str]:
     where = "corpus.dedup"
-    compared = dedup.get("exact", True) or dedup.get("minhash")
+    compared = dedup.get("exact", True) or dedup.get("minhash") is not None
     if dedup.get("against") and not compared:
         yield f"{where}.against: is looked at by `exact` and `minhash` only; ask for one of them"
     minhash = mapping(dedup.get("minhash"))

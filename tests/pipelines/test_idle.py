@@ -43,6 +43,11 @@ def test_settings_that_do_something_are_let_through(corpus):
     assert list(corpus_problems(corpus)) == []
 
 
+def test_near_copies_with_every_default_are_compared_with_earlier_runs():
+    corpus = {"dedup": {"exact": False, "minhash": {}, "against": [7]}}
+    assert not [line for line in corpus_problems(corpus) if "is looked at by" in line]
+
+
 def test_a_whole_corpus_with_every_default_is_let_through():
     corpus = CorpusSpec.model_validate({"clean": {}, "dedup": {"minhash": {}}}).model_dump()
     assert list(corpus_problems(corpus)) == []
