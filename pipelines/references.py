@@ -27,7 +27,7 @@ _STEPS: Final = (
 
 @dataclass(frozen=True)
 class Kept:
-    """What a run kept: its documents after its own deduplication."""
+    """What a run kept: its documents after its own cleaning and deduplication."""
 
     pool: Pool
     alive: Artifact | None
@@ -98,6 +98,6 @@ def _kept(folder: Path) -> Kept:
             "again, or leave it out",
             where=_WHERE,
         ) from error
-    decided = [one for one in pool.decisions if one.name.startswith("dedup.")]
-    last = (decided or pool.decisions)[-1:]
+    # Later decisions take documents for another use, or for what they share with a benchmark.
+    last = [one for one in pool.decisions if one.name.startswith(("clean", "dedup."))][-1:]
     return Kept(pool, last[0] if last else None)

@@ -48,8 +48,12 @@ def runs(tmp_path_factory):
 
 
 def run(folder, files, name: str, **dedup):
+    return run_corpus(folder, files, name, {"dedup": {**DEDUP, **dedup}})
+
+
+def run_corpus(folder, files, name: str, corpus):
     reader = {"reader": "jsonl", "source": "web", "files": str(files)}
-    content = {"name": name, "corpus": {"ingest": [reader], "dedup": {**DEDUP, **dedup}}}
+    content = {"name": name, "corpus": {"ingest": [reader], **corpus}}
     store = Store(folder / "store")
     execute(checked(content, "trial"), store, Inline(1), folder / name, quiet=True)
     return folder / name
@@ -141,6 +145,17 @@ def test_a_copy_of_what_an_earlier_run_kept_in_part_goes(tmp_path, step):
     assert sum(menu in text for text in kept_texts(old, tmp_path)) == 1
 
     again = run(tmp_path, files, "again", **settings, against=[str(old)])
+
+    assert kept_texts(again, tmp_path) == []
+
+
+@pytest.mark.parametrize("dedup", [{}, {"dedup": {}}])
+def test_what_an_earlier_run_held_out_is_not_wanted_back(tmp_path, dedup):
+    files = write(tmp_path / "a", [words(n) for n in range(30)])
+    old = run_corpus(tmp_path, files, "old", {"heldout": {"web": {"share": 0.3}}, **dedup})
+    assert len(kept_texts(old, tmp_path)) < 30
+
+    again = run(tmp_path, files, "again", against=[str(old)], max_source_loss=None)
 
     assert kept_texts(again, tmp_path) == []
 
