@@ -93,7 +93,8 @@ def test_stats_of_a_run_show_the_thresholds(lines, tmp_path):
         "ingest": [{"reader": "jsonl", "files": [str(lines)], "source": "web"}],
         "clean": {"language": "en", "rules": ["gopher_quality"]},
         **dict.fromkeys(("dedup", "decontaminate")),
-        **dict.fromkeys(("benchmarks", "heldout"), {}),
+        "benchmarks": {},
+        "heldout": {},
     }
     out = small_run(lines, tmp_path / "store", tmp_path / "out", corpus=corpus, score=[], arms={})
     found = statistics_of(str(out), tmp_path / "store", None)

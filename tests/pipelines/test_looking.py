@@ -27,7 +27,10 @@ def run(tmp_path_factory):
     (folder / "in.jsonl").write_text("\n".join(lines))
     return small_run(
         folder / "in.jsonl", folder / "store", folder / "out",
-        corpus={"benchmarks": {}, "decontaminate": None, "heldout": {}},
+        corpus={
+            "benchmarks": {}, "decontaminate": None, "heldout": {},
+            "dedup": {"exact": True, "minhash": {"threshold": 0.8}},
+        },
     )  # fmt: skip
 
 
