@@ -29,7 +29,8 @@ def slow_shapes(texts):
                 first = size - len(line.lstrip().encode())
                 rows.append((
                     row, start, start + size, start + first, words, len(bare),
-                    sum(not c.isspace() for c in bare), sum(category(c) in ("Lu", "Lt") for c in bare),
+                    sum(not c.isspace() for c in bare),
+                    sum(category(c) in ("Lu", "Lt") for c in bare),
                     sum(c.isalpha() for c in bare), sum(c.isnumeric() for c in bare),
                 ))  # fmt: skip
             start += size + 1
