@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -40,7 +41,7 @@ def dedup(spec: DedupSpec | None, pool: Pool, driver: Driver) -> Pool:
         BudgetError: a source would lose more than `max_source_loss` of its documents, or of its
             text to one step.
         RecipeError: nothing so far has the column that survivors are to be chosen by, or no
-            document has a value in it; or a source to keep first has no documents.
+            document has a value in it.
     """
     if spec is None:
         return pool
@@ -49,7 +50,7 @@ def dedup(spec: DedupSpec | None, pool: Pool, driver: Driver) -> Pool:
     if survivors.column is not None:
         _require_values(survivors, pool, beside)
     before = source_counts(pool)
-    _require_sources(spec.source_priority, pool)
+    _tell_strange(spec.source_priority, pool, driver)
     against = open_references(spec.against)
     stand_on(against, driver)
     if spec.exact:
@@ -107,15 +108,13 @@ def _with_column(column: str | None, pool: Pool) -> tuple[Artifact, ...]:
     )
 
 
-def _require_sources(named: Sequence[str], pool: Pool) -> None:
-    """Raise where a source is put before others that never had a document."""
+def _tell_strange(named: Sequence[str], pool: Pool, driver: Driver) -> None:
+    """Print which sources to keep first have no documents: misspelled, or of another corpus."""
     known = counted(read_shard(shard, ("source",))["source"] for shard in pool.corpus.shards)
-    faults = [f"{name!r}{suggestion(name, known)}" for name in named if name not in known]
-    if faults and known:
-        raise RecipeError(
-            f"no document is of source {', '.join(faults)}; wanted some of {list(known)}",
-            where="corpus.dedup.source_priority",
-        )
+    for name in named:
+        if name not in known and not driver.quiet:
+            told = f"no document is of source {name!r} of source_priority"
+            print(f"dedup: {told}{suggestion(name, known)}", file=sys.stderr)
 
 
 def _require_values(survivors: Survivors, pool: Pool, beside: tuple[Artifact, ...]) -> None:
