@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from curator.corpus_spec import CleanSpec, MinhashSpec
+from curator.section import Section
 from pipelines.lenient import mapping
 
 
@@ -18,7 +20,7 @@ def idle_settings(corpus: Mapping[str, Any]) -> Iterator[str]:
 
 def _clean(clean: Mapping[str, Any]) -> Iterator[str]:
     where = "corpus.clean"
-    if clean.get("language", "en") is None and "min_language_probability" in clean:
+    if clean.get("language", "en") is None and _given(clean, "min_language_probability", CleanSpec):
         yield f"{where}.min_language_probability: no language is asked for; name one in `language`"
     licenses = mapping(clean.get("licenses"))
     if licenses.get("unknown") == "drop" and not licenses.get("keep"):
@@ -42,8 +44,14 @@ def _dedup(dedup: Mapping[str, Any]) -> Iterator[str]:
     if dedup.get("against") and not compared:
         yield f"{where}.against: is looked at by `exact` and `minhash` only; ask for one of them"
     minhash = mapping(dedup.get("minhash"))
-    if minhash.get("verify") is False and "containment" in minhash:
+    if minhash.get("verify") is False and _given(minhash, "containment", MinhashSpec):
         yield f"{where}.minhash.containment: is measured by `verify`; turn it on, or leave this out"
     for step in ("paragraphs", "substring"):
         if mapping(dedup.get(step)).get("sources") == []:
             yield f"{where}.{step}.sources: names none; name some, or leave it out for all"
+
+
+def _given(section: Mapping[str, Any], name: str, spec: type[Section]) -> bool:
+    """Return whether a setting is asked for: a recipe that was written out has every default."""
+    default = spec.model_fields[name].default
+    return bool(section.get(name, default) != default)
