@@ -25,7 +25,7 @@ from curator.text.normalized import normalized_hash
 from curator.text.word_hashes import shingle_hashes
 
 _SLACK: Final = 1e-9  # 0.95 * 20 may come out just above 19
-_PORTION: Final = 1 << 22  # shingles compared at a time
+_PORTION: Final = 1 << 20  # shingles compared at a time: 80 MB
 
 
 class ShingleSets(NamedTuple):
@@ -82,7 +82,7 @@ def match_copies(
 
     A document is a copy of the first survivor whose set has a Jaccard similarity of at least
     `threshold` with its own and holds at least the share `containment` of it. Memory: about 80
-    bytes a shingle of four million, or of the largest cluster if it has more.
+    bytes a shingle of one million, or of the largest cluster if it has more.
 
     Args:
         sets: (n,) sets, none empty.
