@@ -1,11 +1,12 @@
 """Peak memory of each process while a run reads from 0.25 to 4 GB, or of one that has too little.
 
-    python -m bench.memory [--sizes 0.25 1 4] [--workers 2] [--seconds 0.1]
+    python -m bench.memory [--sizes 0.25 1 4] [--workers 2] [--seconds 0.1] [--no-selection]
     python -m bench.memory --limit [--documents 3400000] [--gib 1]
 
 Inputs are installed text, again and again, each round with its words in another order, so that
 rounds are no duplicates. The run ingests, cleans, removes exact and near copies, decontaminates,
-trains a tokenizer, counts tokens and selects. Stores are removed when measured. What must be flat
+trains a tokenizer, counts tokens and selects; `--no-selection` ends with decontamination, a tenth
+of the time. Stores are removed when measured. What must be flat
 is RssAnon of /proc/PID/status (see `bench.processes`); VmRSS is printed beside it. Ten times the
 largest size is needed on disk. `--limit` is another measurement: `bench.memory_limit`.
 """
@@ -39,6 +40,7 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=0.1, help="between two looks")
     parser.add_argument("--shard-mb", type=int, default=64)
+    parser.add_argument("--no-selection", action="store_true", help="end with decontamination")
     parser.add_argument("--limit", action="store_true", help="deduplicate in too little memory")
     parser.add_argument("--documents", type=int, default=3_400_000, help="with --limit")
     parser.add_argument("--gib", type=float, default=1.0, help="with --limit, for each process")
@@ -59,7 +61,9 @@ def main() -> int:
             write_text(texts, folder / "in", int(size * GB))
             written = time.monotonic() - begun
             print(f"  ({size} GB written in {written:.0f} s)", file=sys.stderr, flush=True)
-            peaks[size] = measure(folder, size, asked.workers, asked.seconds, asked.shard_mb)
+            recipe = _recipe(folder / "in", asked.shard_mb, selects=not asked.no_selection)
+            trial = Trial(folder, workers=asked.workers).write(recipe)
+            peaks[size] = measure(trial, size, asked.seconds)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     first, last = asked.sizes[0], asked.sizes[-1]
@@ -71,11 +75,8 @@ def main() -> int:
     return 1 if steep else 0
 
 
-def measure(
-    folder: Path, size: float, workers: int, seconds: float, shard_mb: int
-) -> dict[str, Peak]:
-    """Run over the files in `folder`, print a line, and return the peaks by role."""
-    trial = Trial(folder, workers=workers).write(_recipe(folder / "in", shard_mb))
+def measure(trial: Trial, size: float, seconds: float) -> dict[str, Peak]:
+    """Run a recipe, print a line, and return the peaks by role."""
     begun = time.monotonic()
     process = trial.start()
     peaks = watch(process, seconds, trial.store)
@@ -143,20 +144,18 @@ def installed_texts() -> Iterator[str]:
             yield from batch.documents["text"].to_pylist()
 
 
-def _recipe(files: Path, shard_mb: int) -> dict[str, Any]:
-    return {
-        "name": "memory",
-        "corpus": {
-            "ingest": [{"reader": "jsonl", "source": "text", "files": str(files)}],
-            "shard_bytes": shard_mb << 20,
-            "clean": {"language": None, "rules": ["gopher_repetition"]},
-            "dedup": {"exact": True, "minhash": {"threshold": 0.8}, "max_source_loss": 1.0},
-            "benchmarks": {"exam": {"test": str(files.parent / "exam.jsonl"), "text": "text"}},
-            "decontaminate": {"against": ["exam/test"], "ngram": 13},
-            "tokenizer": {"bpe": 4096},
-        },
-        "arms": {"random": {"select": {"method": "random", "tokens": 5_000_000}}},
+def _recipe(files: Path, shard_mb: int, *, selects: bool) -> dict[str, Any]:
+    corpus = {
+        "ingest": [{"reader": "jsonl", "source": "text", "files": str(files)}],
+        "shard_bytes": shard_mb << 20,
+        "clean": {"language": None, "rules": ["gopher_repetition"]},
+        "dedup": {"exact": True, "minhash": {"threshold": 0.8}, "max_source_loss": 1.0},
+        "benchmarks": {"exam": {"test": str(files.parent / "exam.jsonl"), "text": "text"}},
+        "decontaminate": {"against": ["exam/test"], "ngram": 13},
+        "tokenizer": {"bpe": 4096},
     }
+    random = {"select": {"method": "random", "tokens": 5_000_000}}
+    return {"name": "memory", "corpus": corpus, "arms": {"random": random} if selects else {}}
 
 
 if __name__ == "__main__":
