@@ -7,6 +7,7 @@ from curator.clean.boilerplate import CutBoilerplate
 from curator.clean.encoding import RepairEncoding
 from curator.clean.lines import EditLines
 from curator.clean.wordlists import BlockWords, WordList
+from curator.identity import file_digest
 from curator.stage import Site
 
 HOSTILE = [
@@ -35,12 +36,13 @@ HOSTILE = [
 
 @pytest.fixture(params=["encoding", "c4", "boilerplate", "words"])
 def stage(request, tmp_path):
-    (tmp_path / "words").write_text("bad\nbad bad\na$$\n🖕\n的的\n")
+    words = tmp_path / "words"
+    words.write_text("bad\nbad bad\na$$\n🖕\n的的\n")
     return {
         "encoding": RepairEncoding(),
         "c4": EditLines(max_removed=0.5),
         "boilerplate": CutBoilerplate(),
-        "words": BlockWords((WordList("x", "digest"),), (str(tmp_path / "words"),), max_words=2),
+        "words": BlockWords((WordList("x", file_digest(words)),), (str(words),), max_words=2),
     }[request.param]
 
 
