@@ -92,6 +92,17 @@ def random_bits(doc_id: NDArray[np.uint8], purpose: str, seed: int) -> NDArray[n
         return _splitmix(mixed + (halves[:, 1] ^ high))
 
 
+def pair_bits(
+    first: NDArray[np.integer], second: NDArray[np.integer], purpose: str
+) -> NDArray[np.uint64]:
+    """Return 64 random bits per pair of whole numbers, (n,) uint64.
+
+    As keys of a shuffle: small numbers themselves would crowd the lowest key ranges.
+    """
+    pairs = np.ascontiguousarray(np.stack([first, second], axis=1).astype("<u8"))
+    return random_bits(pairs.view(np.uint8), purpose, 0)
+
+
 def fingerprint(value: object) -> str:
     """Return 32 hex digits that name `value` by its canonical JSON.
 

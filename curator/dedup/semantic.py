@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from curator.dedup.survivors import LONGEST, Survivors, decided, removed_rows, segment_starts
 from curator.errors import LedgerError, RecipeError
-from curator.identity import random_bits
+from curator.identity import pair_bits
 from curator.schema import DECISION, DOC_ID
 from curator.stage import Site, WideStage
 
@@ -102,7 +102,7 @@ class SemanticDuplicates(WideStage):
         places = {"survivors": np.zeros_like(steps), "hard": _FARTHEST - steps, "easy": steps}
         return pa.table(
             {
-                "key": pa.array(_keys(cluster)),
+                "key": pa.array(pair_bits(cluster, cluster, "dedup.semantic")),
                 "cluster": pa.array(cluster.astype(np.uint32)),
                 "far": pa.array(places[self.order].astype(np.uint64)),
                 **self.survivors.standing(table),
@@ -225,9 +225,3 @@ def _matrix(column: pa.ChunkedArray, dimensions: int = -1) -> NDArray[np.float32
     flat = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
     wide: NDArray[np.float32] = flat.astype(np.float32).reshape(len(column), dimensions)
     return wide
-
-
-def _keys(cluster: NDArray[np.int64]) -> NDArray[np.uint64]:
-    """Return partition keys: clusters have small numbers, so would crowd the lowest keys."""
-    pairs = np.ascontiguousarray(np.stack([cluster, cluster], axis=1).astype("<u8"))
-    return random_bits(pairs.view(np.uint8), "dedup.semantic", 0)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from curator.dedup.minhash import nodes
@@ -20,10 +19,11 @@ from curator.dedup.survivors import (
     segment_starts,
 )
 from curator.errors import LedgerError
-from curator.identity import random_bits
+from curator.identity import pair_bits
 from curator.shards import read_shard
 from curator.stage import Site, WideStage, circumstance
 
+_CLUSTER: Final = "dedup.cluster"
 _SHINGLES = pa.large_list(pa.field("item", pa.uint64(), nullable=False))
 
 
@@ -80,16 +80,20 @@ class VerifyClusters(WideStage):
         members = table.filter(pa.array(inside))
         columns = self.survivors.standing(members)
         if not self.verify:
-            return pa.table({"key": pa.array(_keys(cluster, np.zeros_like(cluster))), **columns})
+            return pa.table(
+                {"key": pa.array(pair_bits(cluster, np.zeros_like(cluster), _CLUSTER)), **columns}
+            )
         sets = shingle_sets(members["text"], self.ngram)
         size = model["size"].to_numpy()[place[inside]].astype(np.uint64)
         pieces = (size - np.uint64(1)) // np.uint64(self.max_cluster) + np.uint64(1)
         least = sets.values[sets.offsets[:-1]]
-        piece = _keys(least, np.zeros_like(least)) % pieces
+        piece = pair_bits(least, np.zeros_like(least), _CLUSTER) % pieces
         shingles = pa.LargeListArray.from_arrays(
             pa.array(sets.offsets), pa.array(sets.values), type=_SHINGLES
         )
-        return pa.table({"key": pa.array(_keys(cluster, piece)), **columns, "shingles": shingles})
+        return pa.table(
+            {"key": pa.array(pair_bits(cluster, piece, _CLUSTER)), **columns, "shingles": shingles}
+        )
 
     def reduce(self, partition: pa.Table) -> pa.Table:
         """Return `REMOVALS`, each naming a kept document and, if verified, both similarities."""
@@ -117,12 +121,6 @@ class VerifyClusters(WideStage):
             jaccard=shared / (sizes[dropped] + sizes[kept] - shared),
             containment=shared / sizes[dropped],
         )
-
-
-def _keys(cluster: npt.NDArray[np.uint64], piece: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    """Return partition keys: clusters are named by their smallest node, so would crowd low keys."""
-    pairs = np.ascontiguousarray(np.stack([cluster, piece], axis=1).astype("<u8"))
-    return random_bits(pairs.view(np.uint8), "dedup.cluster", 0)
 
 
 def _sets(lists: pa.ChunkedArray) -> ShingleSets:
