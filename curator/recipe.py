@@ -16,6 +16,7 @@ from typing import Any, Self
 from pydantic import (
     BaseModel,
     Field,
+    PositiveFloat,
     PositiveInt,
     ValidationError,
     field_validator,
@@ -30,11 +31,26 @@ from curator.strict_yaml import parse_yaml, read_text
 
 
 class TrainModelSpec(Section):
-    """A reference proxy: trained on pool documents that then leave the pool."""
+    """A reference proxy: trained on pool documents that then leave the pool.
+
+    With `count`, a swarm: so many proxies NAME-1, NAME-2, ..., alike in all but the mixture of
+    sources that each reads, on documents that no other reads.
+    """
 
     proxy: str
     tokens: PositiveInt
     seed: Seed = 1
+    count: int | None = Field(default=None, ge=2, le=64)
+    concentration: PositiveFloat | None = None
+
+    @model_validator(mode="after")
+    def _mixtures_of_many(self) -> Self:
+        if self.concentration is not None and self.count is None:
+            raise ValueError(
+                "'concentration' says how much the mixtures of a swarm differ; add 'count', the "
+                "number of its models, or leave it out"
+            )
+        return self
 
 
 class ModelSpec(Section):
@@ -127,7 +143,7 @@ def arrange(content: Mapping[str, Any], folder: Path, corpus: Path | None = None
     """Return a recipe's mapping with its corpus in place and a single arm under `arms`.
 
     `corpus: FILE` (relative to the recipe) or `corpus` (a path given beside it) stand for the
-    content of that file.
+    content of that file. What it says under `evaluate` holds where the recipe says nothing.
     """
     arranged = dict(content)
     beside = corpus or arranged.get("corpus")
@@ -135,7 +151,11 @@ def arrange(content: Mapping[str, Any], folder: Path, corpus: Path | None = None
         near = folder / beside
         beside = near if os.path.exists(near) else Path(beside)  # noqa: PTH110 - any text goes
     if isinstance(beside, Path):
-        arranged["corpus"] = read_yaml(beside)
+        found = read_yaml(beside)
+        evaluate = found.pop("evaluate", None)
+        if evaluate is not None:
+            arranged.setdefault("evaluate", evaluate)
+        arranged["corpus"] = found
     alone = {key: arranged.pop(key) for key in ("select", "mix") if key in arranged}
     arms = arranged.get("arms") or {}
     if alone and isinstance(arms, Mapping):  # anything else is told as a mistake of its shape

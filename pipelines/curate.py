@@ -21,8 +21,9 @@ from pipelines.expecting import announce
 from pipelines.guarding import decontaminate, drop_copies
 from pipelines.ingesting import ingest
 from pipelines.mixing import Mixed, mix_arm
+from pipelines.modeling import reference_models
 from pipelines.pool import Pool
-from pipelines.preparing import clean, reference_models
+from pipelines.preparing import clean
 from pipelines.privacy import tell_pii
 from pipelines.scoring import score
 from pipelines.selecting import view

@@ -15,7 +15,7 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curator.clean.setaside import SetAside, SetAsideReference
+from curator.clean.setaside import SetAside
 from curator.corpus_spec import BenchmarkSpec, ChoicesSpec, HeldoutSpec
 from curator.dedup.benchmarks import VERSION as ITEMS_VERSION
 from curator.dedup.benchmarks import read_benchmark
@@ -104,15 +104,6 @@ def hold_out(
             "their share, or take them out of corpus.heldout and evaluate.heldout"
         )
     return pool, heldout
-
-
-def reference_documents(
-    model: str, share: float, pool: Pool, driver: Driver
-) -> tuple[Pool, Artifact]:
-    """Return the pool without what a reference model is trained on, and the decision."""
-    stage = SetAsideReference(model, share)
-    decision = driver.map_stage(stage, pool.corpus, step=f"reference.{model}", alive=pool.alive)
-    return pool.decided(decision), decision
 
 
 def _require(sources: Iterable[str], where: str, pool: Pool) -> None:

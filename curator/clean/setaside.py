@@ -78,9 +78,44 @@ class SetAsideReference(Stage):
 
     def process(self, model: None, table: pa.Table) -> pa.Table:
         """Return keep, reason and role of each document."""
-        chance = uniform(id_matrix(table["doc_id"]), f"reference:{self.model}", _SPLIT_SEED)
+        chance = reference_chance(self.model, table["doc_id"])
         roles = pc.if_else(pa.array(chance < self.share), self.model, None)
         return _decided(roles, "reference")
+
+
+@dataclass(frozen=True)
+class SetAsideSwarm(Stage):
+    """Takes disjoint lots of documents out of the pool, one for each reference model of a swarm.
+
+    Attributes:
+        swarm: name of the swarm; its models are called NAME-1, NAME-2, and so on.
+        cuts: for each source, the rising chances that end the lots of its documents.
+    """
+
+    name: ClassVar[str] = "setaside.swarm"
+    version: ClassVar[int] = 1
+    reads: ClassVar[tuple[str, ...]] = ("doc_id", "source")
+    writes: ClassVar[pa.Schema] = pa.schema([*DECISION, ROLE])
+
+    swarm: str
+    cuts: tuple[tuple[str, tuple[float, ...]], ...]
+
+    def process(self, model: None, table: pa.Table) -> pa.Table:
+        """Return keep, reason and role of each document."""
+        chance = reference_chance(self.swarm, table["doc_id"])
+        lots = np.zeros(table.num_rows, np.int64)
+        for source, cuts in self.cuts:
+            lot = np.searchsorted(np.array(cuts), chance, side="right") + 1
+            mine = pc.equal(table["source"], source).to_numpy()
+            lots = np.where(mine & (lot <= len(cuts)), lot, lots)
+        most = max((len(cuts) for _, cuts in self.cuts), default=0)
+        names = pa.array([None, *(f"{self.swarm}-{lot}" for lot in range(1, most + 1))], ROLE.type)
+        return _decided(names.take(pa.array(lots)), "reference")
+
+
+def reference_chance(model: str, doc_ids: pa.Array | pa.ChunkedArray) -> np.ndarray:
+    """Return the chance by which documents are chosen for a reference model, (n,) in (0, 1)."""
+    return uniform(id_matrix(doc_ids), f"reference:{model}", _SPLIT_SEED)
 
 
 def _text_ids(texts: pa.ChunkedArray) -> np.ndarray:

@@ -1,0 +1,157 @@
+"""Reference models: alone or in a swarm, trained side by side on documents that leave the pool."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curator.clean.setaside import SetAsideReference, SetAsideSwarm, reference_chance
+from curator.engine.driver import Driver
+from curator.errors import BudgetError, RecipeError
+from curator.ledger import Artifact
+from curator.mix.swarm import cut_points, draw_mixtures, within
+from curator.recipe import ModelSpec, TrainModelSpec
+from curator.shards import read_shard
+from pipelines.mixing import encode_mixture
+from pipelines.pool import Pool
+from pipelines.tokenizing import Tokens, total_tokens
+from pipelines.training import TrainJob, train_jobs
+
+_OVER = 1.1  # tokens set aside for each that is trained on: documents are whole
+_MOST = 0.5  # of the pool's tokens, for one model or one swarm
+_CONCENTRATION = 0.5
+
+
+def reference_models(
+    specs: Mapping[str, ModelSpec], pool: Pool, tokens: Tokens, driver: Driver
+) -> tuple[Pool, dict[str, Path]]:
+    """Return the pool without the documents that reference models are trained on, and the models.
+
+    A swarm's models are there one by one: NAME-1, NAME-2, ...
+
+    Raises:
+        BudgetError: a reference asks for more than half of the pool's tokens.
+        RecipeError: two models have one name.
+    """
+    models = {name: Path(str(spec.path or spec.gguf)) for name, spec in specs.items()}
+    jobs: dict[str, TrainJob] = {}
+    for name, spec in sorted(specs.items()):
+        if spec.train is None:
+            continue
+        del models[name]
+        pool, decision = _set_aside(name, spec.train, pool, driver)
+        for called in members(name, spec):
+            if called in models or called in jobs:
+                raise RecipeError(
+                    f"two models are called {called!r}, one of them in the swarm {name!r}; give "
+                    "the other another name",
+                    where="models",
+                )
+            chosen = _chosen(called, pool, decision)
+            mixture = encode_mixture(f"reference.{called}", chosen, pool, tokens, driver)
+            told = f"model {called}"
+            train = spec.train
+            jobs[called] = TrainJob(
+                mixture, train.proxy, train.tokens, train.seed, driver.store, told
+            )
+    folders = train_jobs(list(jobs.values()), driver) if jobs else []
+    return pool, models | dict(zip(jobs, folders, strict=True))
+
+
+def members(name: str, spec: ModelSpec) -> list[str]:
+    """Return the names of the models that one entry of a recipe's `models` stands for."""
+    if spec.train is None or spec.train.count is None:
+        return [name]
+    return [f"{name}-{number}" for number in range(1, spec.train.count + 1)]
+
+
+def models_called(names: Sequence[str], models: Mapping[str, Path]) -> list[str]:
+    """Return the names of the models that `names` stand for: a swarm's stands for all of its.
+
+    Args:
+        names: of models, of swarms, or anything else, which is returned as it is.
+        models: of a recipe, as `reference_models` returned them.
+    """
+    called = []
+    for name in names:
+        swarm = [known for known in models if re.fullmatch(re.escape(name) + "-[0-9]+", known)]
+        alone = name in models or not swarm
+        called += [name] if alone else sorted(swarm, key=lambda known: int(known[len(name) + 1 :]))
+    return called
+
+
+def model_folders(names: Sequence[str], models: Mapping[str, Path]) -> tuple[str, ...]:
+    """Return where the models lie that `names` stand for, in their order; paths as they are."""
+    return tuple(str(models.get(name, name)) for name in models_called(names, models))
+
+
+def _set_aside(
+    name: str, train: TrainModelSpec, pool: Pool, driver: Driver
+) -> tuple[Pool, Artifact]:
+    """Return the pool without what a model or a swarm is trained on, and the decision.
+
+    Raises:
+        BudgetError: that is more than half of the pool.
+    """
+    available = total_tokens(pool)
+    wanted = train.tokens * (train.count or 1)
+    share = _OVER * wanted / max(1, available)
+    if share > _MOST:
+        raise BudgetError(
+            f"model {name!r} would train on {wanted:,} of the pool's {available:,} "
+            "tokens, which then leave the pool; wanted at most half: ask for fewer"
+        )
+    stage: SetAsideReference | SetAsideSwarm = SetAsideReference(name, share)
+    if train.count is not None:
+        stage = SetAsideSwarm(name, _lots(name, train, train.count, pool))
+    decision = driver.map_stage(stage, pool.corpus, step=f"reference.{name}", alive=pool.alive)
+    return pool.decided(decision), decision
+
+
+def _lots(
+    name: str, train: TrainModelSpec, count: int, pool: Pool
+) -> tuple[tuple[str, tuple[float, ...]], ...]:
+    """Return for each source the chances that end the lots of a swarm's models.
+
+    Held in memory: 16 bytes a document, as a selection holds them.
+    """
+    counted = pool.sidecar("tokens")
+    assert counted is not None  # `count_tokens` comes first
+    parts: dict[str, list[np.ndarray]] = {}
+    for table in pool.learning(beside=(counted,)).tables(("doc_id", "source", "n_tokens")):
+        chance = reference_chance(name, table["doc_id"])
+        rows = np.stack([chance, table["n_tokens"].to_numpy()])
+        for source in pc.unique(table["source"]).to_pylist():
+            mine = pc.equal(table["source"], source).to_numpy()
+            parts.setdefault(source, []).append(rows[:, mine])
+    sources = {source: np.concatenate(parts[source], axis=1) for source in sorted(parts)}
+    sizes = np.array([rows[1].sum() for rows in sources.values()])
+    concentration = train.concentration or _CONCENTRATION
+    drawn = draw_mixtures(sizes / sizes.sum(), count, concentration=concentration, seed=train.seed)
+    asked = _OVER * train.tokens
+    mixtures = within(drawn, _MOST * sizes / asked, where=f"model {name!r}")
+    return tuple(
+        (source, tuple(cut_points(rows[0], rows[1].astype(np.int64), asked * shares).tolist()))
+        for (source, rows), shares in zip(sources.items(), mixtures.T, strict=True)
+    )
+
+
+def _chosen(role: str, pool: Pool, decision: Artifact) -> pa.Table:
+    """Return doc_id, source, tokens of what a reference model is trained on."""
+    counted = pool.sidecar("tokens")
+    assert counted is not None  # `count_tokens` comes first
+    pieces = []
+    for shard, decided, count in zip(
+        pool.corpus.shards, decision.shards, counted.shards, strict=True
+    ):
+        role_is = pc.equal(read_shard(decided, ("role",))["role"], role)
+        mask = pc.fill_null(role_is, fill_value=False)
+        table = read_shard(shard, ("doc_id", "source"))
+        table = table.append_column("tokens", read_shard(count, ("n_tokens",))["n_tokens"])
+        pieces.append(table.filter(mask))
+    return pa.concat_tables(pieces)

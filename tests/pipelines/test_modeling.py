@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from bench.trial import made_up, recipe, write_files
+from curator.engine.driver import Driver
+from curator.engine.run import Inline
+from curator.errors import BudgetError, RecipeError
+from curator.ledger import Store
+from curator.recipe import ModelSpec
+from curator.shards import read_shard
+from pipelines.check import checked
+from pipelines.curate import prepare
+from pipelines.modeling import model_folders, models_called, reference_models
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """Return a driver and a small pool whose tokens are counted."""
+    folder = tmp_path_factory.mktemp("modeling")
+    content = recipe(write_files(made_up(120), folder / "in", 2), train=None, evaluate=None)
+    content["corpus"] = {"ingest": content["corpus"]["ingest"], "tokenizer": {"bpe": 512}}
+    content |= {"score": [], "arms": {"main": {"select": {"method": "random", "tokens": 1000}}}}
+    driver = Driver(Store(folder / "store"), Inline(1), quiet=True)
+    made = prepare(checked({**content, "baseline": None}, "trial"), driver)
+    return driver, made.pool, made.tokens
+
+
+def specs(**models) -> dict[str, ModelSpec]:
+    return {name: ModelSpec.model_validate(spec) for name, spec in models.items()}
+
+
+def swarm(**changes) -> dict:
+    return {"train": {"proxy": "demo", "tokens": 2048, "count": 3, "concentration": 0.3} | changes}
+
+
+@pytest.fixture(scope="module")
+def trained(prepared):
+    driver, pool, tokens = prepared
+    return reference_models(specs(many=swarm()), pool, tokens, driver)
+
+
+def mixture_of(run: Path) -> dict:
+    return json.loads((run / "run.json").read_text())["mixture"]
+
+
+def test_a_swarm_is_so_many_models_of_one_kind_on_different_text(trained):
+    _, models = trained
+    runs = [json.loads((folder / "run.json").read_text()) for folder in models.values()]
+
+    assert list(models) == ["many-1", "many-2", "many-3"]
+    assert all(run["proxy"] == runs[0]["proxy"] and run["tokens"] == 2048 for run in runs)
+    assert len({run["mixture"]["draw_hash"] for run in runs}) == 3
+
+
+def test_documents_of_a_swarm_leave_the_pool_and_are_disjoint(prepared, trained):
+    _, before, _ = prepared
+    after, _ = trained
+    roles = pa.concat_tables([read_shard(s, ("role",)) for s in after.alive.shards])["role"]
+    counts = {row["values"]: row["counts"] for row in roles.value_counts().to_pylist()}
+
+    assert set(counts) == {None, "many-1", "many-2", "many-3"}
+    assert before.rows - after.rows == sum(n for role, n in counts.items() if role)
+    assert after.alive.dropped == {"reference": before.rows - after.rows}
+
+
+def test_each_model_of_a_swarm_has_its_own_mixture_of_sources(prepared, trained):
+    _, pool, _ = prepared
+    after, _ = trained
+    ids = {}
+    for shard, decided in zip(pool.corpus.shards, after.alive.shards, strict=True):
+        table = read_shard(shard, ("source",)).append_column(
+            "role", read_shard(decided, ("role",))["role"]
+        )
+        for row in table.to_pylist():
+            ids.setdefault(row["role"], []).append(row["source"])
+    shares = {
+        role: {source: rows.count(source) / len(rows) for source in ("web", "books", "notes")}
+        for role, rows in ids.items()
+        if role
+    }
+
+    assert len({max(of, key=of.get) for of in shares.values()}) > 1
+
+
+def test_a_swarm_is_trained_once(prepared, trained):
+    driver, pool, tokens = prepared
+    steps = {f: f.stat().st_mtime_ns for f in trained[1].values()}
+    again = reference_models(specs(many=swarm()), pool, tokens, driver)
+
+    assert again[1] == trained[1]
+    assert steps == {f: f.stat().st_mtime_ns for f in again[1].values()}
+
+
+def test_a_swarm_may_take_no_more_than_half_of_the_pool_in_total(prepared):
+    driver, pool, tokens = prepared
+    with pytest.raises(BudgetError, match=r"'many' would train on .*wanted at most half"):
+        reference_models(specs(many=swarm(count=40)), pool, tokens, driver)
+
+
+def test_a_model_called_as_one_of_a_swarm_is_refused(prepared):
+    driver, pool, tokens = prepared
+    named = {"many-2": {"path": "somewhere"}, "many": swarm()}
+    with pytest.raises(RecipeError, match=r"two models are called 'many-2'.*another name"):
+        reference_models(specs(**named), pool, tokens, driver)
+
+
+def test_the_name_of_a_swarm_stands_for_all_of_its_models():
+    models = {f"many-{n}": Path(f"/m{n}") for n in range(1, 12)} | {"ref": Path("/ref")}
+
+    assert models_called(["ref", "many"], models) == ["ref", *(f"many-{n}" for n in range(1, 12))]
+    assert model_folders(["many-2", "/path"], models) == ("/m2", "/path")
+
+
+def test_concentration_without_a_count_is_a_mistake():
+    with pytest.raises(ValueError, match="add 'count'"):
+        specs(one={"train": {"proxy": "demo", "tokens": 2048, "concentration": 0.5}})
