@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.filters import read_lines
-from curator.dedup.semantic import nearest, similar
+from curator.dedup.cosines import nearest, similar
 from curator.embed.encoder import open_encoder, unit
 from curator.embed.kmeans import spherical_kmeans
 

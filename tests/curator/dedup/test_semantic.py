@@ -6,8 +6,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from curator.dedup import semantic
-from curator.dedup.semantic import SemanticDuplicates, nearest, similar, similar_decisions
+from curator.dedup import cosines
+from curator.dedup.cosines import nearest, similar
+from curator.dedup.semantic import SemanticDuplicates, similar_decisions
 from curator.embed.encoder import unit
 from curator.errors import RecipeError
 from curator.stage import Site
@@ -43,11 +44,11 @@ def exactly_multiplied(vectors: np.ndarray) -> np.ndarray:
 @example(78, 78, 0.9, True)  # several pairs at the limit
 def test_removals_are_those_of_the_definition_in_blocks_of_any_number(n, seed, limit, kept_only):
     vectors = exactly_multiplied(clumped(n, seed))
-    before, semantic._BLOCK = semantic._BLOCK, 16
+    before, cosines._BLOCK = cosines._BLOCK, 16
     try:
         found = similar(vectors, limit, kept_only=kept_only)
     finally:
-        semantic._BLOCK = before
+        cosines._BLOCK = before
 
     # Two equal cosines on the grid may name either; who goes is the same.
     expected = slow(vectors, limit, kept_only=kept_only)
