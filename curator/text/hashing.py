@@ -16,6 +16,7 @@ FNV_PRIME: Final = np.uint64(0x100000001B3)
 # The step of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014): odd, near 2**64 / golden ratio.
 # As the base of polynomials modulo 2**64 any odd number would do.
 STEP: Final = np.uint64(0x9E3779B97F4A7C15)
+OTHER: Final = np.uint64(0xD1B54A32D192ED03)  # an odd base for the second 64 bits of a hash
 _FIRST: Final = np.uint64(0xBF58476D1CE4E5B9)
 _SECOND: Final = np.uint64(0x94D049BB133111EB)
 _30, _27, _31, _32 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(32)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 import numpy.typing as npt
 
 from curator.text.buffers import Texts, utf8
 from curator.text.compile import compiled
-from curator.text.hashing import STEP, mixed
+from curator.text.hashing import OTHER, STEP, mixed
 from curator.text.unicode import LIMIT, SYMBOL, Characters, characters, decode
 from curator.text.words import next_word
-
-_OTHER: Final = np.uint64(0xD1B54A32D192ED03)  # another odd base, for the second 64 bits
 
 
 def normalized_hash(texts: Texts) -> npt.NDArray[np.uint64]:
@@ -36,7 +32,7 @@ def _hash_texts(
     out = np.empty((len(offsets) - 1, 2), np.uint64)
     for row in range(len(out)):
         at, end = offsets[row], offsets[row + 1]
-        first, second = STEP, _OTHER
+        first, second = STEP, OTHER
         tokens = 0
         while at < end:
             hashed, start, stop = next_word(data, at, end, tables)
@@ -47,16 +43,16 @@ def _hash_texts(
                     tokens += 1
                     symbol = mixed(np.uint64(code) + STEP)
                     first = mixed(first ^ symbol) + STEP
-                    second = (second ^ symbol) * _OTHER
+                    second = (second ^ symbol) * OTHER
             if start < end:
                 tokens += 1
                 first = mixed(first ^ hashed) + STEP
-                second = (second ^ hashed) * _OTHER
+                second = (second ^ hashed) * OTHER
                 at = stop
         if not tokens:
             for place in range(offsets[row], end):
-                byte = mixed(np.uint64(data[place]) + _OTHER)
+                byte = mixed(np.uint64(data[place]) + OTHER)
                 first = mixed(first ^ byte) + STEP
-                second = (second ^ byte) * _OTHER
+                second = (second ^ byte) * OTHER
         out[row, 0], out[row, 1] = first, mixed(second)
     return out

@@ -14,10 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from curator.text.compile import leaf
-from curator.text.hashing import FNV_PRIME, FNV_START, mixed
+from curator.text.hashing import FNV_PRIME, FNV_START, OTHER, mixed
 from curator.text.unicode import LIMIT, MARK, SOLO, SPACE, Characters, decode
 
-OTHER: Final = np.uint64(0xD1B54A32D192ED03)  # an odd base, for the second 64 bits of a hash
 _BLANK: Final = 32  # in ASCII, white space is 9 to 13 and 28 to 32 (`str.isspace`)
 
 

@@ -14,9 +14,9 @@ import numpy.typing as npt
 
 from curator.text.buffers import Texts, utf8
 from curator.text.compile import compiled, leaf, part
-from curator.text.hashing import STEP, mixed, power
+from curator.text.hashing import OTHER, STEP, mixed, power
 from curator.text.ngrams import slide
-from curator.text.pieces import OTHER, next_piece, skip_space
+from curator.text.pieces import next_piece, skip_space
 from curator.text.spans import Spans
 from curator.text.unicode import Characters, characters
 from curator.text.winnowing import NOTHING, choose, new_chooser, seed_key, seed_pieces

@@ -15,8 +15,7 @@ import numpy.typing as npt
 
 from curator.text.buffers import Texts, utf8
 from curator.text.compile import compiled, leaf
-from curator.text.hashing import FNV_PRIME, FNV_START, mixed
-from curator.text.pieces import OTHER
+from curator.text.hashing import FNV_PRIME, FNV_START, OTHER, mixed
 from curator.text.unicode import (
     DIGIT,
     LETTER,
