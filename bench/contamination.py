@@ -47,10 +47,10 @@ from bench.contaminated import (
 )
 from bench.peer import DATATROVE, ask_peer, peer_python
 from curator.dedup.benchmark_index import BenchmarkIndex, build_index
-from curator.dedup.benchmarks import word_counts
 from curator.dedup.contamination import CutContamination
 from curator.dedup.coverage import uncovered
 from curator.dedup.overlap import find_overlap
+from curator.text.words import word_counts
 
 METHODS: dict[str, dict[str, Any]] = {
     "gpt3, 13": {"method": "gpt3"},
@@ -145,9 +145,7 @@ def natural(index: BenchmarkIndex, data: Path) -> None:
 def recall(indices: dict[str, BenchmarkIndex], planted: list[Planted], items: pa.Table) -> None:
     """Print the share of planted copies that are found as what they are, by words asked."""
     chosen = items.take(pa.array([copy.item for copy in planted])).to_pylist()
-    asked = word_counts(
-        column([question_of(row["text"], row["parts"]) for row in chosen])
-    ).to_numpy()
+    asked = word_counts(column([question_of(row["text"], row["parts"]) for row in chosen]))
     texts = column([copy.text for copy in planted])
     kinds = list(dict.fromkeys(copy.kind for copy in planted))
     print(f"\nrecall of {len(planted):,} planted copies, by words of the question")

@@ -22,7 +22,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curator.clean.lines import removed_share, word_counts
+from curator.clean.lines import removed_share
 from curator.rewrite import Rewriter
 from curator.schema import score_field
 
@@ -118,6 +118,7 @@ class CutBoilerplate(Rewriter):
     def rewrite(self, model: Any, table: pa.Table) -> pa.Table:
         """Return the texts without boilerplate, how many lines had some, and its share of words."""
         from curator.text.spans import merge_spans, replace_spans  # bring numba
+        from curator.text.words import word_counts
 
         texts = table["text"]
         found = find_boilerplate(texts, self.kinds)

@@ -46,6 +46,7 @@ class EditLines(Rewriter):
     def rewrite(self, model: Any, table: pa.Table) -> pa.Table:
         """Return the edited texts, and how many lines and what share of the words went."""
         from curator.text.statistics import COUNTS, count_texts  # bring numba: recipes do without
+        from curator.text.words import word_counts
 
         texts = table["text"]
         counted = count_texts(texts)
@@ -72,14 +73,3 @@ def removed_share(
     gone = np.divide(after, before, out=np.ones(len(before)), where=before > 0)
     share: npt.NDArray[np.float64] = 1 - gone
     return share
-
-
-def word_counts(texts: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.int64]:
-    """Return (n,) int64: the words of each text, as `curator.text.words` counts them."""
-    from curator.text.buffers import utf8  # bring numba: recipes do without
-    from curator.text.unicode import characters
-    from curator.text.words import count_words
-
-    column = utf8(texts)
-    counts: npt.NDArray[np.int64] = count_words(column.offsets, column.data, characters())
-    return counts

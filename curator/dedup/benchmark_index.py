@@ -27,7 +27,6 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from curator.dedup.benchmarks import word_counts
 from curator.dedup.guarded_runs import guarded_runs
 from curator.dedup.scan import Sieve, ending_length, make_sieve
 from curator.errors import LedgerError, RecipeError
@@ -36,6 +35,7 @@ from curator.shards import read_shard, write_shard
 from curator.text.ngrams import ngram_hashes
 from curator.text.normalized import normalized_hash
 from curator.text.unicode import UNICODE_VERSION
+from curator.text.words import word_counts
 
 Method = Literal["gpt3", "tulu3", "exact"]
 BY_BENCHMARK: Final = "by_benchmark"
@@ -211,7 +211,7 @@ def build_index(
     """
     asked = NGRAM[method] if ngram is None else ngram
     guarded = _prompts(items) if method == "tulu3" else items
-    words = word_counts(guarded["text"]).to_numpy()
+    words = word_counts(guarded["text"])
     if not words.any() or (asked != BY_BENCHMARK and int(asked) < _SMALLEST_NGRAM):
         raise RecipeError(
             f"{np.count_nonzero(words)} benchmark items with words and ngram {asked}; wanted one "
@@ -278,7 +278,7 @@ def _prompts(items: pa.Table) -> pa.Table:
 
 
 def _run_lengths(
-    items: pa.Table, words: npt.NDArray[np.uint32], ngram: Ngram
+    items: pa.Table, words: npt.NDArray[np.int64], ngram: Ngram
 ) -> npt.NDArray[np.int64]:
     """Return how many words a run of each item has, (items,) int64."""
     if ngram != BY_BENCHMARK:

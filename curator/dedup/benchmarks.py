@@ -18,9 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from curator.errors import RecipeError
-from curator.text.buffers import utf8
-from curator.text.unicode import characters
-from curator.text.words import count_words
+from curator.text.words import word_counts
 
 VERSION: Final = 2  # raise it when the same file and fields start giving other items
 PART: Final = pa.struct(
@@ -81,7 +79,7 @@ def read_benchmark(
         parts.append(_parts(fields, prompt or text))
         places.append(place)
     column = pa.array(texts, pa.large_string())
-    wordless = np.flatnonzero(word_counts(column).to_numpy() == 0)
+    wordless = np.flatnonzero(word_counts(column) == 0)
     faults += [f"{path}:{places[at]}: fields {list(text)} have no words" for at in wordless]
     if faults or not texts:
         mend = ". Every line must be guarded: mend the file or name other fields under `text`"
@@ -102,12 +100,6 @@ def _parts(fields: Mapping[str, str], prompt: Sequence[str]) -> list[dict[str, A
             parts.append({"start": at, "end": end, "prompt": name in prompt})
             at = end + 1
     return parts
-
-
-def word_counts(texts: pa.Array | pa.ChunkedArray) -> pa.Array:
-    """Return the number of words of each text, uint32."""
-    column = utf8(texts)
-    return pa.array(count_words(column.offsets, column.data, characters()), pa.uint32())
 
 
 def complaint(path: str | Path, faults: Sequence[str]) -> str:

@@ -25,7 +25,7 @@ _AFFIX_WORDS: Final = 20
 
 def guarded_runs(
     items: pa.Table,
-    words: npt.NDArray[np.uint32],
+    words: npt.NDArray[np.int64],
     lengths: npt.NDArray[np.int64],
     shortest: int,
     *,

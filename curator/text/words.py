@@ -13,9 +13,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from curator.text.buffers import Texts, utf8
 from curator.text.compile import compiled, leaf
 from curator.text.hashing import FNV_PRIME, FNV_START, mixed
-from curator.text.unicode import LETTER, LIMIT, MARK, NUMBER, SOLO, Characters, decode
+from curator.text.unicode import LETTER, LIMIT, MARK, NUMBER, SOLO, Characters, characters, decode
 
 
 @leaf
@@ -74,6 +75,15 @@ def _with_marks(
             hashed = (hashed ^ np.uint64(folded)) * FNV_PRIME
         at += width
     return mixed(hashed), start, at
+
+
+def word_counts(texts: Texts) -> npt.NDArray[np.int64]:
+    """(n,) int64: the number of words in each text.
+
+    `word_counts(texts: pa.Array | pa.ChunkedArray) -> np.ndarray`.
+    """
+    column = utf8(texts)
+    return count_words(column.offsets, column.data, characters())
 
 
 @compiled

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from curator.text.buckets import bucket_counts
 from curator.text.ngrams import ngram_hashes
 from curator.text.normalized import normalized_hash
+from curator.text.words import word_counts
 from tests.support.hostile import TEXTS, texts
 from tests.support.text_reference import normalized_words
 
@@ -123,3 +124,7 @@ def test_few_buckets_share_all_ngrams_in_rising_order(text):
 def test_buckets_below_one_are_refused():
     with pytest.raises(ValueError, match="both start at 1"):
         bucket_counts(column("a"), 0)
+
+
+def test_words_are_counted():
+    assert word_counts(column("", "a b-c", "漢字 x")).tolist() == [0, 3, 3]

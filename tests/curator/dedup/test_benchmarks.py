@@ -7,7 +7,7 @@ import gzip
 import pyarrow as pa
 import pytest
 
-from curator.dedup.benchmarks import ITEMS, read_benchmark, word_counts
+from curator.dedup.benchmarks import ITEMS, read_benchmark
 from curator.errors import RecipeError
 from tests.support.jsonl import write_lines
 
@@ -107,9 +107,3 @@ def test_missing_truncated_and_empty_files_are_errors(tmp_path):
         found = next(tmp_path.glob(f"{name}*"), tmp_path / name)
         with pytest.raises(RecipeError, match=complaint):
             read_benchmark("b", found, ["text"])
-
-
-def test_words_are_counted_as_kernels_see_them():
-    texts = pa.array(["", "a b-c", "漢字 x"], pa.large_string())
-
-    assert word_counts(texts).to_pylist() == [0, 3, 3]
