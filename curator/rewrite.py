@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from curator.errors import PluginError
 from curator.identity import derived_ids
-from curator.schema import DECISION
+from curator.schema import DECISION, places_of
 from curator.stage import Stage
 
 NEW_TEXT: Final = pa.field("text", pa.large_string())  # null: unchanged
@@ -123,9 +123,7 @@ def rewritten(documents: pa.Table, texts: pa.ChunkedArray, operation: str) -> pa
     rows = pa.array(places)
     changed = texts.take(rows)
     parents = documents["doc_id"].take(rows).combine_chunks()
-    spread = np.full(documents.num_rows, -1, np.int64)
-    spread[places] = np.arange(len(places))
-    index = pa.array(spread, mask=spread < 0)
+    index = places_of(places, documents.num_rows)
     new = {"doc_id": derived_ids(parents, operation, changed), "parent_id": parents}
     columns: dict[str, Any] = {"text": pc.coalesce(texts, documents["text"])}
     for name, values in new.items():

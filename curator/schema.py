@@ -6,7 +6,9 @@ nullable. Whatever else a reader finds is carried losslessly as one raw JSON str
 
 from __future__ import annotations
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from curator.errors import PluginError
 
@@ -103,6 +105,16 @@ def field_note(field: pa.Field, key: str, default: str = "") -> str:
     """Return one note of a field's metadata ("unit", "better", "about") as text."""
     raw = (field.metadata or {}).get(key.encode())
     return raw.decode() if raw is not None else default
+
+
+def places_of(rows: NDArray[np.integer], n_rows: int) -> pa.Array:
+    """Return for each of `n_rows` rows its place in `rows`, null where it is not there: (n_rows,).
+
+    `column.take(places_of(rows, n_rows))` puts values said of some rows beside all.
+    """
+    places = np.full(n_rows, -1, np.int64)
+    places[rows] = np.arange(len(rows))
+    return pa.array(places, mask=places < 0)
 
 
 def conform(table: pa.Table, schema: pa.Schema, *, where: str = "") -> pa.Table:

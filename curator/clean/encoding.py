@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curator.rewrite import Rewriter
-from curator.schema import score_field
+from curator.schema import places_of, score_field
 from curator.stage import Site
 
 LOST: Final = "\ufffd"
@@ -99,9 +99,8 @@ class RepairEncoding(Rewriter):
             changed.append(fixed)
             pairs = zip(text.split("\n"), fixed.split("\n"), strict=False)
             mended[row] = sum(before != after for before, after in pairs)
-        places = np.full(len(texts), -1, np.int64)
-        places[suspects.to_numpy()] = np.arange(len(changed))
-        new = pa.array(changed, pa.large_string()).take(pa.array(places, mask=places < 0))
+        places = places_of(suspects.to_numpy(), len(texts))
+        new = pa.array(changed, pa.large_string()).take(places)
         lost = pc.fill_null(pc.count_substring(pc.coalesce(new, texts), LOST), 0)
         return pa.table(
             {"text": new, "mended_lines": mended, "lost_characters": lost.cast(pa.int64())}

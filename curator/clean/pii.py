@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 
 from curator.errors import RecipeError
 from curator.rewrite import Rewriter
-from curator.schema import DECISION
+from curator.schema import DECISION, places_of
 from curator.stage import Stage
 from curator.text.pii import KINDS, find_pii
 from curator.text.spans import SPANS, Spans, replace_spans, span_lists
@@ -157,10 +157,8 @@ class MaskPii(Rewriter):
                 break
             spans = spans._replace(offsets=np.append(0, spans.offsets[1:][found]))
             texts = replace_spans(texts, spans, replacements)
-        place = np.full(table.num_rows, -1, np.int64)
-        changed = np.concatenate(places)
-        place[changed] = np.arange(len(changed))
-        new = pa.concat_arrays(masked).take(pa.array(place, mask=place < 0))
+        changed = places_of(np.concatenate(places), table.num_rows)
+        new = pa.concat_arrays(masked).take(changed)
         endless = np.isin(np.arange(table.num_rows), rows)
         reason = pc.if_else(pa.array(endless), f"{self.name}.chained", None).cast(pa.string())
         names = ["text", "reason", *self.notes.names]

@@ -21,7 +21,7 @@ from curator.dedup.cutting import GPT3, Cut, cut_texts
 from curator.dedup.overlap import Overlap, find_overlap
 from curator.errors import LedgerError
 from curator.rewrite import Rewriter
-from curator.schema import DECISION
+from curator.schema import DECISION, places_of
 from curator.stage import Site, Stage, circumstance
 from curator.text.buffers import Texts, utf8
 from curator.text.spans import Spans, merge_spans
@@ -182,9 +182,7 @@ class CutContamination(Finds, Rewriter):
         )
         after = pa.array(left, pa.large_string())
         gone = pc.subtract(pc.utf8_length(texts), pc.fill_null(pc.utf8_length(after), 0))
-        place = np.full(table.num_rows, -1, np.int64)
-        place[rows.to_numpy()] = np.arange(len(rows))
-        index = pa.array(place, mask=place < 0)
+        index = places_of(rows.to_numpy(), table.num_rows)
         dropped = pc.fill_null(after.is_null().take(index), fill_value=False)
         reason = pc.binary_join_element_wise(self.reason, found["benchmark"], ":")
         return pa.table(
@@ -221,9 +219,7 @@ def described(overlap: Overlap, index: BenchmarkIndex, texts: Texts) -> pa.Table
     )
     best = best.join(first, on=["document", "item"], how="left", maintain_order="left")
     best = best.with_columns(matched_text=_shown(best, texts))
-    place = np.full(len(texts), -1, np.int64)
-    place[best["document"].to_numpy()] = np.arange(len(best))
-    rows = pa.array(place, mask=place < 0)
+    rows = places_of(best["document"].to_numpy(), len(texts))
     columns = [best[field.name].to_arrow().cast(field.type).take(rows) for field in list(FOUND)[:8]]
     hits = spans.sort("document", "start", "end", "benchmark", "item_id")
     columns.append(_lists(hits["document"].to_numpy(), _structs(hits, HIT), len(texts)))

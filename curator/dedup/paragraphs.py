@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curator.dedup.precedence import precedence
-from curator.dedup.survivors import LONGEST, Survivors, segment_heads, segment_starts
+from curator.dedup.survivors import LONGEST, Survivors, losing, segment_heads, segment_starts
 from curator.engine.shuffle import rows_in_shard
 from curator.errors import BudgetError
 from curator.schema import score_field
@@ -151,10 +151,8 @@ def check_text_loss(
     if max_source_loss is None:
         return
     faults = [
-        f"source {source!r} would lose {size:,} of {total[source]:,} bytes "
-        f"({size / total[source]:.1%})"
-        for source, size in sorted(lost.items())
-        if size > max(_FEW_BYTES, max_source_loss * total[source])
+        f"source {source!r} would lose {size:,} of {total[source]:,} bytes ({share:.1%})"
+        for source, size, share in losing(lost, total, max_source_loss, few=_FEW_BYTES)
     ]
     if faults:
         raise BudgetError(

@@ -7,7 +7,7 @@ File order never decides.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from curator.engine.shuffle import rows_in_shard
 from curator.errors import BudgetError, PluginError, RecipeError
-from curator.schema import DECISION, DOC_ID
+from curator.schema import DECISION, DOC_ID, places_of
 
 REMOVALS: Final = pa.schema(
     [
@@ -224,11 +224,9 @@ def decided(n_rows: int, removed: pa.Table, schema: pa.Schema) -> pa.Table:
             f"{len(rows)} removals name {len(np.unique(rows))} rows up to {rows.max()} of a shard "
             f"of {n_rows}; wanted each row at most once: pass the removals of this shard only"
         )
-    places = np.full(n_rows, -1, np.int64)
-    places[rows] = np.arange(len(rows))
-    places_or_null = pa.array(places, mask=places < 0)
-    columns = [pa.array(places < 0)]
-    columns += [removed[name].combine_chunks().take(places_or_null) for name in schema.names[1:]]
+    places = places_of(rows, n_rows)
+    columns = [places.is_null()]
+    columns += [removed[name].combine_chunks().take(places) for name in schema.names[1:]]
     return pa.table(columns, schema=schema)
 
 
@@ -257,10 +255,8 @@ def check_source_loss(
     if max_source_loss is None:
         return
     faults = [
-        f"source {source!r} would lose {count} of {documents[source]} documents "
-        f"({count / documents[source]:.1%})"
-        for source, count in sorted(lost.items())
-        if count > max(_FEW, max_source_loss * documents[source])
+        f"source {source!r} would lose {count} of {documents[source]} documents ({share:.1%})"
+        for source, count, share in losing(lost, documents, max_source_loss, few=_FEW)
     ]
     if faults:
         raise BudgetError(
@@ -269,3 +265,19 @@ def check_source_loss(
             "recipe's `dedup` section, or name the source to keep first in `source_priority`",
             where=where,
         )
+
+
+def losing(
+    lost: Mapping[str, int], total: Mapping[str, int], most: float, *, few: int
+) -> Iterator[tuple[str, int, float]]:
+    """Yield each source that loses more than the share `most`, with its loss, whole and as a share.
+
+    Args:
+        lost: by source, in any unit.
+        total: by source, in that unit.
+        most: share in [0, 1].
+        few: what any source may lose: of less a share says nothing.
+    """
+    for source, size in sorted(lost.items()):
+        if size > max(few, most * total[source]):
+            yield source, size, size / total[source]
