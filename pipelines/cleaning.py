@@ -78,8 +78,3 @@ def _judged(stage: Stage, step: str, action: str, pool: Pool, driver: Driver) ->
 def _rewritten(stage: Rewriter, step: str, pool: Pool, driver: Driver) -> Pool:
     made = driver.rewrite(stage, pool.corpus, step=step, alive=pool.alive)
     return pool.rewritten(made)
-
-
-def list_files(spec: UrlsSpec) -> list[Path]:
-    """Return the files that a section's lists lead to; an error names those that lead nowhere."""
-    return [each.path for each in find_lists(spec.lists, spec.categories)]

@@ -110,9 +110,11 @@ def _with_column(column: str | None, pool: Pool) -> tuple[Artifact, ...]:
 
 def _tell_strange(named: Sequence[str], pool: Pool, driver: Driver) -> None:
     """Print which sources to keep first have no documents: misspelled, or of another corpus."""
+    if driver.quiet or not named:
+        return
     known = counted(read_shard(shard, ("source",))["source"] for shard in pool.corpus.shards)
     for name in named:
-        if name not in known and not driver.quiet:
+        if name not in known:
             told = f"no document is of source {name!r} of source_priority"
             print(f"dedup: {told}{suggestion(name, known)}", file=sys.stderr)
 
