@@ -66,7 +66,7 @@ def guarded_runs(
 
 def _short_fields(
     items: pa.Table,
-    words: npt.NDArray[np.uint32],
+    words: npt.NDArray[np.int64],
     lengths: npt.NDArray[np.int64],
     shortest: int,
 ) -> tuple[pl.DataFrame, pa.Array]:
