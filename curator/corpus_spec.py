@@ -293,4 +293,5 @@ class CorpusSpec(Section):
     benchmarks: dict[Name, BenchmarkSpec] = {}
     decontaminate: DecontaminateSpec | None = None
     heldout: dict[str, HeldoutSpec] = {}
+    roles: dict[Name, list[str] | str] = {}  # "pool", "source:NAME", "BENCHMARK/SPLIT", or several
     tokenizer: TokenizerSpec = TokenizerSpec(bpe=4096)

@@ -22,9 +22,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from curator.errors import CuratorError, PluginError, RecipeError
 from curator.recipe import suggestion
-from curator.stage import Scorer
+from curator.stage import Scorer, WideScorer
 
 GROUP = "curator.scorers"
+AnyScorer = Scorer | WideScorer
 # What a recipe says about a scorer beside its settings: who, under what name, from what.
 RESERVED = ("use", "as", "learns_from")
 
@@ -40,7 +41,7 @@ def scorer_package(name: str) -> str:
     return offers[0].dist.name if offers and offers[0].dist else ""
 
 
-def find_scorer(use: str) -> type[Scorer]:
+def find_scorer(use: str) -> type[AnyScorer]:
     """Return the scorer class that `use` names: an installed name or `module:Class`.
 
     Raises:
@@ -61,7 +62,7 @@ def find_scorer(use: str) -> type[Scorer]:
     return _checked(_loaded(offers[0]), use)
 
 
-def make_scorer(spec: Mapping[str, Any]) -> Scorer:
+def make_scorer(spec: Mapping[str, Any]) -> AnyScorer:
     """Return the scorer that one entry of a recipe's `score` describes.
 
     Args:
@@ -88,7 +89,7 @@ def make_scorer(spec: Mapping[str, Any]) -> Scorer:
         raise RecipeError(error.message, where=f"scorer {use}") from error
 
 
-def setting_problems(kind: type[Scorer], settings: Mapping[str, Any]) -> list[str]:
+def setting_problems(kind: type[AnyScorer], settings: Mapping[str, Any]) -> list[str]:
     """Return a line for every setting that is unknown, missing or of the wrong type."""
     fields = {field.name: field for field in dataclasses.fields(kind) if field.init}  # type: ignore[arg-type]
     hints = typing.get_type_hints(kind)
@@ -146,9 +147,9 @@ def _imported(use: str) -> object:
         raise PluginError(f"scorer {use!r} cannot be imported: {error}; fix its module") from error
 
 
-def _checked(found: object, use: str) -> type[Scorer]:
+def _checked(found: object, use: str) -> type[AnyScorer]:
     where = f"scorer {use}"
-    if not isinstance(found, type) or not issubclass(found, Scorer):
+    if not isinstance(found, type) or not issubclass(found, (Scorer, WideScorer)):
         raise PluginError(f"{found!r} is not a subclass of curator.stage.Scorer", where=where)
     if inspect.isabstract(found):
         missing = ", ".join(sorted(found.__abstractmethods__))
@@ -183,7 +184,7 @@ def _type_fault(hint: Any, value: object) -> str:
     return ""
 
 
-def _converted(kind: type[Scorer], settings: Mapping[str, Any]) -> dict[str, Any]:
+def _converted(kind: type[AnyScorer], settings: Mapping[str, Any]) -> dict[str, Any]:
     hints = typing.get_type_hints(kind)
     return {name: _read_as(hints[name], value) for name, value in settings.items()}
 

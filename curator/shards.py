@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from curator.errors import LedgerError
+from curator.errors import LedgerError, PluginError
 
 _BATCH_ROWS = 1 << 16  # one size for all writers: the bytes must not depend on how a table was cut
 
@@ -76,6 +76,30 @@ def read_shard(shard: Shard | str | Path, columns: Sequence[str] | None = None) 
                 f"{path} is not a whole Arrow file ({error}); delete it and rerun"
             ) from error
         raise LedgerError(f"{path} has columns {names}; wanted {list(columns or [])}") from error
+
+
+def read_columns(files: Sequence[Shard], names: Sequence[str]) -> pa.Table:
+    """Return columns of row-aligned files, each from the first file that has it.
+
+    Without names the table has as many rows, and one column of nulls called `_`.
+
+    Raises:
+        PluginError: a column is in none of them.
+        LedgerError: a file is missing or is not the Arrow file that was recorded.
+    """
+    found: dict[str, tuple[pa.Field, pa.ChunkedArray]] = {}
+    missing = list(dict.fromkeys(names))
+    for shard in files:
+        table = read_shard(shard)
+        here = [name for name in missing if name in table.column_names]
+        found |= {name: (table.field(name), table[name]) for name in here}
+        missing = [name for name in missing if name not in here]
+    if missing:
+        raise PluginError(f"columns {missing} are in none of its inputs", where=files[0].name)
+    if not names:
+        return pa.table({"_": pa.nulls(files[0].rows)})
+    fields = [found[name][0] for name in names]  # with their notes: unit and direction
+    return pa.table([found[name][1] for name in names], schema=pa.schema(fields))
 
 
 def write_atomically(path: str | Path, content: bytes) -> None:

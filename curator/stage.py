@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from curator.errors import PluginError
 from curator.identity import fingerprint, settings_of
 from curator.schema import conform
-from curator.shards import Shard, read_shard
+from curator.shards import Shard, read_columns, read_shard
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Site:
     device: str = "cpu"
     threads: int = 1
     fitted: Path | None = None  # the folder a FittedScorer's `fit` wrote
+    cache: Path | None = None  # a folder that outlives a killed run, for answers that cost much
 
 
 def circumstance(default: Any) -> Any:
@@ -45,6 +46,16 @@ class Work(ABC):
     version: ClassVar[int] = 1  # raise it when the same settings start giving other numbers
     reads: ClassVar[tuple[str, ...]] = ("text",)  # nothing else leaves the disk
     libraries: ClassVar[tuple[str, ...]] = ()  # distributions whose version changes the numbers
+
+    @property
+    def beside(self) -> tuple[Stage, ...]:
+        """Stages whose sidecars this one reads besides the corpus; each is made once for all."""
+        return ()
+
+    @property
+    def scores(self) -> tuple[str, ...]:
+        """Names of a recipe's earlier scores whose columns this one reads."""
+        return ()
 
     def load(self, site: Site) -> Any:
         """Return the heavy part, if there is one; called once a worker, where the work is done."""
@@ -139,6 +150,25 @@ class WideStage(Work):
         """Return what one key range says; rows with equal keys are always together."""
 
 
+class WideScorer(WideStage):
+    """A scorer that compares documents with each other.
+
+    `reduce` returns the column `row`, uint64, as it was given, and the columns of `writes`; a
+    document of which it says nothing has null. One that learns from corpora first has `fit` and
+    `learns_from` as a `FittedScorer` has, and finds what it wrote as `site.fitted`.
+    """
+
+    learns_from: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    @abstractmethod
+    def writes(self) -> pa.Schema:
+        """The columns of the scores, the score itself first. A class variable does as well."""
+
+    def fit(self, corpora: Mapping[str, Corpus], out: Path, site: Site) -> None:
+        """Write what was learned into the folder `out`; nothing unless a subclass does."""
+
+
 @dataclass(frozen=True)
 class Corpus:
     """Documents to learn from: shards, optionally with the rows that count among them.
@@ -150,17 +180,19 @@ class Corpus:
     shards: tuple[Shard, ...]
     alive: tuple[Shard | None, ...] = ()  # decisions beside `shards`; empty: every row counts
     sources: tuple[str, ...] | None = None  # None: all sources
+    beside: tuple[tuple[Shard, ...], ...] = ()  # sidecars, each with a shard beside every shard
 
     @property
     def digest(self) -> str:
         """What names this corpus in a fingerprint: the digests of all it reads."""
-        return fingerprint(
-            {
-                "shards": [shard.digest for shard in self.shards],
-                "alive": [decision and decision.digest for decision in self.alive],
-                "sources": self.sources,
-            }
-        )
+        read: dict[str, Any] = {
+            "shards": [shard.digest for shard in self.shards],
+            "alive": [decision and decision.digest for decision in self.alive],
+            "sources": self.sources,
+        }
+        if self.beside:
+            read["beside"] = [[shard.digest for shard in sidecar] for sidecar in self.beside]
+        return fingerprint(read)
 
     @property
     def rows(self) -> int:
@@ -168,12 +200,16 @@ class Corpus:
         return sum(table.num_rows for table in self.tables(("doc_id",)))
 
     def tables(self, columns: Sequence[str]) -> Iterator[pa.Table]:
-        """Yield the counted rows' `columns`, one table a shard."""
-        for shard, decision in zip(
-            self.shards, self.alive or [None] * len(self.shards), strict=True
-        ):
-            wanted = list(columns) if self.sources is None else [*columns, "source"]
-            table = read_shard(shard, list(dict.fromkeys(wanted)))
+        """Yield the counted rows' `columns`, one table a shard; sidecars have theirs too.
+
+        Raises:
+            PluginError: no file has a column.
+        """
+        wanted = tuple(dict.fromkeys(columns if self.sources is None else (*columns, "source")))
+        for number, shard in enumerate(self.shards):
+            files = (shard, *(sidecar[number] for sidecar in self.beside))
+            table = read_columns(files, wanted)
+            decision = self.alive[number] if self.alive else None
             if decision is not None:
                 kept = read_shard(decision, ("keep",))["keep"]
                 table = table.filter(pc.fill_null(kept, fill_value=False))

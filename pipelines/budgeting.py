@@ -215,7 +215,7 @@ def _arm(
         finished = sum(Store.whole(job.folder) for job in jobs)
     if made is not None:
         recipe = entry.recipe
-        scores = scoring_of(recipe.score, made, recipe.models, store).scores
+        scores = scoring_of(recipe, made, store).scores
     text = text_of(train, entry.spec, int(mixed.account["n_tokens"]) if mixed else None)
     overlap = None if text is None else text.overlap
     return ArmPlan(

@@ -71,27 +71,47 @@ def _scores(content: Mapping[str, Any], corpus: Mapping[str, Any]) -> Iterator[s
             yield f"{where}.as: found {entry_name(entry)!r}; wanted letters, digits, '_' and '-'"
         if entry_name(entry) in reserved_names():
             yield f"{where}.as: {entry_name(entry)!r} is a column already; choose another name"
+        yield from _score(where, entry, sorted(seen), corpus)
         seen.add(entry_name(entry))
-        yield from _score(where, entry, content, corpus)
 
 
 def _score(
-    where: str, entry: Mapping[str, Any], content: Mapping[str, Any], corpus: Mapping[str, Any]
+    where: str, entry: Mapping[str, Any], earlier: Iterable[str], corpus: Mapping[str, Any]
 ) -> Iterator[str]:
-    from curator.registry import find_scorer, make_scorer
-    from pipelines.scoring import reads_benchmarks
+    from curator.registry import make_scorer
+    from pipelines.scoring import learned_from
 
     if not isinstance(entry.get("learns_from", {}), Mapping):
         yield f"{where}.learns_from: found {entry['learns_from']!r}; wanted {{ROLE: CORPUS}}"
         return
+    told = mapping(entry.get("learns_from"))
+    strange = [role for role, what in told.items() if not isinstance(what, str | list)]
+    for role in strange:
+        yield f"{where}.learns_from.{role}: found {told[role]!r}; wanted a corpus by name"
     faults = list(refusal(lambda: make_scorer(entry), where))
     yield from faults
-    if faults and list(refusal(lambda: find_scorer(str(entry["use"])))):
+    if faults or strange:
         return
+    scorer = make_scorer(entry)
+    for name in scorer.scores:
+        if name not in earlier:
+            yield f"{where}: no earlier score {name!r}{suggestion(name, earlier)}"
+    wanted, roles = getattr(scorer, "learns_from", ()), mapping(corpus.get("roles"))
+    faults = list(refusal(lambda: learned_from(entry, wanted, roles), where))
+    yield from faults
+    if not faults:
+        what = [one for _, each in learned_from(entry, wanted, roles) for one in each]
+        yield from _learned(where, what, corpus)
+
+
+def _learned(where: str, learned: Iterable[str], corpus: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with the benchmarks that a scorer learns from."""
     known = splits(corpus)
     against = guarded(corpus)
-    for what in reads_benchmarks(entry):
+    for what in dict.fromkeys(learned):
         test = f"{what.split('/')[0]}/test"
+        if what == "pool" or what.startswith("source:"):
+            continue
         if what not in known:
             yield f"{where}.learns_from: no benchmark split {what!r}{suggestion(what, known)}"
         elif what.endswith("/test"):
@@ -101,13 +121,6 @@ def _score(
                 f"{where}: what learns from {what!r} pulls in copies of its test items; "
                 f"{how_to_guard(test, corpus)}"
             )
-    for role, what in mapping(entry.get("learns_from")).items():
-        if not isinstance(what, str):
-            yield f"{where}.learns_from.{role}: found {what!r}; wanted a corpus by name"
-    wanted = set(getattr(find_scorer(str(entry["use"])), "learns_from", ())) - {"raw"}
-    told = set(mapping(entry.get("learns_from"))) - {"raw"}
-    if wanted != told:
-        yield f"{where}.learns_from: has roles {sorted(told)}; wanted {sorted(wanted)}"
 
 
 def _arms(content: Mapping[str, Any], corpus: Mapping[str, Any]) -> Iterator[str]:

@@ -25,7 +25,7 @@ from pipelines.modeling import reference_models
 from pipelines.pool import Pool
 from pipelines.preparing import clean
 from pipelines.privacy import tell_pii
-from pipelines.scoring import score
+from pipelines.scoring import Teachers, score
 from pipelines.selecting import view
 from pipelines.splitting import Benchmark, benchmarks_of, hold_out
 from pipelines.tokenizing import Tokens, count_tokens
@@ -85,7 +85,8 @@ def choose(recipe: Recipe, made: Curated, driver: Driver) -> Curated:
     """Return what is prepared with the recipe's scores beside it and its arms' mixtures."""
     assert made.tokens is not None  # `prepare` counts them for every recipe with arms
     tokens = made.tokens
-    pool = score(recipe.score, made.pool, made.benchmarks, made.models, driver)
+    teachers = Teachers(made.benchmarks, made.models, recipe.corpus.roles)
+    pool = score(recipe.score, made.pool, teachers, driver)
     viewed = view(pool, driver)
     selections = {
         name: select_arm(name, arm, viewed, recipe.seed, tokens, driver)

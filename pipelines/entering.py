@@ -214,11 +214,10 @@ def _entries(recipes: Sequence[Recipe], models: Mapping[str, ModelSpec]) -> list
 
 
 def _ranked_by(spec: ArmSpec, entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the scores that an arm selects by: as NAME or, of several columns, NAME.COLUMN."""
-    from pipelines.scoring import entry_name
+    """Return the scores that an arm selects by, as NAME or NAME.COLUMN, and those they read."""
+    from pipelines.scoring import needed
 
-    named = {str(value).partition(".")[0] for value in spec.select.values()}
-    return [dict(entry) for entry in entries if entry_name(entry) in named]
+    return needed(entries, [str(value).partition(".")[0] for value in spec.select.values()])
 
 
 def _baseline(wanted: str, recipes: Sequence[Recipe], entries: Sequence[Entry]) -> Entry:

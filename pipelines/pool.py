@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -71,10 +71,14 @@ class Pool:
         """Return the sidecar called `name`, None if there is none."""
         return next((sidecar for sidecar in self.sidecars if sidecar.name == name), None)
 
-    def learning(self, sources: tuple[str, ...] | None = None) -> Corpus:
+    def learning(
+        self, sources: tuple[str, ...] | None = None, beside: Sequence[Artifact] = ()
+    ) -> Corpus:
         """Return the living documents (of some sources) as a corpus to learn from."""
         alive = self.alive.shards if self.alive else ()
-        return Corpus(self.corpus.shards, alive, sources)
+        return Corpus(
+            self.corpus.shards, alive, sources, tuple(sidecar.shards for sidecar in beside)
+        )
 
 
 def with_role(pool: Pool, decision: Artifact, roles: set[str]) -> pa.Table:

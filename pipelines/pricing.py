@@ -22,7 +22,7 @@ from pipelines.curate import Curated
 from pipelines.evaluating import EVALUATION, EvaluateJob, sets_of
 from pipelines.reporting import flops_of
 from pipelines.rereading import Nothing, NotMade, Reading
-from pipelines.scoring import entry_name, score_one
+from pipelines.scoring import Teachers, entry_name, folders_of, score_one
 from pipelines.training import PROXY
 
 _LATEST = 20  # runs whose median speed is taken: a machine's load changes
@@ -148,34 +148,50 @@ def measuring_speed(store: Store) -> float | None:
     return statistics.median(known) if known else None
 
 
-def scoring_of(
-    entries: list[dict[str, Any]], made: Curated, models: Mapping[str, ModelSpec], store: Store
-) -> Scoring:
+def scoring_of(recipe: Recipe, made: Curated, store: Store) -> Scoring:
     """Return what the scores of one arm took, or will; nothing is computed.
 
     Each is charged whole, over the whole pool, to every arm that ranks by it: that is what the
     arm would cost alone. What no record tells is estimated from the same scorer's other work.
     """
-    return Scoring(tuple(_score_cost(entry, made, models, store) for entry in entries))
+    teachers = Teachers(made.benchmarks, made.models, recipe.corpus.roles)
+    pool, told = made.pool, set[str]()
+    costs = []
+    for entry in recipe.score:
+        driver = Reading(store, Nothing(), quiet=True)
+        name, key = entry_name(entry), fingerprint([entry])
+        try:
+            pool = pool.beside(score_one(entry, pool, teachers, driver))
+        except NotMade:
+            seconds = _estimated(entry, made, store)
+            costs.append(ScoreCost(name, key, made=False, seconds=seconds))
+            continue
+        trained = _trained(entry, teachers, recipe.models)
+        spent = {what: store.artifact(path).seconds for what, path in driver.artifacts.items()}
+        spent |= {str(folder): folder_seconds(folder) or 0.0 for folder in driver.folders}
+        spent |= {str(f): _run(f)["circumstances"]["seconds"] for f in trained}
+        flops = sum(flops_of(_run(folder)) for folder in trained if str(folder) not in told)
+        seconds = sum(spent[what] for what in spent.keys() - told)  # what two scores read, once
+        told |= spent.keys()
+        costs.append(ScoreCost(name, key, made=True, seconds=seconds, flops=flops))
+    return Scoring(tuple(costs))
 
 
-def _score_cost(
-    entry: Mapping[str, Any], made: Curated, models: Mapping[str, ModelSpec], store: Store
-) -> ScoreCost:
-    name, key = entry_name(entry), fingerprint([entry])
-    driver = Reading(store, Nothing(), quiet=True)
-    try:
-        sidecar = score_one(entry, made.pool, made.benchmarks, made.models, driver)
-    except NotMade:
-        return ScoreCost(name, key, made=False, seconds=_estimated(entry, made, store))
-    seconds = sidecar.seconds + sum(folder_seconds(fitted) for fitted in driver.folders)
-    flops = 0
-    model = entry.get("model")
-    if isinstance(model, str) and model in models and models[model].train:
-        run = json.loads((made.models[model] / "run.json").read_text())
-        seconds += run["circumstances"]["seconds"]
-        flops = flops_of(run)
-    return ScoreCost(name, key, made=True, seconds=seconds, flops=flops)
+def _trained(
+    entry: Mapping[str, Any], teachers: Teachers, models: Mapping[str, ModelSpec]
+) -> list[Path]:
+    """Return the folders of the models that an entry asks and that the recipe trained."""
+    named = [entry.get("model"), *(entry.get("models") or ())]
+    trained = [name for name in named if isinstance(name, str) and name in models]
+    folders = [
+        f for name in trained if models[name].train for f in folders_of(name, teachers.models)
+    ]
+    return [Path(folder) for folder in folders]
+
+
+def _run(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "run.json").read_text())
+    return found
 
 
 def _estimated(entry: Mapping[str, Any], made: Curated, store: Store) -> float | None:

@@ -1,54 +1,137 @@
-"""Scores become sidecars: settings from recipes, corpora for roles, models from the store."""
+"""Scores become sidecars: settings from recipes, corpora for roles, models from the store.
+
+A scorer may read what other stages make of the text (vectors, losses of models) and what earlier
+scores of the recipe say; each such sidecar is made once, whoever asks for it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
 
 from curator.engine.driver import Driver
-from curator.errors import RecipeError
+from curator.engine.shuffle import rows_in_shard
+from curator.errors import PluginError, RecipeError
+from curator.ledger import Artifact
 from curator.recipe import suggestion
-from curator.registry import make_scorer
-from curator.stage import Corpus, FittedScorer, Site
+from curator.registry import AnyScorer, make_scorer
+from curator.schema import conform, places_of
+from curator.stage import Corpus, FittedScorer, Site, Stage, WideScorer
 from pipelines.pool import Pool
 from pipelines.splitting import Benchmark
 
+DEFAULT_ROLES: Final = {"raw": "pool", "bad": "pool"}  # what is learned from unless told
+ANSWERS: Final = "answers"  # folder of the store for what costs much to ask again
+
+
+@dataclass(frozen=True)
+class Teachers:
+    """What scorers learn from besides the pool: benchmarks, models, and the roles of a corpus."""
+
+    benchmarks: Mapping[str, Benchmark] = field(default_factory=dict)
+    models: Mapping[str, Path] = field(default_factory=dict)
+    roles: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
+
 
 def score(
-    entries: list[dict[str, Any]],
-    pool: Pool,
-    benchmarks: Mapping[str, Benchmark],
-    models: Mapping[str, Path],
-    driver: Driver,
+    entries: Sequence[Mapping[str, Any]], pool: Pool, teachers: Teachers, driver: Driver
 ) -> Pool:
-    """Return the pool with a sidecar beside it for every entry of a recipe's `score`."""
-    scored = [score_one(entry, pool, benchmarks, models, driver) for entry in entries]
-    return pool.beside(*scored)
+    """Return the pool with a sidecar beside it for every entry of a recipe's `score`, in order."""
+    for entry in entries:
+        pool = pool.beside(score_one(entry, pool, teachers, driver))
+    return pool
 
 
-def score_one(
-    entry: Mapping[str, Any],
-    pool: Pool,
-    benchmarks: Mapping[str, Benchmark],
-    models: Mapping[str, Path],
-    driver: Driver,
-) -> Any:
+def score_one(entry: Mapping[str, Any], pool: Pool, teachers: Teachers, driver: Driver) -> Artifact:
     """Return one scorer's sidecar. Its first column is called as the recipe's `as:` says."""
     name = entry_name(entry)
-    settings = dict(entry)
-    if isinstance(settings.get("model"), str) and settings["model"] in models:
-        settings["model"] = str(models[settings["model"]])
-    scorer = make_scorer(settings)
-    site = Site()
-    if isinstance(scorer, FittedScorer):
-        corpora = roles(entry, scorer.learns_from, pool, benchmarks)
-        site = Site(fitted=driver.fit(scorer, corpora, step=name, site=site))
+    scorer = made_scorer(entry, teachers)
     columns = scorer.writes.names
     names = {columns[0]: name} | {column: f"{name}.{column}" for column in columns[1:]}
+    return _sidecar(scorer, f"score.{name}", entry, pool, teachers, driver, names)
+
+
+def made_scorer(entry: Mapping[str, Any], teachers: Teachers) -> AnyScorer:
+    """Return the scorer of an entry, with the recipe's models in place of their names."""
+    settings = dict(entry)
+    if isinstance(settings.get("model"), str) and settings["model"] in teachers.models:
+        settings["model"] = str(teachers.models[settings["model"]])
+    if isinstance(settings.get("models"), list):
+        found = [folders_of(str(one), teachers.models) for one in settings["models"]]
+        settings["models"] = [str(folder) for folders in found for folder in folders]
+    return make_scorer(settings)
+
+
+def folders_of(name: str, models: Mapping[str, Path]) -> list[Path | str]:
+    """Return the folders that a name stands for: a model's, all of a swarm's, or itself."""
+    if name in models:
+        return [models[name]]
+    swarm = [one for one in models if one.rpartition("-")[0] == name]
+    numbered = [one for one in swarm if one.rpartition("-")[2].isdigit()]
+    return [models[one] for one in sorted(numbered, key=_number)] or [name]
+
+
+def _number(name: str) -> int:
+    return int(name.rpartition("-")[2])
+
+
+def _sidecar(
+    stage: Stage | WideScorer,
+    step: str,
+    entry: Mapping[str, Any],
+    pool: Pool,
+    teachers: Teachers,
+    driver: Driver,
+    names: Mapping[str, str],
+) -> Artifact:
+    """Return what a stage makes of the pool, having made what it reads beside it."""
+    beside = [_sidecar(one, one.name, {}, pool, teachers, driver, {}) for one in stage.beside]
+    beside += [_earlier(name, pool) for name in stage.scores]
+    site = Site(cache=driver.store.root / ANSWERS)
+    wanted = getattr(stage, "learns_from", ())
+    if wanted and isinstance(stage, FittedScorer | WideScorer):
+        corpora = roles(entry, wanted, pool, teachers, beside)
+        fitted = driver.fit(stage, corpora, step=step.removeprefix("score."), site=site)
+        site = replace(site, fitted=fitted)
+    if isinstance(stage, WideScorer):
+        reduced = driver.shuffle_stage(
+            stage, pool.corpus, step=step, sidecars=beside, alive=pool.alive, site=site
+        )
+        home = Home(stage.writes)
+        return driver.route(home, reduced, pool.corpus, step=step, alive=pool.alive, rename=names)
     return driver.map_stage(
-        scorer, pool.corpus, step=f"score.{name}", alive=pool.alive, site=site, rename=names
+        stage, pool.corpus, step=step, sidecars=beside, alive=pool.alive, site=site, rename=names
     )
+
+
+def _earlier(name: str, pool: Pool) -> Artifact:
+    found = pool.sidecar(f"score.{name}")
+    if found is None:
+        known = [s.name.removeprefix("score.") for s in pool.sidecars if s.name[:6] == "score."]
+        raise RecipeError(
+            f"there is no earlier score {name!r}{suggestion(name, known)}", where="score"
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class Home:
+    """Puts the rows that a wide scorer returned back beside the documents of one shard."""
+
+    schema: pa.Schema
+
+    def __call__(self, n_rows: int, reduced: pa.Table) -> pa.Table:
+        """Return one row a document of the shard; null where the scorer said nothing."""
+        rows = rows_in_shard(reduced["row"])
+        if len(rows) and (rows.max() >= n_rows or len(np.unique(rows)) < len(rows)):
+            raise PluginError(f"a wide scorer returned rows {rows} of {n_rows}; wanted each once")
+        told = reduced.select(self.schema.names).take(places_of(rows, n_rows))
+        return conform(told, self.schema, where="wide scorer")
 
 
 def entry_name(entry: Mapping[str, Any]) -> str:
@@ -56,44 +139,85 @@ def entry_name(entry: Mapping[str, Any]) -> str:
     return str(entry.get("as") or str(entry["use"]).split(":")[-1].lower())
 
 
+def needed(entries: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the entries that some scores take: themselves and those that they read, in order."""
+    wanted = set(names)
+    kept = []
+    for entry in reversed(entries):
+        if entry_name(entry) in wanted:
+            wanted |= set(make_scorer(entry).scores)
+            kept.append(dict(entry))
+    return kept[::-1]
+
+
 def roles(
     entry: Mapping[str, Any],
-    wanted: tuple[str, ...],
+    wanted: Sequence[str],
     pool: Pool,
-    benchmarks: Mapping[str, Benchmark],
+    teachers: Teachers,
+    beside: Sequence[Artifact] = (),
 ) -> dict[str, Corpus]:
-    """Return the corpus for each role that a scorer learns from; `raw` is the pool unless told.
+    """Return the corpus for each role that a scorer learns from.
 
     Raises:
         RecipeError: a role is not filled, or by something that does not exist.
     """
+    told = learned_from(entry, wanted, teachers.roles)
+    return {role: corpus_called(what, pool, teachers.benchmarks, beside) for role, what in told}
+
+
+def learned_from(
+    entry: Mapping[str, Any], wanted: Sequence[str], known: Mapping[str, Any]
+) -> list[tuple[str, tuple[str, ...]]]:
+    """Return (role, what fills it) for every role that a scorer learns from.
+
+    A role that the entry leaves out is that of the corpus, else "pool" if that is its default; a
+    value may be the name of one of the corpus's roles.
+
+    Args:
+        entry: of a recipe's `score`.
+        wanted: the scorer's roles.
+        known: the corpus's roles: "pool", "source:NAME", "BENCHMARK/SPLIT", or a list of such.
+
+    Raises:
+        RecipeError: a role that the scorer has not, or one that nothing fills.
+    """
     told = dict(entry.get("learns_from") or {})
-    if "raw" in wanted:
-        told.setdefault("raw", "pool")
-    if set(told) != set(wanted):
+    missing = [r for r in wanted if r not in told and r not in known and r not in DEFAULT_ROLES]
+    if missing or set(told) - set(wanted):
         raise RecipeError(
-            f"{entry_name(entry)} learns from {list(wanted)}; learns_from has {sorted(told)}",
+            f"{entry_name(entry)}: learns_from has roles {sorted(told)}, corpus.roles has "
+            f"{sorted(known)}; wanted {list(wanted)}",
             where="score",
         )
-    return {role: corpus_called(str(told[role]), pool, benchmarks) for role in wanted}
+    found = []
+    for role in wanted:
+        what = told.get(role, known.get(role, DEFAULT_ROLES.get(role)))
+        what = known.get(what, what) if isinstance(what, str) else what
+        found.append((role, (what,) if isinstance(what, str) else tuple(map(str, what or ()))))
+    return found
 
 
-def corpus_called(what: str, pool: Pool, benchmarks: Mapping[str, Benchmark]) -> Corpus:
-    """Return the corpus that a recipe calls "pool", "source:NAME" or "BENCHMARK/SPLIT"."""
-    if what == "pool":
-        return pool.learning()
-    if what.startswith("source:"):
-        return pool.learning((what.removeprefix("source:"),))
-    if what in benchmarks:
-        return Corpus((benchmarks[what].items,))
+def corpus_called(
+    what: Sequence[str],
+    pool: Pool,
+    benchmarks: Mapping[str, Benchmark],
+    beside: Sequence[Artifact] = (),
+) -> Corpus:
+    """Return the corpus that a recipe calls "pool", "source:NAME" or "BENCHMARK/SPLIT".
+
+    Several sources, or several splits, are one corpus.
+    """
+    if list(what) == ["pool"]:
+        return pool.learning(beside=beside)
+    sources = tuple(one.removeprefix("source:") for one in what if one.startswith("source:"))
+    if sources and len(sources) == len(what):
+        return pool.learning(sources, beside)
+    if what and all(one in benchmarks for one in what):
+        return Corpus(tuple(benchmarks[one].items for one in what))
+    strange = next((one for one in what if one not in benchmarks), what)
     raise RecipeError(
-        f"learns_from {what!r} is neither 'pool', 'source:NAME' nor a benchmark's split"
-        f"{suggestion(what, benchmarks)}",
+        f"learns_from {strange!r} is neither 'pool', 'source:NAME' nor a benchmark's split, or "
+        f"mixes them{suggestion(str(strange), benchmarks)}",
         where="score",
     )
-
-
-def reads_benchmarks(entry: Mapping[str, Any]) -> list[str]:
-    """Return the BENCHMARK/SPLIT names whose text decides an entry's scores."""
-    told = dict(entry.get("learns_from") or {}).values()
-    return [str(what) for what in told if "/" in str(what)]

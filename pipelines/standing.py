@@ -116,7 +116,7 @@ def _spent(entry: Entry, raced: Raced, store: Store) -> Spent:
     runs = [json.loads((folder / "run.json").read_text()) for folder in folders]
     recipe, shared = entry.recipe, raced.contest.shared
     measured = evaluations_of(shared, raced.made, folders, store)
-    scoring = scoring_of(recipe.score, raced.made, recipe.models, store)
+    scoring = scoring_of(recipe, raced.made, store)
     return Spent(
         tokens=int(runs[0]["tokens"]),
         runs=len(runs),

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FunctionType
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -21,7 +22,7 @@ from curator.identity import fingerprint
 from curator.ledger import Artifact, Store, TaskRecord, folder_digest
 from curator.rewrite import Rewriter
 from curator.shards import Shard
-from curator.stage import Corpus, FittedScorer, Site, Stage, WideStage
+from curator.stage import Corpus, FittedScorer, Site, Stage, WideScorer, WideStage
 
 Task = TypeVar("Task", bound=tasks.Task)
 
@@ -169,15 +170,20 @@ class Driver:
         *,
         step: str,
         alive: Artifact | None = None,
+        rename: Mapping[str, str] | None = None,
     ) -> Artifact:
-        """Return the decision sidecar that `decide` makes of the reduced rows of each shard."""
-        identity = {**reduced.identity, "decide": f"{decide.__module__}.{decide.__qualname__}"}
+        """Return the sidecar that `decide` makes of the reduced rows of each shard."""
+        what = decide if isinstance(decide, FunctionType) else type(decide)
+        identity = {**reduced.identity, "decide": f"{what.__module__}.{what.__qualname__}"}
+        names = tuple(sorted((rename or {}).items()))
+        if names:
+            identity["rename"] = names
         homes = self._gathered(reduced, corpus, step)
         jobs = [
             routing.RouteTask(
                 decide,
                 fingerprint([step, identity, [s.digest for s in homes[n]], n, sight.digests()]),
-                step, homes[n], n, sight, self.store,
+                step, homes[n], n, sight, self.store, names,
             )
             for n, sight in enumerate(sights(corpus, (), alive))
         ]  # fmt: skip
@@ -207,7 +213,12 @@ class Driver:
         return [(shard,) for (start, stop), shard in homes for _ in range(start, stop)]
 
     def fit(
-        self, stage: FittedScorer, corpora: Mapping[str, Corpus], *, step: str, site: Site
+        self,
+        stage: FittedScorer | WideScorer,
+        corpora: Mapping[str, Corpus],
+        *,
+        step: str,
+        site: Site,
     ) -> Path:
         """Return the folder of what a scorer learned, learning it in a worker if need be."""
         identity = {

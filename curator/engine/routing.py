@@ -49,6 +49,7 @@ class RouteTask:
     number: int  # of the shard in its artifact
     sight: Sight
     store: Store
+    rename: tuple[tuple[str, str], ...] = ()  # a recipe's `as:` names a scorer's columns
 
     @property
     def name(self) -> str:
@@ -82,6 +83,9 @@ def run_route(task: RouteTask) -> TaskRecord:
     def make() -> TaskRecord:
         mine = _rows_of(task.reduced, task.number, task.number + 1)
         decided = task.decide(task.sight.files[0].rows, mine)
+        decided = decided.rename_columns(
+            [dict(task.rename).get(c, c) for c in decided.column_names]
+        )
         living = task.sight.living(decided)
         path = task.store.task_path(task.step, task.key)
         shard = write_shard(scatter(living, task.sight.mask()), path, name=task.sight.name)

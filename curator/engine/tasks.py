@@ -21,8 +21,8 @@ from curator.errors import CuratorError, PluginError, ShardError
 from curator.identity import fingerprint
 from curator.ledger import SECONDS, Store, TaskRecord
 from curator.schema import conform
-from curator.shards import Shard, read_shard, write_shard
-from curator.stage import Corpus, FittedScorer, Site, Stage, Work
+from curator.shards import Shard, read_columns, read_shard, write_shard
+from curator.stage import Corpus, FittedScorer, Site, Stage, WideScorer, Work
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # disk, quota or file-size limit
 _MODELS: dict[str, Any] = {}
@@ -54,19 +54,7 @@ class Sight:
 
     def columns(self, names: tuple[str, ...]) -> pa.Table:
         """Return the named columns of all rows, each from the first file that has it."""
-        found: dict[str, tuple[pa.Field, pa.ChunkedArray]] = {}
-        missing = list(dict.fromkeys(names))
-        for shard in self.files:
-            table = read_shard(shard)
-            here = [name for name in missing if name in table.column_names]
-            found |= {name: (table.field(name), table[name]) for name in here}
-            missing = [name for name in missing if name not in here]
-        if missing:
-            raise PluginError(f"columns {missing} are in none of its inputs", where=self.name)
-        if not names:
-            return pa.table({"_": pa.nulls(self.files[0].rows)})
-        fields = [found[name][0] for name in names]  # with their notes: unit and direction
-        return pa.table([found[name][1] for name in names], schema=pa.schema(fields))
+        return read_columns(self.files, names)
 
 
 class Task(Protocol):
@@ -111,7 +99,7 @@ class MapTask:
 class FitTask:
     """Let a scorer learn, in a worker, into a folder."""
 
-    stage: FittedScorer
+    stage: FittedScorer | WideScorer
     corpora: dict[str, Corpus]
     out: Path
     site: Site
@@ -174,7 +162,7 @@ def run_fit(task: FitTask) -> None:
 
 def model_of(stage: Work, site: Site) -> Any:
     """Return what `stage.load` returns, loaded once a worker."""
-    key = fingerprint([stage.identity(), site.device, str(site.fitted)])
+    key = fingerprint([stage.identity(), site.device, str(site.fitted), str(site.cache)])
     if key not in _MODELS:
         while len(_MODELS) >= _MODELS_KEPT:
             del _MODELS[next(iter(_MODELS))]
