@@ -8,24 +8,20 @@ reads about 0.13 MB/s on a core, SmolLM2-135M less than 1 kB/s.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from curator import weights
 from curator.errors import RecipeError
-from curator.identity import file_digest, fingerprint
+from curator.evaluate.language_models import load_language_model, model_digest
 from curator.schema import score_field
 from curator.score.grid import declared, on_grid
 from curator.score.likelihood import LanguageModel, document_bits
 from curator.stage import Scorer, Site, circumstance
 
 _GRID = 1e-4  # bits per byte
-_PROXY_RECORD = "run.json"  # what a folder of curator.train has and no other
 
 
 @dataclass(frozen=True)
@@ -79,18 +75,11 @@ class Perplexity(Scorer):
 
     def identity(self) -> dict[str, Any]:
         """Return what names the score: the settings and the model's content, not its place."""
-        return {**super().identity(), "model": model_digest(weights.find(self.model))}
+        return {**super().identity(), "model": model_digest(self.model)}
 
     def load(self, site: Site) -> LanguageModel:
         """Return the model with its tokenizer."""
-        path = weights.find(self.model)
-        if (path / _PROXY_RECORD).is_file():
-            return ProxyModel(path, site, self.precision)
-        from curator.score.pretrained import PretrainedModel
-
-        return PretrainedModel(
-            path, device=site.device, threads=site.threads, precision=self.precision
-        )
+        return load_language_model(self.model, site, self.precision)
 
     def score(self, model: LanguageModel, table: pa.Table) -> pa.Table:
         """Return `bits_per_byte` and `scored_tokens`, one row a document."""
@@ -107,44 +96,3 @@ class Perplexity(Scorer):
                 "scored_tokens": pa.array(tokens.astype(np.uint32), mask=empty),
             }
         )
-
-
-class ProxyModel:
-    """One of our own proxies: the folder that `curator.train` wrote, with its tokenizer.json."""
-
-    def __init__(self, path: Path, site: Site, precision: str) -> None:
-        import torch
-
-        from curator.train.checkpoint import load_model
-        from curator.train.tokenizer import bos_id, load_tokenizer
-
-        torch.set_num_threads(site.threads)
-        compute = getattr(torch, precision)
-        self._model = load_model(path, device=site.device, compute=compute)
-        self._device = site.device
-        self.tokenizer = load_tokenizer(path / "tokenizer.json")
-        self.first_token = bos_id(self.tokenizer)
-        self.context = self._model.shape.context
-
-    def bits(
-        self, tokens_BT: NDArray[np.int64], targets_BT: NDArray[np.int64]
-    ) -> NDArray[np.float32]:
-        """Return -log2 p of each target given its row up to there, (B, T) float32."""
-        import torch
-
-        tokens = torch.from_numpy(tokens_BT).to(self._device)
-        targets = torch.from_numpy(targets_BT).to(self._device)
-        found: NDArray[np.float32] = self._model.bits(tokens, targets).cpu().numpy()
-        return found
-
-
-def model_digest(path: Path) -> str:
-    """Return what names a model by content, the same wherever it lies and however fast it trained.
-
-    A proxy is its weights and its tokenizer: its record also says how long the run took.
-    """
-    if (path / _PROXY_RECORD).is_file():
-        return fingerprint(
-            [file_digest(path / "model.safetensors"), file_digest(path / "tokenizer.json")]
-        )
-    return weights.digest(path)
