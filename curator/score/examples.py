@@ -29,17 +29,32 @@ def draw_examples(
     Raises:
         RecipeError: the corpus has no documents.
     """
+    last = draw_threshold(corpus, limit, purpose=purpose, seed=seed, where=where)
+    parts = []
+    for table in corpus.tables(("doc_id", "text")):
+        drawn = uniform(id_matrix(table["doc_id"]), purpose, seed)
+        parts.append(table.filter(pa.array(drawn <= last)))
+    return _sorted_distinct(pa.concat_tables(parts))
+
+
+def draw_threshold(
+    corpus: Corpus, limit: int, *, purpose: str, seed: int = 0, where: str = ""
+) -> float:
+    """Return the chance that at most `limit` distinct documents draw no higher than, in (0, 1).
+
+    A scorer that judges only so many documents keeps this number: whether a document is one of
+    them then depends on nothing but its id. Arguments are those of `draw_examples`.
+
+    Raises:
+        RecipeError: the corpus has no documents.
+    """
     lowest = np.zeros(0)
     for table in corpus.tables(("doc_id",)):
         drawn = uniform(id_matrix(table["doc_id"]), purpose, seed)
         lowest = np.unique(np.concatenate([lowest, drawn]))[:limit]
     if not len(lowest):
         raise RecipeError("the corpus has no documents; wanted at least one", where=where)
-    parts = []
-    for table in corpus.tables(("doc_id", "text")):
-        drawn = uniform(id_matrix(table["doc_id"]), purpose, seed)
-        parts.append(table.filter(pa.array(drawn <= lowest[-1])))
-    return _sorted_distinct(pa.concat_tables(parts))
+    return float(lowest[-1])
 
 
 def lowest_share(table: pa.Table, count: int, *, purpose: str, seed: int = 0) -> NDArray[np.bool_]:
