@@ -17,11 +17,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from curator.engine.shuffle import in_order
 from curator.errors import PluginError
-from curator.identity import document_ids, fingerprint
-from curator.schema import DOCUMENT, conform, field_note
-from curator.shards import write_shard
+from curator.identity import document_ids, fingerprint, id_matrix, uniform
+from curator.registry import AnyScorer
+from curator.schema import DOCUMENT, conform, field_note, places_of, score_field
+from curator.shards import read_shard, write_shard
 from curator.stage import Corpus, FittedScorer, Scorer, Site
+
+_UNSCORED = 0.1  # share of documents without the score of an earlier entry
 
 _SENTENCES = (
     "The river rose after three days of rain and the lower road was closed.",
@@ -36,18 +40,20 @@ _SENTENCES = (
 
 
 def check_scorer(
-    scorer: Scorer, *, corpora: Mapping[str, Corpus] | None = None, site: Site | None = None
+    scorer: AnyScorer, *, corpora: Mapping[str, Corpus] | None = None, site: Site | None = None
 ) -> pa.Table:
     """Return the scores of `awkward_documents`, having held `scorer` to the contract.
 
     Checked: it is a frozen dataclass that survives pickling with its identity; every column says
     its unit and which way is better; scores are the same twice, wherever the table is cut and
     whatever its order; an empty table is scored; no NaN. A fitted scorer is also fitted twice, the
-    second time from corpora cut into other shards, and must score the same.
+    second time from corpora cut into other shards, and must score the same. What it reads beside
+    the corpus is made; columns of earlier scores are numbers by chance, some of them null. A
+    wide scorer sees all documents as one partition, and is not cut.
 
     Args:
         scorer: an instance, with settings small enough for a test.
-        corpora: by role, what a FittedScorer learns from; made-up sentences if not given.
+        corpora: by role, what a scorer learns from; made-up sentences if not given.
         site: where to run; one thread of the CPU if not given.
 
     Raises:
@@ -56,16 +62,16 @@ def check_scorer(
     _check_declaration(scorer)
     _check_pickling(scorer)
     place = site or Site()
-    table = awkward_documents()
     with tempfile.TemporaryDirectory(prefix="curator-check-") as folder:
+        table = _with_beside(scorer, awkward_documents(), Path(folder))
         sites = [place]
-        if isinstance(scorer, FittedScorer) and place.fitted is None:
+        if getattr(scorer, "learns_from", ()) and place.fitted is None:
             sites = _fit_twice(scorer, corpora or {}, place, Path(folder))
         model = scorer.load(sites[0])
-        scores = scorer.process(model, _read(scorer, table))
+        scores = _scored(scorer, model, table)
         _check_invariance(scorer, model, table, scores)
         if len(sites) > 1:
-            again = scorer.process(scorer.load(sites[1]), _read(scorer, table))
+            again = _scored(scorer, scorer.load(sites[1]), table)
             _same(scorer, scores, again, "fitting again from the same documents in other shards")
     return scores
 
@@ -192,7 +198,7 @@ def _tiny_tokenizer() -> Any:
     return tokenizer
 
 
-def _check_declaration(scorer: Scorer) -> None:
+def _check_declaration(scorer: AnyScorer) -> None:
     kind = type(scorer)
     where = f"scorer {getattr(scorer, 'name', kind.__name__)}"
     faults = []
@@ -213,7 +219,7 @@ def _check_declaration(scorer: Scorer) -> None:
         raise PluginError("; ".join(faults), where=where)
 
 
-def _check_pickling(scorer: Scorer) -> None:
+def _check_pickling(scorer: AnyScorer) -> None:
     before = fingerprint(scorer.identity())
     copy = pickle.loads(pickle.dumps(scorer))  # our own bytes, of a moment ago
     if fingerprint(copy.identity()) != before or fingerprint(scorer.identity()) != before:
@@ -223,23 +229,35 @@ def _check_pickling(scorer: Scorer) -> None:
         )
 
 
-def _check_invariance(scorer: Scorer, model: Any, table: pa.Table, scores: pa.Table) -> None:
+def _scored(scorer: AnyScorer, model: Any, table: pa.Table) -> pa.Table:
+    """Return what the engine would make of the documents of one shard."""
+    read = table.select(list(dict.fromkeys((*scorer.reads, "doc_id", "source"))))
+    if isinstance(scorer, Scorer):
+        return scorer.process(model, read)
+    numbered = read.append_column("row", pa.array(np.arange(table.num_rows, dtype=np.uint64)))
+    told = scorer.reduce(in_order(scorer.emit(model, numbered)))
+    rows = told["row"].to_numpy().astype(np.int64)
+    home = told.select(scorer.writes.names).take(places_of(rows, table.num_rows))
+    return conform(home, scorer.writes, where=f"scorer {scorer.name}")
+
+
+def _check_invariance(scorer: AnyScorer, model: Any, table: pa.Table, scores: pa.Table) -> None:
     rows = table.num_rows
-    _same(scorer, scores, scorer.process(model, _read(scorer, table)), "scoring again")
-    for cut in (1, rows // 2, rows - 1):
+    _same(scorer, scores, _scored(scorer, model, table), "scoring again")
+    for cut in (1, rows // 2, rows - 1) if isinstance(scorer, Scorer) else ():
         halves = [table.slice(0, cut), table.slice(cut)]
-        parts = [scorer.process(model, _read(scorer, half)) for half in halves]
+        parts = [_scored(scorer, model, half) for half in halves]
         _same(scorer, scores, pa.concat_tables(parts), f"cutting the table at row {cut}")
     chunked = pa.concat_tables([table.slice(0, 3), table.slice(3)])
-    _same(scorer, scores, scorer.process(model, _read(scorer, chunked)), "cutting its columns")
+    _same(scorer, scores, _scored(scorer, model, chunked), "cutting its columns")
     order = pa.array(np.random.default_rng(0).permutation(rows))
-    permuted = scorer.process(model, _read(scorer, table.take(order)))
+    permuted = _scored(scorer, model, table.take(order))
     _same(scorer, scores.take(order), permuted, "changing the order of rows")
-    if scorer.process(model, _read(scorer, table.slice(0, 0))).num_rows:
+    if _scored(scorer, model, table.slice(0, 0)).num_rows:
         raise PluginError("an empty table got scores", where=f"scorer {scorer.name}")
 
 
-def _same(scorer: Scorer, expected: pa.Table, found: pa.Table, deed: str) -> None:
+def _same(scorer: AnyScorer, expected: pa.Table, found: pa.Table, deed: str) -> None:
     for name in expected.column_names:
         if expected[name].combine_chunks().equals(found[name].combine_chunks()):
             continue
@@ -252,9 +270,7 @@ def _same(scorer: Scorer, expected: pa.Table, found: pa.Table, deed: str) -> Non
         )
 
 
-def _fit_twice(
-    scorer: FittedScorer, given: Mapping[str, Corpus], site: Site, folder: Path
-) -> list[Site]:
+def _fit_twice(scorer: Any, given: Mapping[str, Corpus], site: Site, folder: Path) -> list[Site]:
     corpora = {
         role: given.get(role) or corpus(folder / "as given" / role, example_texts(role))
         for role in scorer.learns_from
@@ -264,9 +280,43 @@ def _fit_twice(
     for name, examples in (("once", corpora), ("again", recut)):
         out = folder / name
         out.mkdir()
-        scorer.fit(examples, out, site)
+        read = {
+            role: one if one.beside else _with_sidecars(scorer, one, out.parent / f"{name}-{role}")
+            for role, one in examples.items()
+        }
+        scorer.fit(read, out, site)
         sites.append(dataclasses.replace(site, fitted=out))
     return sites
+
+
+def _with_sidecars(scorer: AnyScorer, whole: Corpus, folder: Path) -> Corpus:
+    """Return a corpus with what a scorer reads beside it in sidecars, shard by shard."""
+    tables = list(whole.tables(read_shard(whole.shards[0]).column_names))
+    beside = [_with_beside(scorer, table, folder) for table in tables]
+    names = [name for name in beside[0].column_names if name not in tables[0].column_names]
+    if not names:
+        return whole
+    shards = [
+        write_shard(table.select(names), folder / f"beside-{n}.arrow", name=f"beside-{n}")
+        for n, table in enumerate(beside)
+    ]
+    return dataclasses.replace(whole, beside=(tuple(shards),))
+
+
+def _with_beside(scorer: AnyScorer, table: pa.Table, folder: Path) -> pa.Table:
+    """Return documents with the columns that a scorer reads beside them."""
+    for number, stage in enumerate(scorer.beside):
+        site = Site()
+        if isinstance(stage, FittedScorer):
+            site = _fit_twice(stage, {}, site, folder / f"beside-{number}")[0]
+        made = stage.process(stage.load(site), table)
+        for name in made.column_names:
+            table = table.append_column(made.schema.field(name), made[name])
+    chance = uniform(id_matrix(table["doc_id"]), "curator.testing", 0)
+    for name in (name for name in scorer.reads if name not in table.column_names):
+        values = pa.array(chance.astype(np.float32), mask=chance < _UNSCORED)
+        table = table.append_column(score_field(name, unit="chance"), values)
+    return table
 
 
 def _recut(whole: Corpus, folder: Path) -> Corpus:
@@ -284,8 +334,3 @@ def _written(folder: Path, table: pa.Table, name: str, shards: int) -> Corpus:
             for i, (a, b) in enumerate(itertools.pairwise(bounds))
         )
     )
-
-
-def _read(scorer: Scorer, table: pa.Table) -> pa.Table:
-    """Return what the engine would hand over: the columns in `reads`, and the ids."""
-    return table.select(list(dict.fromkeys((*scorer.reads, "doc_id", "source"))))
