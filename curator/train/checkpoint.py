@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
@@ -46,12 +48,13 @@ class Position:
     """How far a run is: the loss of each step done, in nats a token, and what else was measured.
 
     `statistics` is step (from 0) -> name -> value; `evaluations` are of the model as it was after
-    so many steps.
+    so many steps; `picks` are the rows that each step took of its super-batch, if the run picks.
     """
 
     losses: list[float] = field(default_factory=list)
     statistics: dict[int, dict[str, float]] = field(default_factory=dict)
     evaluations: list[Evaluated] = field(default_factory=list)
+    picks: list[NDArray[np.int32]] = field(default_factory=list)
 
     @property
     def step(self) -> int:
@@ -72,6 +75,8 @@ def save_checkpoint(
     tensors |= {f"optimizer.{name}": part for name, part in optimizer.state().items()}
     if average is not None:
         tensors |= {f"average.{name}": mean for name, mean in average.state().items()}
+    if position.picks:
+        tensors["picks"] = torch.from_numpy(np.stack(position.picks))
     header = {
         "identity": identity,
         # repr of a float reads back to the same float.
@@ -119,6 +124,7 @@ def restore_checkpoint(
         json.loads(header["losses"]),
         dict(map(tuple, json.loads(header["statistics"]))),
         [Evaluated(*each) for each in json.loads(header["evaluations"])],
+        [*tensors["picks"].numpy()] if "picks" in tensors else [],
     )
 
 

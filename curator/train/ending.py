@@ -10,13 +10,14 @@ from curator.identity import settings_of
 from curator.train.checkpoint import Position
 from curator.train.draws import DrawnBatches
 from curator.train.loader import Batches
+from curator.train.picking import PickedBatches
 from curator.train.proxy import Shape
 from curator.train.record import RunRecord, curve, last_loss, stride, told
 
 if TYPE_CHECKING:
     from curator.train.loop import Run
 
-RunBatches = Batches | DrawnBatches
+RunBatches = Batches | DrawnBatches | PickedBatches
 
 
 def record_of(
@@ -40,6 +41,7 @@ def record_of(
         speed: tokens a second.
     """
     account = batches.account(stride(run.steps)) if isinstance(batches, DrawnBatches) else None
+    picked = batches.account(position.step) if isinstance(batches, PickedBatches) else None
     losses = [loss for loss in position.losses if math.isfinite(loss)]
     before = run.steps_before * batches.batch_tokens
     tokens = before + position.step * batches.batch_tokens
@@ -53,7 +55,7 @@ def record_of(
         parameters=shape.parameters,
         tokens=tokens,
         steps=run.steps_before + position.step,
-        flops=tokens * shape.flops_per_token,
+        flops=tokens * shape.flops_per_token + sum(picked["flops"].values() if picked else ()),
         seed=run.seeds.init,
         order_seed=run.seeds.order,
         dropout_seed=run.seeds.dropout,
@@ -75,4 +77,5 @@ def record_of(
             "seconds": round(seconds, 3),
             "tokens_per_second": round(speed),
         },
+        picking=picked,
     )

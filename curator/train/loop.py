@@ -8,7 +8,7 @@ the last bit on every repeat, interrupted or not.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,6 +39,8 @@ from curator.train.model import Gpt, document_mask, dropout_chance
 from curator.train.online import Mixing
 from curator.train.optim import Optimizer
 from curator.train.order import write_order
+from curator.train.pick import Pick
+from curator.train.picking import PickedBatches, Picking, open_picking
 from curator.train.proxy import Proxy
 from curator.train.record import (
     RunRecord,
@@ -92,6 +94,7 @@ def train(
     as_trunk: bool = False,
     hooks: Hooks | None = None,
     mixing: Mixing | None = None,
+    pick: Pick | None = None,
     device: str = "cpu",
     threads: int = 1,
     compiled: bool = False,
@@ -116,6 +119,7 @@ def train(
         as_trunk: hold the rate to the end and keep what branches begin from.
         hooks: what weighs its rows and tokens, and what watches it.
         mixing: weights of sources over the run; None: the mixture's documents as they are.
+        pick: which rows it trains on, paid for out of `tokens`; None: all.
         device: "cpu", "cuda", "cuda:1".
         threads: of torch; a process has one setting, and one thread is the reproducible one.
         compiled: whether torch.compile fuses the model: for a GPU and more than a tiny run.
@@ -130,15 +134,12 @@ def train(
     steps, opened = whole_steps(tokens, proxy), open_mixture(mixture)
     seeds = Seeds(seed, order_seed, seed if dropout_seed is None else dropout_seed)
     trunk = None if start is None else open_trunk(start, opened, proxy, seeds)
+    picking = open_picking(pick, opened, proxy, steps) if pick else None
     run = Run(
-        opened, proxy, steps, seeds, Path(out), trunk, as_trunk, device, threads,
-        group or Alone(), hooks or Hooks(), compiled, mixing,
+        opened, proxy, picking.steps if picking else steps, seeds, Path(out), trunk, as_trunk,
+        device, threads, group or Alone(), hooks or Hooks(), compiled, mixing, picking,
     )  # fmt: skip
-    served = run.served()
-    if served is not None:
-        return served
-    torch.set_num_threads(threads)
-    return run.finish(checkpoint_seconds, progress)
+    return run.served() or run.finish(checkpoint_seconds, progress)
 
 
 def whole_steps(tokens: int, proxy: Proxy) -> int:
@@ -171,9 +172,15 @@ class Run:
     hooks: Hooks = field(default_factory=Hooks)
     compiled: bool = False
     mixing: Mixing | None = None
+    picking: Picking | None = None
 
     def __post_init__(self) -> None:
-        """Refuse hooks without what they need."""
+        """Refuse hooks without what they need, and two ways to choose rows at once."""
+        if self.picking is not None and (self.mixing is not None or self.group.size > 1):
+            raise RecipeError(
+                "a run that picks its rows ranks them in one process and takes them from the "
+                "mixture as it is; leave out the weights of sources, and train it in one process"
+            )
         if self.mixing is not None and self.mixing.schedule.online and not self.hooks.evaluation:
             raise RecipeError("an online mixture follows evaluations; hang one into `hooks`")
         if self.hooks.rows is not None and self.group.size > 1:
@@ -195,6 +202,7 @@ class Run:
     @property
     def identity(self) -> str:
         """The fingerprint of all that the weights depend on, up to the processor's rounding."""
+        picking = self.picking and {"pick": self.picking.pick, "of": self.picking.budget_steps}
         return fingerprint(
             {
                 "version": VERSION,
@@ -207,6 +215,7 @@ class Run:
                 "as_trunk": self.as_trunk,
                 "hooks": self.hooks.changing(watched=self.mixing is not None),
                 "mixing": self.mixing,
+                **({"picking": picking} if picking else {}),
             }
         )
 
@@ -225,12 +234,13 @@ class Run:
         self, checkpoint_seconds: float, progress: Callable[[Progress], None] | None
     ) -> RunRecord:
         """Train from the start or the last checkpoint, write weights and record."""
+        torch.set_num_threads(self.threads)
         self.out.mkdir(parents=True, exist_ok=True)
         model, optimizer, average, position = self._begin()
         self.group.agree(position.step)
         resumed, began = position.step, time.perf_counter()
         saved = began
-        batches = self.batches(position.evaluations)
+        batches = self.batches(position)
         watch = self.hooks.evaluation.open() if self.hooks.evaluation else None
         while position.step < self.steps and not broken(position.losses):
             position.losses.append(self._step(model, optimizer, batches, position))
@@ -275,22 +285,28 @@ class Run:
         state = (model, optimizer, average)
         return *state, restore_checkpoint(checkpoint, self.identity, *state)
 
-    def batches(self, evaluated: Sequence[Evaluated] = ()) -> RunBatches:
+    def batches(self, position: Position | None = None) -> RunBatches:
         """Return the batches that this run reads, by step.
 
         Args:
-            evaluated: what it has measured, growing while it trains.
+            position: how far it is, with what it has measured and picked: growing while it trains.
         """
+        at, rows, order = position or Position(), self.proxy.batch_rows, self.seeds.order
         sizes = {
-            "rows": self.proxy.batch_rows,
+            "rows": rows if self.picking is None else self.picking.pick.super_rows(rows),
             "context": self.proxy.context,
-            "order_seed": self.seeds.order,
+            "order_seed": order,
             "steps": self.steps,
         }
         if self.mixing is not None:
-            return DrawnBatches(self.mixture, self.mixing, **sizes, evaluated=evaluated)
-        after = self.trunk.read_share(self.seeds.order) if self.trunk else 0.0
-        return Batches(self.mixture, **sizes, after=after)
+            return DrawnBatches(self.mixture, self.mixing, **sizes, evaluated=at.evaluations)
+        after = self.trunk.read_share(order) if self.trunk else 0.0
+        read = Batches(self.mixture, **sizes, after=after)
+        if self.picking is None:
+            return read
+        model = self.picking.open(self.device, compute_dtype(self.proxy.precision, self.device))
+        masked = self.proxy.document_mask
+        return PickedBatches(read, self.picking, rows, order, at.picks, model, masked=masked)
 
     def factor(self, step: int) -> float:
         """Return what the highest rate is multiplied by at `step`."""
@@ -304,6 +320,8 @@ class Run:
     ) -> float:
         """Return the loss of one step, in nats a token, after moving the weights."""
         step, chance = position.step, None
+        if isinstance(batches, PickedBatches):
+            batches.choose(step, model)
         batch = self._batch(batches, step)
         if self.proxy.dropout:
             # A branch's dropout goes on where its trunk's stopped.

@@ -45,7 +45,7 @@ class RunRecord:
     parameters: dict[str, int]
     tokens: int
     steps: int
-    flops: int  # arithmetic of training: tokens x Shape.flops_per_token
+    flops: int  # arithmetic: tokens x Shape.flops_per_token, and of scoring the rows to pick from
     seed: int
     order_seed: int
     dropout_seed: int
@@ -61,6 +61,7 @@ class RunRecord:
     mixing: dict[str, Any] | None  # schedule of sources' weights, cap, weights over time
     parents: list[dict[str, Any]]  # identity and share of the runs whose weights it averages
     circumstances: dict[str, Any]  # device, threads, seconds, tokens_per_second
+    picking: dict[str, Any] | None = None  # `PickedBatches.account` of a run that picked its rows
 
     @property
     def finished(self) -> bool:
