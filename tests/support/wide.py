@@ -12,9 +12,11 @@ import pyarrow as pa
 from curator.stage import Site, WideStage
 
 
-def run_inline(stage: WideStage, tables: Sequence[pa.Table], partitions: int = 1) -> list[pa.Table]:
+def run_inline(
+    stage: WideStage, tables: Sequence[pa.Table], partitions: int = 1, site: Site | None = None
+) -> list[pa.Table]:
     """Return what each of `partitions` equal key ranges reduces to; `tables` are the shards."""
-    model = stage.load(Site())
+    model = stage.load(site or Site())
     narrow = pa.concat_tables(
         [_numbered(stage, model, shard, number) for number, shard in enumerate(tables)]
     )
