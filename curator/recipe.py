@@ -26,8 +26,11 @@ from pydantic import (
 from curator.corpus_spec import CorpusSpec
 from curator.errors import RecipeError, shown
 from curator.identity import fingerprint
-from curator.section import Name, Section, Seed
+from curator.section import Name, Section, Seed, is_name
 from curator.strict_yaml import parse_yaml, read_text
+
+RECIPES = Path(__file__).parents[1] / "configs" / "recipes"
+CORPORA = RECIPES.parent / "corpora"
 
 
 class TrainModelSpec(Section):
@@ -124,6 +127,13 @@ class Recipe(Section):
         return fingerprint(self.model_dump(mode="json"))
 
 
+def find_recipe(path: Path, folder: Path = RECIPES) -> Path:
+    """Return the file that a command names: a path, or the name of a recipe in configs/recipes."""
+    named = folder / f"{path}.yaml"
+    bare = is_name(str(path)) and not os.path.exists(path)  # noqa: PTH110 - any text goes
+    return named if bare and named.is_file() else path
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """Return a YAML 1.2 file's mapping (`no` is a word, 1e-3 a number).
 
@@ -151,7 +161,7 @@ def arrange(content: Mapping[str, Any], folder: Path, corpus: Path | None = None
         near = folder / beside
         beside = near if os.path.exists(near) else Path(beside)  # noqa: PTH110 - any text goes
     if isinstance(beside, Path):
-        found = read_yaml(beside)
+        found = read_yaml(find_recipe(beside, CORPORA))
         evaluate = found.pop("evaluate", None)
         if evaluate is not None:
             arranged.setdefault("evaluate", evaluate)
@@ -253,5 +263,5 @@ def _section_in(annotation: Any) -> Any:
 
 
 def _nearby(path: Path) -> str:
-    recipes = sorted(str(p) for p in Path("configs/recipes").glob("*.yaml"))
-    return suggestion(str(path), recipes).lstrip("; ")
+    folder = CORPORA if "corpora" in path.parts else RECIPES
+    return suggestion(path.stem, [found.stem for found in folder.glob("*.yaml")]).lstrip("; ")

@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from curator.errors import CuratorError, RecipeError
-from curator.recipe import Recipe, arrange, override, read_yaml, shape_problems, suggestion
+from curator.recipe import (
+    Recipe,
+    arrange,
+    find_recipe,
+    override,
+    read_yaml,
+    shape_problems,
+    suggestion,
+)
 from curator.section import is_name
 from pipelines.check_corpus import corpus_problems, guarded, how_to_guard, splits
 from pipelines.lenient import listing, mapping, refusal, words
@@ -20,13 +28,14 @@ from pipelines.lenient import listing, mapping, refusal, words
 def load_recipe(
     path: Path, *, corpus: Path | None = None, assignments: Iterable[str] = ()
 ) -> Recipe:
-    """Return the recipe in a file, checked.
+    """Return the recipe in a file, or of a name in configs/recipes, checked.
 
     Raises:
         RecipeError: with a line for every mistake; nothing ran and nothing was written.
     """
-    content = override(arrange(read_yaml(path), path.parent, corpus), assignments)
-    return checked(content, str(path))
+    file = find_recipe(path)
+    content = override(arrange(read_yaml(file), file.parent, corpus), assignments)
+    return checked(content, str(file))
 
 
 def checked(content: Mapping[str, Any], where: str) -> Recipe:
