@@ -35,6 +35,8 @@ class Rows:
     copies: NDArray[np.uint32]  # (n,)
     score: NDArray[np.float64] | None  # (n,); 0 where `scored` is False
     scored: NDArray[np.bool_]  # (n,)
+    within: pa.Array  # (n,) string: the group that quantiles are taken in
+    unseen: NDArray[np.bool_]  # (n,): no scorer learned from it
 
     def where(self, mask: NDArray[np.bool_]) -> Rows:
         """Return the rows that `mask` marks."""
@@ -49,6 +51,8 @@ class Rows:
             self.copies[mask],
             None if self.score is None else self.score[mask],
             self.scored[mask],
+            self.within.filter(chosen),
+            self.unseen[mask],
         )
 
 
@@ -61,10 +65,19 @@ class Pool:
         *,
         by: str = "",
         group: str = "source",
+        within: str = "",
+        unseen: str = "",
         batch_rows: int = BATCH_ROWS,
         part_rows: int = PART_ROWS,
     ) -> None:
-        self._frame = _checked(frame, by, group)
+        """Read `frame` by the score `by`, grouped by the columns `group` and `within`.
+
+        `unseen` names a column that is 0 for documents that no scorer learned from.
+
+        Raises:
+            RecipeError: a column is absent or of a type that cannot be used; all at once.
+        """
+        self._frame = _checked(frame, by, group, within, unseen)
         self._single = bool(by) and frame.collect_schema()[by] == pl.Float32
         self._has_score = bool(by)
         self._batch_rows = batch_rows
@@ -91,8 +104,19 @@ class Pool:
 
     def groups(self) -> list[str]:
         """Return the names of all quota groups in the pool, sorted."""
-        names = self._frame.select(pl.col("_group").unique()).collect(engine="streaming")
-        return sorted(names["_group"].drop_nulls().to_list())
+        return self._names("_group")
+
+    def strata(self) -> list[str]:
+        """Return the names of all groups that quantiles are taken in, sorted."""
+        return self._names("_within")
+
+    def sources(self) -> list[str]:
+        """Return the names of all sources in the pool, sorted."""
+        return self._names("source")
+
+    def _names(self, column: str) -> list[str]:
+        names = self._frame.select(pl.col(column).unique()).collect(engine="streaming")
+        return sorted(names[column].drop_nulls().to_list())
 
     def _raw(self, columns: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
         frame = self._frame if columns is None else self._frame.select(columns)
@@ -149,36 +173,44 @@ class Pool:
             batch["copies"].to_numpy(),
             score,
             scored,
+            batch["_within"].to_arrow(),
+            batch["_unseen"].to_numpy(),
         )
 
 
-def _checked(frame: pl.LazyFrame, by: str, group: str) -> pl.LazyFrame:
-    """Return the frame with exactly the columns that a selection needs, typed.
-
-    Raises:
-        RecipeError: a column is absent or of a type that cannot be used; all at once.
-    """
+def _checked(frame: pl.LazyFrame, by: str, group: str, within: str, unseen: str) -> pl.LazyFrame:
+    """Return the frame with exactly the columns that a selection needs, typed."""
     schema = frame.collect_schema()
-    needed = {"doc_id", "source", "tokens", group, *([by] if by else [])}
+    needed = {"doc_id", "source", "tokens", group, *filter(None, (by, within, unseen))}
     faults = [unknown("column", name, schema) for name in sorted(needed - set(schema))]
     if not faults and schema["doc_id"] != pl.Binary:
         faults.append(f"column 'doc_id' is {schema['doc_id']}; wanted Binary")
-    if by in schema and not (schema[by].is_numeric() or schema[by] == pl.Boolean):
-        faults.append(f"column {by!r} is {schema[by]}; a selection ranks by numbers")
+    for numbers, use in ((by, "ranks by"), (unseen, "tells seen from unseen by")):
+        if numbers in schema and not (
+            schema[numbers].is_numeric() or schema[numbers] == pl.Boolean
+        ):
+            faults.append(f"column {numbers!r} is {schema[numbers]}; a selection {use} numbers")
     if faults:
         raise RecipeError("\n".join(faults), where="select")
     copies = pl.col("copies") if "copies" in schema else pl.lit(1)
-    name = pl.col(group).cast(pl.String)
     columns = [
         pl.col("doc_id"),
         pl.col("source").cast(pl.String),
-        (name if group == "source" else name.fill_null(UNKNOWN)).alias("_group"),
+        _named(group).alias("_group"),
+        (_named(within) if within else pl.lit("")).alias("_within"),
+        (pl.col(unseen).eq_missing(0) if unseen else pl.lit(value=True)).alias("_unseen"),
         pl.col("tokens").cast(pl.Int64),
         copies.cast(pl.UInt32).alias("copies"),
     ]
     if by:
         columns.append(pl.col(by).cast(pl.Float64).alias("_score"))
     return frame.select(columns)
+
+
+def _named(column: str) -> pl.Expr:
+    """Return a column of names, each row with one; a document without a source is an error."""
+    name = pl.col(column).cast(pl.String)
+    return name if column == "source" else name.fill_null(UNKNOWN)
 
 
 def _ids(batch: pl.DataFrame) -> NDArray[np.uint8]:

@@ -55,6 +55,14 @@ def _descending(key: NDArray[np.float64]) -> U64:
     return falling
 
 
+def keys_of(rank: U64) -> NDArray[np.float64]:
+    """Return the keys that ranks stand for."""
+    rising = ~rank
+    bits = np.where(rising >> np.uint64(63) == 1, rising & ~np.uint64(1 << 63), ~rising)
+    keys: NDArray[np.float64] = bits.astype(np.uint64).view(np.float64)
+    return keys
+
+
 def places(
     doc_id: NDArray[np.uint8],
     key: NDArray[np.float64],

@@ -8,7 +8,7 @@ The pool is read a handful of times; memory is bounded by a batch, a histogram a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,17 +17,20 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from curator.errors import RecipeError
 from curator.identity import uniform
-from curator.schema import SELECTION
 from curator.select import gumbel, quota
+from curator.select.bands import Floor, floor_of, within
+from curator.select.placebo import draw, strata_of
 from curator.select.pool import Pool, Rows
 from curator.select.quota import Shortfall
-from curator.select.radix import Cuts, Places, Radix, places
+from curator.select.radix import Radix
+from curator.select.ranked import Key, Ranked, Survey, Taken, gather, numbered
 from curator.select.spec import SelectSpec
 
 VERSION = 2  # raise it when the same pool and spec start giving another selection or account
 RANDOM = "select.random"
-Key = Callable[[Rows], NDArray[np.float64]]
+PLACEBO = "select.placebo"
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class Selection:
         cuts: budget name -> key of the last document taken.
         dropped: reason -> distinct documents not taken.
         documents_in: distinct documents in the pool = taken + dropped.
+        threshold: of `rate`, in the column's own unit, and which shares of tokens reach it; empty
+            where none was looked for.
     """
 
     table: pa.Table
@@ -52,6 +57,7 @@ class Selection:
     cuts: Mapping[str, float]
     dropped: Mapping[str, int]
     documents_in: int
+    threshold: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def tokens(self) -> int:
@@ -74,6 +80,7 @@ class Selection:
             "shortfalls": [vars(each) for each in self.shortfalls],
             "cuts": dict(self.cuts),
             "dropped": dict(self.dropped),
+            **({"threshold": dict(self.threshold)} if self.threshold else {}),
         }
 
 
@@ -82,6 +89,7 @@ def select(
     spec: SelectSpec,
     better: Mapping[str, str] | None = None,
     *,
+    of: pa.Table | None = None,
     radix: Radix | None = None,
 ) -> Selection:
     """Return the documents of a pool that `spec` asks for.
@@ -90,28 +98,103 @@ def select(
         frame: doc_id (Binary, 16 bytes), source, tokens and score columns; may repeat a doc_id.
         spec: what is wanted.
         better: score column -> "higher", "lower" or "neither", as `score_field` declares.
+        of: what the arm took that a placebo stands beside, as `SELECTION`.
         radix: how much memory the search for the cut may use.
 
     Raises:
-        RecipeError: a column or a quota's group does not exist, or a column has no direction.
+        RecipeError: a column or a quota's group does not exist, a column has no direction, or a
+            placebo has nothing of this pool to stand beside.
         BudgetError: there is less than asked for, and `spec.shortfall` is "error"; or the first
-            document in rank order is larger than the budget.
+            document in rank order is larger than the budget; or a threshold has no unseen
+            document to be found on.
         PluginError: a score is NaN, or a document has no source or cost.
     """
-    sign = spec.direction(better or {})
-    pool = Pool(frame, by=spec.by, group=spec.quota_by)
     search = radix or Radix()
+    if spec.method == "placebo":
+        return _placebo(frame, spec, of, search)
+    sign = spec.direction(better or {})
+    pool = Pool(frame, by=spec.by, group=spec.quota_by, within=spec.within, unseen=spec.unseen)
     names, budget_of = quota.group_of(spec, pool.groups())
-    floor = None if spec.threshold is None else sign * pool.rounded(spec.threshold)
-    scored = _Ranked(pool, spec.seed, _signed(sign), budget_of, len(names), floor)
-    if spec.band is not None:
-        scored = scored.between(spec.band, search)
-    ranked = scored.by(_key(spec, sign, scored))
+    budget = numbered(lambda rows: rows.group, budget_of)
+    scored = Ranked(pool, spec.seed, _signed(sign), budget, len(names))
+    scored = scored.passing("no_score", lambda rows: rows.scored)
+    scored = scored.passing("no_quota", lambda rows: budget(rows) >= 0)
+    eligible, floor = _bounded(spec, sign, scored, search)
+    ranked = eligible.by(_key(spec, sign, eligible))
     survey = ranked.survey()
     allowed, short = quota.budgets(spec, names, survey.tokens.tolist())
     cuts = search.cut(ranked.places, np.array(allowed, np.int64), survey.tokens, survey.documents)
-    taken = _gather(ranked, cuts, len(names))
+    taken = gather(ranked, cuts)
     short += quota.blocked(spec, names, allowed, taken.spent, taken.following)
+    above = int(survey.tokens.sum())
+    return _account(taken, survey, names, allowed, short, _told(floor, sign, above))
+
+
+def _bounded(
+    spec: SelectSpec, sign: int, scored: Ranked, search: Radix
+) -> tuple[Ranked, Floor | None]:
+    """Return the documents that a threshold or a band leaves, and the threshold if it was found."""
+    pool = scored.pool
+    if spec.band is not None:
+        strata = {name: number for number, name in enumerate(pool.strata())}
+        group = numbered(lambda rows: rows.within, strata)
+        test = within(scored, spec.band, group, len(strata), search)
+        return scored.passing("outside_band", test), None
+    floor = None if spec.rate is None else floor_of(scored, spec.rate, search)
+    if floor is None and spec.threshold is None:
+        return scored, None
+    least = floor.key if floor else sign * pool.rounded(spec.threshold or 0.0)
+    key = scored.key
+    return scored.passing("below_threshold", lambda rows: key(rows) >= least), floor
+
+
+def _told(floor: Floor | None, sign: int, above: int) -> Mapping[str, Any]:
+    """Return what a summary says of a threshold that was found; nothing where none was."""
+    if floor is None:
+        return {}
+    return {
+        "value": sign * floor.key,
+        "unseen_tokens": floor.unseen_tokens,
+        "share_of_unseen": floor.unseen_share,
+        "share_of_pool": above / floor.pool_tokens,
+    }
+
+
+def _placebo(
+    frame: pl.LazyFrame, spec: SelectSpec, of: pa.Table | None, search: Radix
+) -> Selection:
+    """Return a random selection of as many tokens of each length, perhaps source, as `of` has.
+
+    Raises:
+        RecipeError: there is no `of`, or it was not chosen from this pool.
+    """
+    pool = Pool(frame)
+    strata = strata_of(pool, by_source=spec.within == "source")
+    if of is None:
+        raise RecipeError(f"select: a placebo of {spec.of!r} needs what {spec.of!r} took")
+    budgets = np.zeros(len(strata.names), np.int64)
+    cost = of["tokens"].to_numpy().astype(np.int64)
+    np.add.at(budgets, strata.number(of["source"].combine_chunks(), cost), cost)
+    ranked = Ranked(pool, spec.seed, _chance(PLACEBO, spec.seed), strata.of, len(strata.names))
+    survey = ranked.survey()
+    if (budgets > survey.tokens).any():
+        raise RecipeError(
+            f"select: {spec.of!r} took more than this pool has; a placebo draws from the pool that "
+            "the other selection was made from"
+        )
+    taken = draw(ranked, survey, budgets, search)
+    return _account(taken, survey, strata.names, budgets.tolist(), [], {})
+
+
+def _account(
+    taken: Taken,
+    survey: Survey,
+    names: Sequence[str],
+    allowed: Sequence[int],
+    short: Sequence[Shortfall],
+    threshold: Mapping[str, Any],
+) -> Selection:
+    """Return what was taken with the account of what was not."""
     dropped = {**survey.dropped, "over_budget": int(survey.documents.sum()) - taken.table.num_rows}
     return Selection(
         taken.table,
@@ -121,117 +204,13 @@ def select(
         {name: key for name, key in zip(names, taken.last_key, strict=True) if key is not None},
         {reason: count for reason, count in dropped.items() if count},
         int(survey.documents.sum()) + sum(survey.dropped.values()),
+        threshold,
     )
 
 
-@dataclass
-class _Survey:
-    """Eligible tokens and documents of each budget, and how many are ineligible, by reason."""
-
-    tokens: NDArray[np.int64]
-    documents: NDArray[np.int64]
-    dropped: dict[str, int] = field(default_factory=dict)
-
-    def drop(self, reason: str, count: int) -> None:
-        self.dropped[reason] = self.dropped.get(reason, 0) + count
-
-
-@dataclass(frozen=True)
-class _Band:
-    """The documents before one cut and not before another, in order of an earlier key."""
-
-    key: Key
-    until: Cuts
-    start: Cuts
-
-
-@dataclass(frozen=True)
-class _Ranked:
-    """The pool's eligible documents with their keys, as a stream that can be read again."""
-
-    pool: Pool
-    seed: int
-    key: Key
-    budget_of: Mapping[str, int]
-    n_budgets: int
-    floor: float | None = None
-    band: _Band | None = None
-
-    def by(self, key: Key) -> _Ranked:
-        """Return the same documents under another key."""
-        return _Ranked(**{**vars(self), "key": key})
-
-    def rows(self, survey: _Survey | None = None) -> Iterator[tuple[Rows, Places]]:
-        """Yield eligible documents with their places; count the others in `survey`."""
-        for batch in self.pool.batches():
-            rest = batch
-            for reason, test in self._tests():
-                mask = test(rest)
-                if survey is not None:
-                    survey.drop(reason, int((~mask).sum()))
-                rest = rest.where(mask)
-            yield rest, self._places(rest, self.key(rest), self._budget(rest))
-
-    def places(self) -> Iterator[Places]:
-        """Yield the places of all eligible documents."""
-        return (at for _, at in self.rows())
-
-    def survey(self) -> _Survey:
-        """Return what there is to choose from."""
-        found = _Survey(np.zeros(self.n_budgets, np.int64), np.zeros(self.n_budgets, np.int64))
-        for _, at in self.rows(found):
-            np.add.at(found.tokens, at.group, at.tokens)
-            np.add.at(found.documents, at.group, 1)
-        return found
-
-    def between(self, band: tuple[float, float], search: Radix) -> _Ranked:
-        """Return the documents within two quantiles by tokens, 0 the worst and 1 the best.
-
-        What lies in (low, high) is the longest prefix within the best 1 - low of the tokens
-        without the longest prefix within the best 1 - high: neighboring bands share no document
-        and leave none out.
-        """
-        whole = _Ranked(**{**vars(self), "budget_of": dict.fromkeys(self.budget_of, 0)})
-        found = whole.survey()
-        total = int(found.tokens.sum())
-        bounds = [
-            search.cut(
-                whole.places,
-                np.array([round(total * (1 - edge))] + [0] * (self.n_budgets - 1), np.int64),
-                found.tokens,
-                found.documents,
-            )
-            for edge in band
-        ]
-        return _Ranked(**{**vars(self), "band": _Band(self.key, *bounds)})
-
-    def _tests(self) -> list[tuple[str, Callable[[Rows], NDArray[np.bool_]]]]:
-        tests: list[tuple[str, Callable[[Rows], NDArray[np.bool_]]]] = [
-            ("no_score", lambda rows: rows.scored),
-            ("no_quota", lambda rows: self._budget(rows) >= 0),
-        ]
-        if self.floor is not None:
-            floor = self.floor
-            tests.append(("below_threshold", lambda rows: self.key(rows) >= floor))
-        if self.band is not None:
-            tests.append(("outside_band", self._in_band))
-        return tests
-
-    def _in_band(self, rows: Rows) -> NDArray[np.bool_]:
-        assert self.band is not None
-        at = self._places(rows, self.band.key(rows), np.zeros(len(rows.tokens), np.int64))
-        return self.band.until.take(at) & ~self.band.start.take(at)
-
-    def _budget(self, rows: Rows) -> NDArray[np.int64]:
-        encoded = rows.group.dictionary_encode()
-        lookup = np.array([self.budget_of[name] for name in encoded.dictionary.to_pylist()] or [0])
-        codes: NDArray[np.int64] = lookup.astype(np.int64)[
-            encoded.indices.to_numpy(zero_copy_only=False)
-        ]
-        return codes
-
-    def _places(self, rows: Rows, key: NDArray[np.float64], budget: NDArray[np.int64]) -> Places:
-        return places(rows.doc_id, key, budget, rows.tokens, self.seed)
+def _chance(purpose: str, seed: int) -> Key:
+    """Return the key that is each document's own chance."""
+    return lambda rows: uniform(rows.doc_id, purpose, seed)
 
 
 def _signed(sign: int) -> Key:
@@ -243,11 +222,11 @@ def _signed(sign: int) -> Key:
     return key
 
 
-def _key(spec: SelectSpec, sign: int, scored: _Ranked) -> Key:
+def _key(spec: SelectSpec, sign: int, scored: Ranked) -> Key:
     """Return what documents are finally ranked by; only Gumbel has to look at the pool first."""
     signed = _signed(sign)
     if spec.method in ("random", "band"):
-        return lambda rows: uniform(rows.doc_id, RANDOM, spec.seed)
+        return _chance(RANDOM, spec.seed)
     if spec.method != "gumbel":
         return signed
     noisy = gumbel.GumbelKey(spec.temperature, spec.seed)
@@ -255,55 +234,6 @@ def _key(spec: SelectSpec, sign: int, scored: _Ranked) -> Key:
         scores = (signed(rows) for rows, _ in scored.rows())
         noisy = gumbel.standardized(spec.temperature, spec.seed, scores)
     return lambda rows: noisy(rows.doc_id, signed(rows))
-
-
-@dataclass(frozen=True)
-class _Taken:
-    """What was taken and, of each budget, its last key, its sum and what came next."""
-
-    table: pa.Table
-    last_key: list[float | None]
-    spent: list[int]
-    following: dict[int, tuple[str, int]]  # budget -> id in hex and tokens
-
-
-def _gather(ranked: _Ranked, cuts: Cuts, n_budgets: int) -> _Taken:
-    """Return the taken rows as a table in rank order, and where each budget ended."""
-    tables, kept = [SELECTION.empty_table()], []
-    following: dict[int, tuple[str, int]] = {}
-    for rows, at in ranked.rows():
-        mask = cuts.take(at)
-        chosen = rows.where(mask)
-        kept.append(at.at(mask))
-        tables.append(_selection_table(chosen, ranked.key(chosen)))
-        for row in np.flatnonzero(cuts.first_left(at)).tolist():  # one a budget at most
-            following[int(at.group[row])] = rows.doc_id[row].tobytes().hex(), int(at.tokens[row])
-    table = pa.concat_tables(tables).combine_chunks()
-    if not kept:
-        return _Taken(table, [None] * n_budgets, [0] * n_budgets, following)
-    all_places = Places.concat(kept)
-    order = np.lexsort((all_places.id_low, all_places.id_high, all_places.tie, all_places.rank))
-    table = table.take(pa.array(order))
-    budget, keys = all_places.group[order], table["key"].to_numpy()
-    of_budget = [keys[budget == each] for each in range(n_budgets)]
-    last_key = [float(each[-1]) if len(each) else None for each in of_budget]
-    spent = np.zeros(n_budgets, np.int64)
-    np.add.at(spent, all_places.group, all_places.tokens)
-    return _Taken(table, last_key, spent.tolist(), following)
-
-
-def _selection_table(rows: Rows, key: NDArray[np.float64]) -> pa.Table:
-    ids = pa.Array.from_buffers(
-        pa.binary(16), len(key), [None, pa.py_buffer(np.ascontiguousarray(rows.doc_id))]
-    )
-    columns = [
-        ids,
-        rows.source.cast(pa.string()),
-        pa.array(rows.tokens.astype(np.uint32)),
-        pa.array(rows.copies),
-        pa.array(key),
-    ]
-    return pa.table(columns, schema=SELECTION)
 
 
 def _totals(table: pa.Table) -> dict[str, dict[str, int]]:

@@ -15,10 +15,23 @@ from typing import Any
 
 from curator.errors import RecipeError, shown
 
-METHODS = ("random", "topk", "threshold", "band", "gumbel")
+METHODS = ("random", "topk", "threshold", "band", "gumbel", "placebo")
+_OF_PLACEBO = ("method", "of", "within", "seed")  # all that a placebo has a use for
 SHORTFALLS = ("error", "redistribute", "accept")
 REST = "*"  # the quota of all groups that have none of their own, taken together
 _MOST = 1 << 62  # sums of tokens are counted in eight bytes
+_STRATA = ("length", "source")  # what a placebo keeps as it is
+_OF_METHOD = {
+    "threshold": "threshold",
+    "rate": "threshold",
+    "unseen": "threshold",
+    "band": "band",
+    "within": "band",
+    "of": "placebo",
+    "temperature": "gumbel",
+    "standardize": "gumbel",
+}
+_NAMES = {"of": "an arm", "unseen": "a column", "within": "a column", "quota_by": "a column"}
 _SHARE_SLACK = 1e-6  # shares written with six decimals still sum to one
 
 
@@ -28,7 +41,8 @@ class SelectSpec:
 
     Attributes:
         method: one of `METHODS`.
-        by: the score column; empty for `random`.
+        by: the score column; empty for `random` and `placebo`.
+        of: of `placebo`, the arm that it stands beside.
         tokens: the budget; None takes all that is eligible (threshold, band) or uses `share`.
         share: the budget as a share of the eligible tokens, instead of `tokens`.
         seed: of the chance that ranks (`random`, `gumbel`, a `band` under a budget) and of ties.
@@ -37,6 +51,11 @@ class SelectSpec:
             `temperature` applies, so that one temperature means the same for any score.
         band: quantiles by tokens, 0 is the worst document and 1 the best.
         threshold: in the column's own unit; documents at least as good are eligible.
+        rate: of `threshold`, instead of its value: the share of the tokens that reaches it.
+        unseen: of `rate`, the column that is 0 for documents no scorer learned from: the threshold
+            is found on them, and applies to all.
+        within: of `band`, the column of the groups in each of which quantiles are taken; of
+            `placebo`, "length" (which "" means too) or "source" (and length).
         quotas: group -> share of the budget (all floats) or tokens (all integers).
         quota_by: the column that names the groups.
         shortfall: what to do when a group, or the pool, has less than it was asked for.
@@ -45,6 +64,7 @@ class SelectSpec:
 
     method: str = "random"
     by: str = ""
+    of: str = ""
     tokens: int | None = None
     share: float | None = None
     seed: int = 0
@@ -52,6 +72,9 @@ class SelectSpec:
     standardize: bool = True
     band: tuple[float, float] | None = None
     threshold: float | None = None
+    rate: float | None = None
+    unseen: str = ""
+    within: str = ""
     quotas: Mapping[str, float | int] = field(default_factory=dict)
     quota_by: str = "source"
     shortfall: str = "error"
@@ -117,8 +140,11 @@ def mistakes(content: Mapping[str, Any]) -> list[str]:
     faults += _number_faults(content)
     faults += _method_faults(str(method), content)
     faults += _quota_faults(content)
-    if not isinstance(content.get("quota_by", ""), str):
-        faults.append(f"quota_by is {shown(content['quota_by'])}; wanted the name of a column")
+    faults += [
+        f"{key} is {shown(content[key])}; wanted the name of {what}"
+        for key, what in _NAMES.items()
+        if not isinstance(content.get(key, ""), str)
+    ]
     for key, words in (("shortfall", SHORTFALLS), ("better", ("", "higher", "lower"))):
         if key in content and content[key] not in words:
             faults.append(unknown(key, content[key], [word for word in words if word]))
@@ -134,6 +160,8 @@ def unknown(what: str, found: object, wanted: Iterable[str]) -> str:
 
 
 def _method_faults(method: str, content: Mapping[str, Any]) -> list[str]:
+    if method == "placebo":
+        return _placebo_faults(content)
     faults = []
     if method == "random" and content.get("by"):
         by = shown(content["by"])
@@ -145,16 +173,33 @@ def _method_faults(method: str, content: Mapping[str, Any]) -> list[str]:
     budgeted = content.get("tokens") or content.get("share") or _counts(content.get("quotas"))
     if method not in ("threshold", "band") and not budgeted:
         faults.append(f"`method: {method}` needs a budget: `tokens: 2_000_000` or `share: 0.25`")
-    for key in ("threshold", "band"):
-        if method == key and content.get(key) is None:
-            faults.append(f"`method: {key}` needs `{key}:`")
-        if method != key and content.get(key) is not None:
-            faults.append(f"`{key}:` has no meaning with `method: {method}`")
+    if method == "band" and content.get("band") is None:
+        faults.append("`method: band` needs `band:`")
+    if method == "threshold" and content.get("threshold") is None and content.get("rate") is None:
+        faults.append("`method: threshold` needs `threshold:`, or `rate:`")
+    if content.get("threshold") is not None and content.get("rate") is not None:
+        faults.append("both `threshold` and `rate` are given; they are two ways to say one bound")
+    if content.get("unseen") and content.get("rate") is None:
+        faults.append("`unseen:` has no meaning without `rate:`, whose threshold is found on it")
     faults += [
         f"`{key}:` has no meaning with `method: {method}`"
-        for key in ("temperature", "standardize")
-        if method != "gumbel" and key in content
+        for key, its in _OF_METHOD.items()
+        if method != its and content.get(key) is not None
     ]
+    return faults
+
+
+def _placebo_faults(content: Mapping[str, Any]) -> list[str]:
+    faults = [
+        f"`{key}:` has no meaning with `method: placebo`, which takes as much as the arm that it "
+        "is of"
+        for key in content
+        if key not in _OF_PLACEBO and content[key] is not None
+    ]
+    if not content.get("of"):
+        faults.append("`method: placebo` needs `of:`, the arm that it stands beside")
+    if content.get("within") not in (None, "", *_STRATA) and isinstance(content["within"], str):
+        faults.append(unknown("within", content["within"], _STRATA))
     return faults
 
 
@@ -164,6 +209,7 @@ def _number_faults(content: Mapping[str, Any]) -> list[str]:
         "tokens": ("a whole number of tokens above 0", lambda x: 0 < x < _MOST and x == int(x)),
         "seed": ("a whole number", lambda x: x == int(x)),
         "share": ("a share above 0, at most 1", lambda x: 0 < x <= 1),
+        "rate": ("a share above 0, at most 1", lambda x: 0 < x <= 1),
         "temperature": ("a number above 0", lambda x: x > 0),
         "threshold": ("a number", lambda x: True),
     }
