@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -28,11 +27,17 @@ _CONCENTRATION = 0.5
 
 
 def reference_models(
-    specs: Mapping[str, ModelSpec], pool: Pool, tokens: Tokens, driver: Driver
+    specs: Mapping[str, ModelSpec],
+    pool: Pool,
+    tokens: Tokens,
+    driver: Driver,
+    benchmarks: Mapping[str, Benchmark] = MappingProxyType({}),
+    roles: Mapping[str, str | Sequence[str]] = MappingProxyType({}),
 ) -> tuple[Pool, dict[str, Path]]:
     """Return the pool without the documents that reference models are trained on, and the models.
 
-    A swarm's models are there one by one: NAME-1, NAME-2, ...
+    A swarm's models are there one by one: NAME-1, NAME-2, ... One that learns from benchmarks
+    takes nothing out of the pool: their items have left it before.
 
     Raises:
         BudgetError: a reference asks for more than half of the pool's tokens.
@@ -44,7 +49,11 @@ def reference_models(
         if spec.train is None:
             continue
         del models[name]
-        pool, decision = _set_aside(name, spec.train, pool, driver)
+        told = texts_called(spec.train.learns_from, roles)
+        splits = [benchmarks[what].items for what in told if what in benchmarks]
+        decision = None
+        if not splits:
+            pool, decision = _set_aside(name, spec.train, told, pool, driver)
         for called in members(name, spec):
             if called in models or called in jobs:
                 raise RecipeError(
@@ -52,12 +61,12 @@ def reference_models(
                     "the other another name",
                     where="models",
                 )
-            chosen = _chosen(called, pool, decision)
-            mixture = encode_mixture(f"reference.{called}", chosen, pool, tokens, driver)
-            told = f"model {called}"
+            chosen = _items(splits, tokens) if splits else _chosen(called, pool, decision)
+            shards = splits or pool.corpus.shards
+            mixture = encode_mixture(f"reference.{called}", chosen, shards, tokens, driver)
             train = spec.train
             jobs[called] = TrainJob(
-                mixture, train.proxy, train.tokens, train.seed, driver.store, told
+                mixture, train.proxy, train.tokens, train.seed, driver.store, f"model {called}"
             )
     folders = train_jobs(list(jobs.values()), driver) if jobs else []
     return pool, models | dict(zip(jobs, folders, strict=True))
@@ -70,43 +79,62 @@ def members(name: str, spec: ModelSpec) -> list[str]:
     return [f"{name}-{number}" for number in range(1, spec.train.count + 1)]
 
 
-def models_called(names: Sequence[str], models: Mapping[str, Path]) -> list[str]:
-    """Return the names of the models that `names` stand for: a swarm's stands for all of its.
+def texts_called(
+    learns_from: Sequence[str] | str | None, roles: Mapping[str, str | Sequence[str]]
+) -> tuple[str, ...]:
+    """Return the sources or splits that a model learns from, its role looked up; () for the pool.
 
     Args:
-        names: of models, of swarms, or anything else, which is returned as it is.
-        models: of a recipe, as `reference_models` returned them.
+        learns_from: of a recipe's model: a role, "pool", "source:NAME", "BENCHMARK/SPLIT", or
+            several sources or splits.
+        roles: of the corpus.
+
+    Raises:
+        RecipeError: sources and splits are mixed, or something else is named.
     """
-    called = []
-    for name in names:
-        swarm = [known for known in models if re.fullmatch(re.escape(name) + "-[0-9]+", known)]
-        alone = name in models or not swarm
-        called += [name] if alone else sorted(swarm, key=lambda known: int(known[len(name) + 1 :]))
-    return called
-
-
-def model_folders(names: Sequence[str], models: Mapping[str, Path]) -> tuple[str, ...]:
-    """Return where the models lie that `names` stand for, in their order; paths as they are."""
-    return tuple(str(models.get(name, name)) for name in models_called(names, models))
+    what = roles.get(learns_from, learns_from) if isinstance(learns_from, str) else learns_from
+    named = (what,) if isinstance(what, str) else tuple(what or ())
+    if named in ((), ("pool",)):
+        return ()
+    kinds = {"source" if one.startswith("source:") else "/" if "/" in one else one for one in named}
+    if not (kinds <= {"source"} or kinds <= {"/"}):
+        raise RecipeError(
+            f"learns_from {list(named)!r} is neither a role of the corpus nor sources "
+            f"('source:NAME') nor splits of benchmarks{suggestion(named[0], roles)}"
+        )
+    return named
 
 
 def _set_aside(
-    name: str, train: TrainModelSpec, pool: Pool, driver: Driver
+    name: str, train: TrainModelSpec, told: Sequence[str], pool: Pool, driver: Driver
 ) -> tuple[Pool, Artifact]:
     """Return the pool without what a model or a swarm is trained on, and the decision.
 
+    Args:
+        name: of the model or swarm.
+        train: how it is trained.
+        told: "source:NAME" of each source that it learns from; none: all.
+        pool: what it is taken from.
+        driver: what does the work.
+
     Raises:
-        BudgetError: that is more than half of the pool.
+        BudgetError: that is more than half of the pool, or of those sources.
     """
-    available = total_tokens(pool)
+    sources = tuple(one.removeprefix("source:") for one in told)
+    available = total_tokens(pool, sources)
     wanted = train.tokens * (train.count or 1)
     share = _OVER * wanted / max(1, available)
     if share > _MOST:
+        what = f"the pool's {available:,} tokens"
+        if sources:
+            what = f"the {available:,} tokens of {', '.join(sources)} in the pool"
         raise BudgetError(
-            f"model {name!r} would train on {wanted:,} of the pool's {available:,} "
-            "tokens, which then leave the pool; wanted at most half: ask for fewer"
+            f"model {name!r} would train on {wanted:,} of {what}, which then leave it; wanted at "
+            "most half: ask for fewer"
         )
     stage: SetAsideReference | SetAsideSwarm = SetAsideReference(name, share)
+    if sources:
+        stage = SetAsideSwarm(name, tuple((source, (share,)) for source in sources))
     if train.count is not None:
         stage = SetAsideSwarm(name, _lots(name, train, train.count, pool))
     decision = driver.map_stage(stage, pool.corpus, step=f"reference.{name}", alive=pool.alive)
@@ -141,7 +169,17 @@ def _lots(
     )
 
 
-def _chosen(role: str, pool: Pool, decision: Artifact) -> pa.Table:
+def _items(splits: Sequence[Shard], tokens: Tokens) -> pa.Table:
+    """Return doc_id, source, tokens of the items of benchmarks, which are few."""
+    from curator.train.tokenizer import count_tokens, load_tokenizer
+
+    tables = [read_shard(shard, ("doc_id", "source", "text")) for shard in splits]
+    table, tokenizer = pa.concat_tables(tables), load_tokenizer(tokens.path)
+    counts = count_tokens(tokenizer, table["text"])
+    return table.select(["doc_id", "source"]).append_column("tokens", pa.array(counts))
+
+
+def _chosen(name: str, pool: Pool, decision: Artifact) -> pa.Table:
     """Return doc_id, source, tokens of what a reference model is trained on."""
     counted = pool.sidecar("tokens")
     assert counted is not None  # `count_tokens` comes first

@@ -12,6 +12,11 @@ from curator.errors import PluginError
 from curator.registry import make_scorer, scorer_names
 from curator.testing import check_scorer, tiny_encoder, tiny_language_model
 
+
+def tiny_models(folder: Path, count: int) -> list[str]:
+    return [str(tiny_language_model(folder / f"model-{n}", seed=n)) for n in range(count)]
+
+
 # Settings that make a scorer small enough for a test; a scorer that needs none is not listed.
 SMALL: dict[str, Callable[[Path], dict[str, Any]]] = {
     "classifier": lambda _: {"dimensions": 8, "buckets": 1000},
@@ -19,6 +24,12 @@ SMALL: dict[str, Callable[[Path], dict[str, Any]]] = {
         "model": str(tiny_language_model(folder)),
         "context": 64,
         "stride": 32,
+    },
+    "losses": lambda folder: {"models": tiny_models(folder, 2), "documents": 20, "context": 64},
+    "concordance": lambda folder: {
+        "models": tiny_models(folder, 4),
+        "context": 64,
+        "least_enrichment": 0.0,
     },
     "similarity": lambda folder: {"encoder": str(tiny_encoder(folder))},
 }

@@ -15,7 +15,8 @@ from curator.recipe import ModelSpec
 from curator.shards import read_shard
 from pipelines.check import checked
 from pipelines.curate import prepare
-from pipelines.modeling import model_folders, models_called, reference_models
+from pipelines.modeling import reference_models
+from pipelines.scoring import folders_of
 
 
 @pytest.fixture(scope="module")
@@ -112,8 +113,9 @@ def test_a_model_called_as_one_of_a_swarm_is_refused(prepared):
 def test_the_name_of_a_swarm_stands_for_all_of_its_models():
     models = {f"many-{n}": Path(f"/m{n}") for n in range(1, 12)} | {"ref": Path("/ref")}
 
-    assert models_called(["ref", "many"], models) == ["ref", *(f"many-{n}" for n in range(1, 12))]
-    assert model_folders(["many-2", "/path"], models) == ("/m2", "/path")
+    assert folders_of("many", models) == [Path(f"/m{n}") for n in range(1, 12)]
+    assert folders_of("many-2", models) == [Path("/m2")]
+    assert folders_of("/path", models) == ["/path"]
 
 
 def test_concentration_without_a_count_is_a_mistake():
