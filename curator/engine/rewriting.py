@@ -14,10 +14,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from curator.engine.tasks import Sight, accounts, committed, model_of, scatter
+from curator.engine.tasks import Sight, accounts, committed, processed, scatter
 from curator.ledger import Artifact, Store, TaskRecord
 from curator.rewrite import Rewriter, rewritten
-from curator.schema import conform
 from curator.shards import Shard, read_shard, write_shard
 from curator.stage import Site
 
@@ -56,12 +55,7 @@ def run_rewrite(task: RewriteTask) -> TaskRecord:
     """Write the documents and the decisions of one shard, and return the record of the former."""
 
     def make() -> TaskRecord:
-        living = task.sight.living(task.sight.columns(task.stage.reads))
-        made = conform(
-            task.stage.process(model_of(task.stage, task.site), living),
-            task.stage.writes,
-            where=task.name,
-        )
+        made = processed(task)
         mask = task.sight.mask()
         path = task.store.task_path(task.decision, task.key)
         told = made.drop_columns(["text"])

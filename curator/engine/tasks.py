@@ -77,6 +77,26 @@ class Task(Protocol):
         """Where the record goes."""
 
 
+class StageTask(Protocol):
+    """A job that applies a stage to one shard."""
+
+    @property
+    def stage(self) -> Stage:
+        """What is applied."""
+
+    @property
+    def sight(self) -> Sight:
+        """What it may read."""
+
+    @property
+    def site(self) -> Site:
+        """Where it runs."""
+
+    @property
+    def name(self) -> str:
+        """What errors call it."""
+
+
 @dataclass(frozen=True)
 class MapTask:
     """Apply a stage to one shard."""
@@ -129,23 +149,30 @@ def run_map(task: MapTask) -> TaskRecord:
     """Make one shard of a sidecar and return its record."""
 
     def make() -> TaskRecord:
-        living = task.sight.living(task.sight.columns(task.stage.reads))
-        made = conform(
-            task.stage.process(model_of(task.stage, task.site), living),
-            task.stage.writes,
-            where=task.name,
-        )
-        if made.num_rows != living.num_rows:
-            raise PluginError(
-                f"returned {made.num_rows} rows for {living.num_rows}; return one a document",
-                where=task.name,
-            )
+        made = processed(task)
         made = made.rename_columns([dict(task.rename).get(c, c) for c in made.column_names])
         path = task.store.task_path(task.step, task.key)
         shard = write_shard(scatter(made, task.sight.mask()), path, name=task.sight.name)
         return accounts(task.key, (shard,), made)
 
     return committed(task, make)
+
+
+def processed(task: StageTask) -> pa.Table:
+    """Return what the task's stage says of the living rows of its shard, one row each.
+
+    Raises:
+        PluginError: the stage returned other columns than it declares, or other rows.
+    """
+    living = task.sight.living(task.sight.columns(task.stage.reads))
+    made = task.stage.process(model_of(task.stage, task.site), living)
+    made = conform(made, task.stage.writes, where=task.name)
+    if made.num_rows != living.num_rows:
+        raise PluginError(
+            f"returned {made.num_rows} rows for {living.num_rows}; return one a document",
+            where=task.name,
+        )
+    return made
 
 
 def run_fit(task: FitTask) -> None:
