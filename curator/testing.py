@@ -63,7 +63,8 @@ def check_scorer(
     _check_pickling(scorer)
     place = site or Site()
     with tempfile.TemporaryDirectory(prefix="curator-check-") as folder:
-        table = _with_beside(scorer, awkward_documents(), Path(folder))
+        beside = _sites_beside(scorer, Path(folder))
+        table = _with_beside(scorer, awkward_documents(), beside)
         sites = [place]
         if getattr(scorer, "learns_from", ()) and place.fitted is None:
             sites = _fit_twice(scorer, corpora or {}, place, Path(folder))
@@ -292,7 +293,8 @@ def _fit_twice(scorer: Any, given: Mapping[str, Corpus], site: Site, folder: Pat
 def _with_sidecars(scorer: AnyScorer, whole: Corpus, folder: Path) -> Corpus:
     """Return a corpus with what a scorer reads beside it in sidecars, shard by shard."""
     tables = list(whole.tables(read_shard(whole.shards[0]).column_names))
-    beside = [_with_beside(scorer, table, folder) for table in tables]
+    sites = _sites_beside(scorer, folder)
+    beside = [_with_beside(scorer, table, sites) for table in tables]
     names = [name for name in beside[0].column_names if name not in tables[0].column_names]
     if not names:
         return whole
@@ -303,12 +305,19 @@ def _with_sidecars(scorer: AnyScorer, whole: Corpus, folder: Path) -> Corpus:
     return dataclasses.replace(whole, beside=(tuple(shards),))
 
 
-def _with_beside(scorer: AnyScorer, table: pa.Table, folder: Path) -> pa.Table:
+def _sites_beside(scorer: AnyScorer, folder: Path) -> list[Site]:
+    """Return where each stage runs that a scorer reads beside the corpus, fitted if need be."""
+    return [
+        _fit_twice(stage, {}, Site(), folder / f"beside-{number}")[0]
+        if isinstance(stage, FittedScorer)
+        else Site()
+        for number, stage in enumerate(scorer.beside)
+    ]
+
+
+def _with_beside(scorer: AnyScorer, table: pa.Table, sites: Sequence[Site]) -> pa.Table:
     """Return documents with the columns that a scorer reads beside them."""
-    for number, stage in enumerate(scorer.beside):
-        site = Site()
-        if isinstance(stage, FittedScorer):
-            site = _fit_twice(stage, {}, site, folder / f"beside-{number}")[0]
+    for stage, site in zip(scorer.beside, sites, strict=True):
         made = stage.process(stage.load(site), table)
         for name in made.column_names:
             table = table.append_column(made.schema.field(name), made[name])
