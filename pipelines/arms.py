@@ -14,7 +14,8 @@ from curator.recipe import ArmSpec
 from curator.select.manifest import manifest_hash
 from curator.select.selector import VERSION, select
 from curator.select.spec import SelectSpec, parse_select
-from curator.shards import Shard, write_shard
+from curator.shards import Shard, read_shard, write_shard
+from pipelines.placebos import made_in_turn
 from pipelines.pool import folder_shard
 from pipelines.selecting import directions, lazy
 from pipelines.tokenizing import Tokens
@@ -35,14 +36,32 @@ class Selected:
         return str(self.summary["manifest_hash"])
 
 
-def select_arm(
-    name: str, arm: ArmSpec, viewed: Artifact, seed: int, tokens: Tokens, driver: Driver
+def select_arms(
+    arms: Mapping[str, ArmSpec], viewed: Artifact, seed: int, tokens: Tokens, driver: Driver
+) -> dict[str, Selected]:
+    """Return what each arm takes; a placebo is drawn after the arm that it is of."""
+    specs = {name: parse_select(arm.select, seed=seed) for name, arm in arms.items()}
+    of = {name: spec.of for name, spec in specs.items() if spec.of}
+    made: dict[str, Selected] = {}
+    for name in made_in_turn(list(arms), of):
+        beside = made[of[name]] if name in of else None
+        made[name] = _select_arm(name, specs[name], beside, viewed, tokens, driver)
+    return {name: made[name] for name in arms}
+
+
+def _select_arm(
+    name: str,
+    spec: SelectSpec,
+    of: Selected | None,
+    viewed: Artifact,
+    tokens: Tokens,
+    driver: Driver,
 ) -> Selected:
     """Return the documents an arm takes, chosen once for these scores and this spec."""
-    spec = parse_select(arm.select, seed=seed)
 
     def make(out: Path) -> None:
-        chosen = select(lazy(viewed), spec, directions(viewed))
+        taken = read_shard(of.shard) if of else None
+        chosen = select(lazy(viewed), spec, directions(viewed), of=taken)
         write_shard(chosen.table, out / "selection.arrow", name="selection")
         content = chosen.summary() | {"manifest_hash": manifest_hash(chosen.table, tokens.digest)}
         (out / "selection.json").write_text(json.dumps(content, indent=1))
@@ -51,7 +70,8 @@ def select_arm(
         "version": VERSION,
         "pool": viewed.digest,
         "tokenizer": tokens.digest,
-        "spec": asdict(spec),
+        # What it is of is named by what that took, not by what a recipe calls it.
+        "spec": asdict(spec) | {"of": of.manifest_hash if of else ""},
     }
     folder = driver.folder("selection", identity, make)
     summary = json.loads((folder / "selection.json").read_text())

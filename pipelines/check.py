@@ -23,6 +23,8 @@ from curator.recipe import (
 from curator.section import is_name
 from pipelines.check_corpus import corpus_problems, guarded, how_to_guard, splits
 from pipelines.lenient import listing, mapping, refusal, words
+from pipelines.picking import pick_problems
+from pipelines.placebos import placebo_problems
 
 
 def load_recipe(
@@ -61,6 +63,7 @@ def named_problems(content: Mapping[str, Any]) -> list[str]:
         _scores(content, corpus),
         _arms(content, corpus),
         _training(content, corpus),
+        pick_problems(content),
     )
     return [line for check in checks for line in check]
 
@@ -132,6 +135,19 @@ def _learned(where: str, learned: Iterable[str], corpus: Mapping[str, Any]) -> I
             )
 
 
+def _taught(where: str, learns_from: Any, corpus: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with the text that a reference model is trained on."""
+    from pipelines.modeling import texts_called
+
+    if not isinstance(learns_from, str | list):
+        return  # none, or told as a mistake of its shape
+    roles = mapping(corpus.get("roles"))
+    faults = list(refusal(lambda: texts_called(learns_from, roles), where))
+    yield from faults
+    if not faults:
+        yield from _learned(where, texts_called(learns_from, roles), corpus)
+
+
 def _arms(content: Mapping[str, Any], corpus: Mapping[str, Any]) -> Iterator[str]:
     from curator.mix.spec import parse_mix
     from curator.select.spec import parse_select
@@ -149,9 +165,15 @@ def _arms(content: Mapping[str, Any], corpus: Mapping[str, Any]) -> Iterator[str
         mix = mapping(arm).get("mix")
         if mix is not None:
             yield from refusal(lambda m=mix: parse_mix(m), f"arms.{name}.mix")
-        by = select.get("by")
-        if isinstance(by, str) and by and by.split(".")[0] not in columns:
-            yield f"arms.{name}.select.by: no score {by!r}{suggestion(by, columns)}"
+        for key in ("by", "unseen"):
+            column = select.get(key)
+            if isinstance(column, str) and column and column.split(".")[0] not in columns:
+                yield f"arms.{name}.select.{key}: no score {column!r}{suggestion(column, columns)}"
+    selects = {name: mapping(mapping(arm).get("select")) for name, arm in arms.items()}
+    yield from placebo_problems(
+        {name: each["of"] for name, each in selects.items() if isinstance(each.get("of"), str)},
+        arms,
+    )
     baseline = content.get("baseline")
     if isinstance(baseline, str) and arms and baseline not in arms:
         yield f"baseline: no arm {baseline!r}{suggestion(str(baseline), arms)}"
@@ -167,6 +189,7 @@ def _training(content: Mapping[str, Any], corpus: Mapping[str, Any]) -> Iterator
         if isinstance(section.get("proxy"), str):
             yield from refusal(lambda p=section["proxy"]: find_proxy(p), f"{where}.proxy")
             yield from _too_few_tokens(where, section)
+        yield from _taught(where, section.get("learns_from"), corpus)
     yield from _trunk(content)
     evaluate = mapping(content.get("evaluate"))
     held = mapping(corpus.get("heldout"))

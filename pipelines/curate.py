@@ -14,7 +14,7 @@ from curator.engine.driver import Driver, Step
 from curator.ledger import Artifact
 from curator.recipe import Recipe
 from curator.shards import Shard
-from pipelines.arms import select_arm
+from pipelines.arms import select_arms
 from pipelines.comparing import Evidence, compare_arms
 from pipelines.deduplicating import dedup
 from pipelines.expecting import announce
@@ -22,6 +22,7 @@ from pipelines.guarding import decontaminate, drop_copies
 from pipelines.ingesting import ingest
 from pipelines.mixing import Mixed, mix_arm
 from pipelines.modeling import reference_models
+from pipelines.picking import picks_of
 from pipelines.pool import Pool
 from pipelines.preparing import clean
 from pipelines.privacy import tell_pii
@@ -57,7 +58,8 @@ def curate(recipe: Recipe, driver: Driver) -> Curated:
     made = choose(recipe, made, driver)
     mixtures = {name: mixed.folder for name, mixed in made.arms.items()}
     announce(recipe, driver.store, quiet=driver.quiet)
-    proxies = train_arms(recipe.train, mixtures, driver)
+    picks = picks_of(recipe.arms, made.models)
+    proxies = train_arms(recipe.train, mixtures, driver, picks)
     evidence = compare_arms(recipe, proxies, made.benchmarks, made.heldout, tokens, driver)
     return replace(made, proxies=proxies, evidence=evidence, steps=tuple(driver.steps))
 
@@ -77,7 +79,7 @@ def prepare(recipe: Recipe, driver: Driver) -> Curated:
         return Curated(pool, None, benchmarks, heldout, steps=tuple(driver.steps))
 
     pool, tokens = count_tokens(spec.tokenizer, pool, driver)
-    pool, models = reference_models(recipe.models, pool, tokens, driver)
+    pool, models = reference_models(recipe.models, pool, tokens, driver, benchmarks, spec.roles)
     return Curated(pool, tokens, benchmarks, heldout, models, steps=tuple(driver.steps))
 
 
@@ -88,10 +90,7 @@ def choose(recipe: Recipe, made: Curated, driver: Driver) -> Curated:
     teachers = Teachers(made.benchmarks, made.models, recipe.corpus.roles)
     pool = score(recipe.score, made.pool, teachers, driver)
     viewed = view(pool, driver)
-    selections = {
-        name: select_arm(name, arm, viewed, recipe.seed, tokens, driver)
-        for name, arm in recipe.arms.items()
-    }
+    selections = select_arms(recipe.arms, viewed, recipe.seed, tokens, driver)
     arms = {
         name: mix_arm(chosen, recipe.arms[name], recipe, pool, tokens, driver)
         for name, chosen in selections.items()

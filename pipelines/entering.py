@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -19,6 +19,8 @@ from curator.identity import fingerprint
 from curator.ledger import Store
 from curator.recipe import ArmSpec, ModelSpec, Recipe, TrainSpec, suggestion
 from pipelines.check import load_recipe
+from pipelines.picking import picks_of
+from pipelines.placebos import chain
 from pipelines.training import TrainJob, jobs_of
 
 RANDOM = "random"  # the baseline where recipes name none
@@ -36,8 +38,8 @@ _REMEDIES = {
 class Entry:
     """One arm under its name on the board.
 
-    `recipe` is what it takes to make it: that arm alone, the scores that it ranks by, and what
-    all entries share (corpus, reference models, training, evaluation).
+    `recipe` is what it takes to make it: that arm (and the one that a placebo is of), the scores
+    that it ranks by, and what all entries share (corpus, reference models, training, evaluation).
     """
 
     name: str
@@ -66,10 +68,17 @@ class Contest:
     notes: tuple[str, ...] = ()
     device: str = "cpu"  # what proxies are trained on
 
-    def jobs(self, mixtures: Mapping[str, Path], tokens: int, store: Store) -> list[TrainJob]:
-        """Return a job for every seed and mixture, of so many tokens."""
+    def jobs(
+        self,
+        mixtures: Mapping[str, Path],
+        tokens: int,
+        store: Store,
+        models: Mapping[str, Path],
+    ) -> list[TrainJob]:
+        """Return a job for every seed and mixture, of so many tokens; `models` are references."""
         spec = self.train.model_copy(update={"tokens": tokens})
-        return jobs_of(spec, mixtures, store, device=self.device)
+        arms = {entry.name: entry.spec for entry in self.entries if entry.name in mixtures}
+        return jobs_of(spec, mixtures, store, picks_of(arms, models), device=self.device)
 
     @property
     def baseline(self) -> Entry:
@@ -188,11 +197,13 @@ def _entries(recipes: Sequence[Recipe], models: Mapping[str, ModelSpec]) -> list
     """Return each different arm once: as ARM where the name is one arm's, else as RECIPE/ARM."""
     found: dict[tuple[str, str], Entry] = {}
     for recipe in recipes:
-        for arm, spec in recipe.arms.items():
-            scores = _ranked_by(spec, recipe.score)
-            content = {"arms": {arm: spec}, "score": scores, "models": models, "baseline": arm}
+        for arm in recipe.arms:
+            arms = _with_whom(arm, recipe)
+            scores = _ranked_by(arms.values(), recipe.score)
+            content = {"arms": arms, "score": scores, "models": models, "baseline": arm}
             alone = recipe.model_copy(update=content)
-            key = (arm, fingerprint([spec.model_dump(mode="json"), scores]))
+            specs = [each.model_dump(mode="json") for each in arms.values()]
+            key = (arm, fingerprint([*specs, scores]))
             same = found.get(key)
             names = (*same.origins, recipe.name) if same else (recipe.name,)
             found[key] = Entry(arm, arm, same.recipe if same else alone, names)
@@ -213,11 +224,20 @@ def _entries(recipes: Sequence[Recipe], models: Mapping[str, ModelSpec]) -> list
     return sorted(named, key=lambda entry: place[id(entry.recipe)])
 
 
-def _ranked_by(spec: ArmSpec, entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the scores that an arm selects by, as NAME or NAME.COLUMN, and those they read."""
+def _with_whom(arm: str, recipe: Recipe) -> dict[str, ArmSpec]:
+    """Return an arm and, for a placebo, the arms without which it cannot be drawn."""
+    of = {name: str(s.select["of"]) for name, s in recipe.arms.items() if s.select.get("of")}
+    return {name: recipe.arms[name] for name in chain(arm, of)}
+
+
+def _ranked_by(
+    arms: Iterable[ArmSpec], entries: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return the scores that arms select by, as NAME or NAME.COLUMN, and those they read."""
     from pipelines.scoring import needed
 
-    return needed(entries, [str(value).partition(".")[0] for value in spec.select.values()])
+    values = [str(value) for arm in arms for value in arm.select.values()]
+    return needed(entries, [value.partition(".")[0] for value in values])
 
 
 def _baseline(wanted: str, recipes: Sequence[Recipe], entries: Sequence[Entry]) -> Entry:

@@ -154,12 +154,12 @@ def arm_of(name: str, recipe: Recipe, curated: Curated) -> made.Arm:
     mixed = curated.arms[name]
     spec = mixed.selected.spec
     runs = [_run(folder) for folder in curated.proxies.get(name, [])]
-    method = f"{spec.method} by {spec.by}" if spec.by else spec.method
+    by = f" by {spec.by}" if spec.by else f" of {spec.of}" if spec.of else ""
     trained = sum(int(run["tokens"]) - _of_trunk(run, "tokens") for run in runs)
     baseline = curated.evidence.baseline if curated.evidence else recipe.baseline
     return made.Arm(
         name=name,
-        method=method,
+        method=spec.method + by,
         documents=mixed.selected.summary["documents"],
         tokens=mixed.selected.summary["tokens"],
         baseline=name == baseline,

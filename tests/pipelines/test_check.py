@@ -157,3 +157,30 @@ def test_a_source_that_becomes_a_benchmark_has_both_splits():
     files = {"train": "a.jsonl"}
     corpus = {"benchmarks": {"reference": {"source": "reference"}, "quiz": files}}
     assert splits(corpus) == ["reference/train", "reference/test", "quiz/train"]
+
+
+def test_a_placebo_of_no_arm_or_of_itself_and_a_strange_column_are_told(tmp_path):
+    told = problems(
+        tmp_path,
+        """
+name: wrong
+score: [{use: letters}]
+arms:
+  best: {select: {method: threshold, by: letters, rate: 0.1, unseen: leters.seen}}
+  lost: {select: {method: placebo, of: bset}}
+  one: {select: {method: placebo, of: other}}
+  other: {select: {method: placebo, of: one}}
+  self: {select: {method: placebo, of: self}}
+  fine: {select: {method: placebo, of: best}}
+  after: {select: {method: placebo, of: one}}
+""",
+    )
+    for line in (
+        "arms.best.select.unseen: no score 'leters.seen'; did you mean 'letters'",
+        "arms.lost.select.of: no arm 'bset'; did you mean 'best'",
+        "arms.one.select.of: 'one' of 'other' of 'one'",
+        "arms.other.select.of: 'other' of 'one' of 'other'",
+        "arms.self.select.of: 'self' of 'self'",
+    ):
+        assert line in told
+    assert "5 mistakes" in told

@@ -25,6 +25,7 @@ TRAIN = TrainSpec(proxy=PROXY, tokens=TOKENS, seeds=[1, 2])
 LETTERS = [{"use": "letters"}]
 HIGH = {"select": {"method": "topk", "by": "letters", "tokens": 16_000}}
 LOW = {"select": {"method": "topk", "by": "letters", "better": "lower", "tokens": 16_000}}
+PLACEBO = {"select": {"method": "placebo", "of": "lettery"}}
 RANDOM = {"select": {"method": "random", "tokens": 16_000}}
 
 
@@ -273,6 +274,41 @@ def test_an_equal_arm_by_another_score_of_the_same_name_is_another_arm(place, tm
     names = [entry.name for entry in enter([place.high, twin], TRAIN).entries]
 
     assert names == ["random", "high/lettery", "twin/lettery"]
+
+
+def test_a_placebo_enters_with_the_arm_that_it_is_of(place, tmp_path):
+    of_low = {"placebo": PLACEBO, "lettery": LOW}
+    recipes = [
+        write_recipe(tmp_path, place.files, "one", {"placebo": PLACEBO, "lettery": HIGH}),
+        write_recipe(tmp_path, place.files, "two", of_low),
+        write_recipe(tmp_path, place.files, "three", of_low),
+    ]
+    entries = {entry.name: entry for entry in enter(recipes, TRAIN).entries}
+
+    assert set(entries) == {
+        "random", "one/placebo", "one/lettery", "two/placebo", "two/lettery",
+    }  # fmt: skip
+    assert entries["two/placebo"].origins == ("two", "three")
+    for name, arm in (("one", HIGH), ("two", LOW)):
+        recipe = entries[f"{name}/placebo"].recipe
+        assert {each: spec.select for each, spec in recipe.arms.items()} == {
+            "placebo": PLACEBO["select"], "lettery": arm["select"],
+        }  # fmt: skip
+        assert [entry["use"] for entry in recipe.score] == ["letters"]
+        assert list(entries[f"{name}/lettery"].recipe.arms) == ["lettery"]
+
+
+def test_a_placebo_is_drawn_after_its_arm_and_trained_like_any_other(place, tmp_path):
+    path = write_recipe(tmp_path, place.files, "sham", {"placebo": PLACEBO, "lettery": HIGH})
+    settings = Settings(place.settings.store, tmp_path / "out", workers=1, quiet=True)
+    done = run([path], settings).summary
+    arms = {arm["arm"]: arm for arm in done["arms"]}
+
+    taken = {name: arm["selection"]["tokens"] for name, arm in arms.items()}
+    assert taken["placebo"] == pytest.approx(taken["lettery"], rel=0.05)
+    assert arms["placebo"]["same_mixture_as"] == ""
+    assert done["overlap"]["placebo"]["lettery"] < 1
+    assert done["overlap"]["placebo"]["random"] < 1
 
 
 def test_reference_models_of_any_recipe_are_those_of_all(place, tmp_path):
