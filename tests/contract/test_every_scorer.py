@@ -32,6 +32,10 @@ SMALL: dict[str, Callable[[Path], dict[str, Any]]] = {
         "least_enrichment": 0.0,
     },
     "similarity": lambda folder: {"encoder": str(tiny_encoder(folder))},
+    "best_rank": lambda folder: {"encoder": str(tiny_encoder(folder)), "documents": 30},
+    "novelty": lambda folder: {"encoder": str(tiny_encoder(folder))},
+    "prototypes": lambda folder: {"encoder": str(tiny_encoder(folder)), "of": "novelty"},
+    "novel_best": lambda folder: {"encoder": str(tiny_encoder(folder)), "of": ["letters"]},
 }
 
 
