@@ -20,6 +20,14 @@ def tiny_models(folder: Path, count: int) -> list[str]:
 # Settings that make a scorer small enough for a test; a scorer that needs none is not listed.
 SMALL: dict[str, Callable[[Path], dict[str, Any]]] = {
     "classifier": lambda _: {"dimensions": 8, "buckets": 1000},
+    "distill": lambda _: {
+        "of": "labels",
+        "positives": 0.5,
+        "dimensions": 8,
+        "buckets": 1000,
+        "least_positives": 1,
+        "least_auc": 0.0,
+    },
     "perplexity": lambda folder: {
         "model": str(tiny_language_model(folder)),
         "context": 64,

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import fasttext
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -50,11 +51,13 @@ def test_good_text_scores_above_bad_text(fitted: Path):
 
 
 def test_the_probability_is_read_by_label_and_not_by_position(fitted: Path):
-    model = SMALL.load(Site(fitted=fitted))
+    model = fasttext.load_model(str(fitted / "model.bin"))
     labels, values = model.predict(["buy cheap casino"], k=-1)
 
     assert labels[0][0] == "__label__bad"  # bad comes first for this text
-    assert probabilities(fitted, ["buy cheap casino"])[0] == pytest.approx(float(values[0][1]))
+    assert probabilities(fitted, ["buy cheap casino"])[0] == pytest.approx(
+        float(values[0][1]), abs=1e-4
+    )
 
 
 @pytest.mark.parametrize("text", ["", "  ", "\n\n", "\t\r\x0b\x0c \x00"])
@@ -73,7 +76,7 @@ def test_words_that_look_like_labels_teach_nothing(tmp_path: Path):
     corpora = two_classes(tmp_path, 100) | {"good": corpus(tmp_path / "p", poisoned)}
     SMALL.fit(corpora, tmp_path, Site())
 
-    labels = SMALL.load(Site(fitted=tmp_path)).get_labels()
+    labels = SMALL.load(Site(fitted=tmp_path)).labels
 
     assert set(labels) == {"__label__good", "__label__bad"}
     assert probabilities(tmp_path, ["hence the lemma and proof"])[0] > 0.9
@@ -85,6 +88,31 @@ def test_the_report_has_the_heldout_auc(fitted: Path):
     assert report["auc"] == 1.0
     assert report["documents"]["good"] + report["heldout"]["good"] == 200
     assert 5 < report["heldout"]["good"] < 40  # a tenth of 200 by chance: within 4 sd of 20
+
+
+def test_the_report_is_calibrated_on_what_was_held_out(fitted: Path):
+    report = json.loads((fitted / "report.json").read_text())
+    bins = report["calibration"]
+
+    assert sum(each["documents"] for each in bins) == sum(report["heldout"].values())
+    assert (bins[0]["observed"], bins[-1]["observed"]) == (0, 1)
+
+
+def test_the_report_says_how_far_length_and_format_alone_would_go(tmp_path: Path):
+    asked = [f"Question: why?\nAnswer: {text} {text}" for text in passages(GOOD_WORDS, 60, 0)]
+    corpora = two_classes(tmp_path, 60) | {"good": corpus(tmp_path / "asked", asked)}
+    SMALL.fit(corpora, tmp_path, Site())
+    leak = json.loads((tmp_path / "report.json").read_text())["leak"]
+
+    assert leak["auc_of_length"] > 0.99
+    assert (leak["good"]["prompts"], leak["bad"]["prompts"]) == (1, 0)
+    assert (leak["good"]["question_marks"], leak["bad"]["several_lines"]) == (1, 0)
+
+
+def test_words_that_end_a_line_for_fasttext_hide_nothing(fitted: Path):
+    plain, hidden = probabilities(fitted, ["buy cheap casino", "</s> buy cheap casino"])
+
+    assert hidden == pytest.approx(plain, abs=0.05)
 
 
 def test_classes_are_balanced_by_chance_of_the_document(tmp_path: Path):
@@ -129,18 +157,6 @@ def test_a_repeated_document_counts_once(tmp_path: Path):
     report = json.loads((tmp_path / "report.json").read_text())
 
     assert report["documents"]["good"] + report["heldout"]["good"] == 10
-
-
-def test_auc_equals_the_share_of_ordered_pairs():
-    chance = np.random.default_rng(0)
-    good, bad = chance.integers(0, 10, 40) / 10, chance.integers(0, 8, 30) / 10
-    pairs = [(g > b) + 0.5 * (g == b) for g in good for b in bad]
-
-    assert classifier.auc(good, bad) == pytest.approx(np.mean(pairs))
-
-
-def test_auc_of_nothing_is_not_a_number():
-    assert np.isnan(classifier.auc(np.zeros(0), np.ones(3)))
 
 
 def test_training_twice_gives_the_same_bytes(tmp_path: Path):
