@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 from curator.errors import ShardError
 from curator.identity import document_ids
 from curator.ingest.reader import Reader, Rejected, Unit
+from curator.ingest.split import split_long
 from curator.schema import DOCUMENT, QUARANTINE, conform
 from curator.shards import Shard, write_shard
 
@@ -76,7 +77,11 @@ def ingest_unit(
                 f"{rejected[-1].reason} ({rejected[-1].error}); check the reader and its fields",
                 where=rejected[-1].origin,
             )
-        packer.add(batch.documents)
+        documents = batch.documents
+        if reader.piece_bytes:
+            documents = split_long(documents, reader.piece_bytes)
+            rows_in += documents.num_rows - batch.documents.num_rows  # each piece is a record
+        packer.add(documents)
     packer.close()
     quarantined = dict(sorted(Counter(record.reason for record in rejected).items()))
     rows_out = sum(shard.rows for shard in packer.shards)

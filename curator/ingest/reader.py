@@ -21,6 +21,7 @@ import pyarrow as pa
 from curator.errors import RecipeError
 from curator.identity import fingerprint, settings_of
 from curator.ingest.files import Digests
+from curator.ingest.split import LEAST
 from curator.stage import circumstance, library_versions
 
 RAW_BYTES = 512  # how much of a rejected record is kept: enough to recognize it
@@ -105,6 +106,7 @@ class Reader(ABC):
     files: tuple[str, ...] = circumstance(())  # content and labels are in the unit's key
     base: str = circumstance(".")  # what relative paths are relative to
     max_document_bytes: int = 16 << 20
+    piece_bytes: int = 0  # longer texts become several documents (`curator.ingest.split`); 0: none
 
     @abstractmethod
     def plan(self, digests: Digests | None = None) -> list[Unit]:
@@ -120,10 +122,13 @@ class Reader(ABC):
 
     def identity(self) -> dict[str, Any]:
         """Return what names this reader's work on any unit, as plain JSON types."""
+        settings = settings_of(self)
+        if not self.piece_bytes:
+            del settings["piece_bytes"]  # as before there was such a setting
         return {
             "name": f"ingest.{self.name}",
             "version": self.version,
-            "settings": settings_of(self),
+            "settings": settings,
             "libraries": library_versions(self.libraries),
         }
 
@@ -179,6 +184,9 @@ def make_reader(spec: Mapping[str, Any], *, base: str = ".", where: str = "inges
             faults.append(f"{key} is {settings[key]!r}; wanted {wanted}")
     if kind.needs_source and not (settings.get("source") or settings.get("source_column")):
         faults.append("`source` is missing; name what mixtures will weigh (source: web)")
+    size = values.get("piece_bytes")
+    if size is not None and size != 0 and size < LEAST:
+        faults.append(f"piece_bytes is {size}; wanted at least {LEAST}, or 0")
     if faults:
         raise RecipeError("; ".join(sorted(faults)), where=where)
     return kind(**values, base=base)
