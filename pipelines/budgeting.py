@@ -31,9 +31,9 @@ from pipelines.pricing import (
 )
 from pipelines.rereading import Nothing, NotMade, Reading
 
-# Budgets of the baseline beside its own, as shares of it, for the compute multiplier: three more
-# make four points of a curve with three unknowns, on both sides of where the arms are.
-RUNGS = (0.25, 0.5, 2.0)
+# Budgets of the baseline beside its own, as shares of it, for the compute multiplier: with the
+# doublings above, four points or more of a curve with three unknowns, on both sides of the arms.
+RUNGS = (0.25, 0.5)
 _HEADINGS = ("arm", "recipe", "selects", "text shared by runs", "runs", "finished", "scoring")
 
 
@@ -113,15 +113,18 @@ class Plan:
         }
 
 
-def rungs_of(train: TrainSpec, batch_tokens: int) -> tuple[int, ...]:
+def rungs_of(train: TrainSpec, batch_tokens: int, reach: int) -> tuple[int, ...]:
     """Return the baseline's other budgets in whole batches, those that differ from its own.
+
+    The largest is the last doubling of its own that is no more than `reach` times it.
 
     Raises:
         RecipeError: they are too few for the baseline's curve.
     """
     from curator.laws.multiplier import LEAST_BUDGETS
 
-    budgets = [int(share * train.tokens) // batch_tokens * batch_tokens for share in RUNGS]
+    shares = [*RUNGS, *(2.0**n for n in range(1, reach.bit_length()))]
+    budgets = [int(share * train.tokens) // batch_tokens * batch_tokens for share in shares]
     found = tuple(budget for budget in budgets if budget and budget != train.tokens)
     if len(found) + 1 < LEAST_BUDGETS:
         raise RecipeError(
@@ -131,13 +134,14 @@ def rungs_of(train: TrainSpec, batch_tokens: int) -> tuple[int, ...]:
     return found
 
 
-def plan_of(contest: Contest, store: Store, workers: int, *, multiplier: bool) -> Plan:
+def plan_of(contest: Contest, store: Store, workers: int, *, reach: int = 0) -> Plan:
     """Return what a contest takes, given what is in the store."""
     made = _prepared(contest, store)
     mixtures = {entry.name: _mixture(entry, made, store) for entry in contest.entries}
     proxy = find_proxy(contest.train.proxy)
-    rungs = rungs_of(contest.train, proxy.batch_tokens) if multiplier else ()
-    wanted, unknown = _runs(contest, mixtures, rungs, store)
+    rungs = rungs_of(contest.train, proxy.batch_tokens, reach) if reach else ()
+    models = made.models if made else {}
+    wanted, unknown = _runs(contest, mixtures, rungs, store, models)
     todo = {folder: budget for folder, budget in wanted.items() if not Store.whole(folder)}
     tokens, runs = sum(todo.values()) + sum(unknown), len(wanted) + len(unknown)
     finished = [folder for folder in wanted if folder not in todo]
@@ -188,7 +192,11 @@ def _mixture(entry: Entry, made: Curated | None, store: Store) -> Mixed | None:
 
 
 def _runs(
-    contest: Contest, mixtures: Mapping[str, Mixed | None], rungs: Sequence[int], store: Store
+    contest: Contest,
+    mixtures: Mapping[str, Mixed | None],
+    rungs: Sequence[int],
+    store: Store,
+    models: Mapping[str, Path],
 ) -> tuple[dict[Path, int], list[int]]:
     """Return the tokens of every run, by its folder, equal runs once; and of runs yet unnamed."""
     train = contest.train
@@ -200,7 +208,7 @@ def _runs(
             if mixed is None:
                 unknown += [budget] * len(train.seeds)
                 continue
-            jobs = contest.jobs({name: mixed.folder}, budget, store)
+            jobs = contest.jobs({name: mixed.folder}, budget, store, models)
             wanted |= {job.folder: budget for job in jobs}
     return wanted, unknown
 
@@ -211,7 +219,8 @@ def _arm(
     train, finished, scores = contest.train, None, None
     asked = entry.spec.select.get("tokens")
     if mixed is not None:
-        jobs = contest.jobs({entry.name: mixed.folder}, train.tokens, store)
+        models = made.models if made else {}
+        jobs = contest.jobs({entry.name: mixed.folder}, train.tokens, store, models)
         finished = sum(Store.whole(job.folder) for job in jobs)
     if made is not None:
         recipe = entry.recipe

@@ -159,10 +159,13 @@ def leaderboard(
         bool,
         typer.Option(
             "--multiplier",
-            help="Train the baseline at 1/4, 1/2 and 2 times the tokens too (the cost of 2.75 "
-            "arms), and say how many times its tokens each arm is worth.",
+            help="Train the baseline at 1/4, 1/2, 2, 4 ... --reach times the tokens too, and say "
+            "how many times its tokens each arm is worth.",
         ),
     ] = False,
+    reach: Annotated[
+        int, typer.Option(min=2, help="With --multiplier: doublings of the tokens, up to so often.")
+    ] = 2,
     plan: Annotated[bool, typer.Option("--plan", help="Print the cost and stop.")] = False,
     device: Annotated[str, typer.Option(help="What to train on: cpu or cuda.")] = "cpu",
     store: StoreFolder = STORE,
@@ -187,7 +190,7 @@ def leaderboard(
         run_leaderboard(
             recipes, proxy=proxy, tokens=tokens, seeds=seeds, corpus=corpus, baseline=baseline,
             settings=Settings(store, out, engine, address, workers, quiet=as_json),
-            assignments=set_ or [], multiplier=multiplier, plan_only=plan, device=device,
+            assignments=set_ or [], reach=reach if multiplier else 0, plan_only=plan, device=device,
         ),
         as_json=as_json,
     )  # fmt: skip

@@ -77,7 +77,7 @@ def run_leaderboard(
     corpus: Path | None = None,
     assignments: Sequence[str] = (),
     baseline: str = "",
-    multiplier: bool = False,
+    reach: int = 0,
     plan_only: bool = False,
     device: str = "cpu",
 ) -> Any:
@@ -92,7 +92,8 @@ def run_leaderboard(
         corpus: a corpus file that stands in for each recipe's own.
         assignments: overrides of every recipe.
         baseline: the arm to compare with; "": the one that the recipes name.
-        multiplier: train the baseline at more budgets too, for the compute multiplier.
+        reach: for the compute multiplier, train the baseline at more budgets too, the largest so
+            many times `tokens`; 0: no multiplier.
         plan_only: stop once the cost is printed.
         device: what to train on, "cpu" or "cuda".
 
@@ -115,7 +116,7 @@ def run_leaderboard(
         resumable(store.root),
         open_engine(settings.engine, settings.address, settings.workers) as workplace,
     ):
-        plan = plan_of(contest, store, workplace.workers, multiplier=multiplier)
+        plan = plan_of(contest, store, workplace.workers, reach=reach)
         if plan_only:
             return Found({"plan": plan.summary}, drawn(plan))
         if not settings.quiet:
@@ -152,9 +153,9 @@ def race(contest: Contest, plan: Plan, driver: Driver) -> Raced:
     mixtures = {name: mixed.folder for name, mixed in arms.items()}
 
     spec, base = contest.train, contest.baseline.name
-    jobs = contest.jobs(mixtures, spec.tokens, driver.store)
+    jobs = contest.jobs(mixtures, spec.tokens, driver.store, made.models)
     for budget in plan.rungs:
-        jobs += contest.jobs({base: mixtures[base]}, budget, driver.store)
+        jobs += contest.jobs({base: mixtures[base]}, budget, driver.store, made.models)
     reused = frozenset(folder for job in jobs if Store.whole(folder := job.folder))
     folders = train_jobs(jobs, driver)
     runs: dict[tuple[str, int], list[Path]] = {}

@@ -30,6 +30,7 @@ from pipelines.summarizing import summary_of
 
 if TYPE_CHECKING:
     from pipelines.comparing import Evidence
+    from pipelines.mixing import Mixed
     from pipelines.curate import Curated
     from pipelines.leaderboard import Raced
 
@@ -97,18 +98,28 @@ def _standings(
         # A mixture's folder is called by its arm; runs are one where the documents are.
         alike = runs.setdefault(tuple(raced.made.proxies[name]), name)
         effect = effects.get((name, headline))
+        spent = _spent(entry, raced, store)
         standing = Standing(
             place=places[name],
             arm=name,
             recipe=entry.origin,
-            spent=_spent(entry, raced, store),
+            spent=spent,
             headline=found.get((name, headline)),
             retention=found.get((name, retention)),
-            multiple=multiples.get(name),
+            multiple=_with_scoring(multiples.get(name), spent, raced.made.arms[name]),
             alike="" if alike == name else alike,
         )
         known = effect and replace(standing, overlap=effect.overlap, covers=effect.covers)
         yield known or standing
+
+
+def _with_scoring(found: Multiple | None, spent: Spent, arm: Mixed) -> Multiple | None:
+    """Return a multiplier that knows what scoring adds to the price of a selected token."""
+    if found is None or not spent.seconds:
+        return found
+    a_token = spent.seconds / (spent.tokens * spent.runs)
+    training = a_token * int(arm.selected.summary["tokens"])
+    return replace(found, scoring=1 + spent.scoring_seconds / training)
 
 
 def _spent(entry: Entry, raced: Raced, store: Store) -> Spent:
@@ -195,6 +206,7 @@ def _line(each: Standing, raced: Raced, board: Leaderboard) -> dict[str, Any]:
         "overlap": each.overlap,
         "covers": each.covers,
         "multiplier": each.multiple and _finite(asdict(each.multiple)),
+        "multiplier_paid": each.multiple and _finite(asdict(each.multiple.paid)),
         "cost": {**asdict(each.spent), "hours": each.spent.hours},
         "selection": {
             "manifest_hash": arm.manifest_hash,

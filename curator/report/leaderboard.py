@@ -39,6 +39,8 @@ from curator.report.tables import (
 
 Section = tuple[str, str, Callable[[Leaderboard], Markup]]
 
+_NOTICED = 1.005  # scoring that adds less to the price of a token is not told
+
 
 def render(board: Leaderboard) -> str:
     """Return the whole page. Names from recipes are escaped, controls in them made visible."""
@@ -170,7 +172,8 @@ def multiple_words(found: Multiple) -> str:
             return f"above {found.low:.2g}×" if found.low else "above the budgets"
         return "below the budgets" if found.where == "below" else "not known"
     high = "∞" if found.high == float("inf") else f"{found.high:.2f}"
-    return f"{found.value:.2f}× ({found.low:.2f} to {high})"
+    paid = f", {found.paid.value:.2f}× paid" if found.scoring > _NOTICED else ""
+    return f"{found.value:.2f}× ({found.low:.2f} to {high}){paid}"
 
 
 def goodhart(board: Leaderboard) -> Markup:
@@ -286,7 +289,8 @@ def multiplier(board: Leaderboard) -> Markup:
     heads += [("multiplier, 95 %", "r"), ("", "")]
     lead = (
         f"How many times an arm's tokens the baseline needs to be as good on {board.rung_metric}, "
-        "read from the baseline's own curve. Scoring is not in it: see Cost."
+        "read from the baseline's own curve. What is paid counts scoring too: its time, shared by "
+        "all tokens that were selected."
     )
     caption = "Compute multiplier: a logarithmic scale, the line in the middle is 1×"
     shown = tag("div", plot, class_="plots")

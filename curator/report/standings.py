@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from curator.report.content import Arm, Comparison, Report
@@ -38,13 +38,26 @@ class Spent:
 
 @dataclass(frozen=True)
 class Multiple:
-    """How many times an arm's tokens the baseline needs to be as good; None: beyond its budgets."""
+    """How many times an arm's tokens the baseline needs to be as good; None: beyond its budgets.
+
+    `scoring` is by how much scoring makes an arm's tokens dearer: the time of training on all that
+    it selected and of scoring the pool, over the time of training alone.
+    """
 
     value: float | None
     low: float
     high: float
     where: Where = "inside"
     note: str = ""
+    scoring: float = 1.0
+
+    @property
+    def paid(self) -> Multiple:
+        """The multiplier with the cost of scoring counted."""
+        value = None if self.value is None else self.value / self.scoring
+        return replace(
+            self, value=value, low=self.low / self.scoring, high=self.high / self.scoring
+        )
 
 
 @dataclass(frozen=True)

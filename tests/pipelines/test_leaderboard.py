@@ -82,7 +82,7 @@ def place(tmp_path_factory) -> Place:
     high = write_recipe(folder, files, "high", {"lettery": HIGH})
     low = write_recipe(folder, files, "low", {"numbery": LOW})
     settings = Settings(folder / "store", folder / "out", workers=1, quiet=True)
-    done = run([high, low], settings, multiplier=True)
+    done = run([high, low], settings, reach=2)
     return Place(folder, files, high, low, settings, done.summary)
 
 
@@ -140,7 +140,7 @@ def test_the_baseline_climbs_a_ladder_of_budgets_for_the_multiplier(place):
 
 def test_a_second_time_nothing_is_trained_and_the_numbers_are_the_same(place):
     before = records(place.settings.store)
-    again = run([place.high, place.low], place.settings, multiplier=True).summary
+    again = run([place.high, place.low], place.settings, reach=2).summary
 
     assert records(place.settings.store) == before
     assert again["plan"]["finished"] == again["plan"]["runs"]
@@ -212,7 +212,7 @@ def test_a_plan_says_where_text_is_shared_and_where_it_repeats(place):
     def notes(tokens):
         plan = run_leaderboard(
             [place.high], proxy=PROXY, tokens=tokens, seeds=SEEDS, settings=place.settings,
-            multiplier=True, plan_only=True,
+            reach=2, plan_only=True,
         )  # fmt: skip
         return " ".join(plan.summary["plan"]["notes"])
 
@@ -394,7 +394,7 @@ def test_a_multiplier_wants_budgets_enough_before_anything_runs(place):
     with pytest.raises(RecipeError, match=r"2,048 tokens are too few.*train on 8,192 or more"):
         run_leaderboard(
             [place.high], proxy=PROXY, tokens=2048, seeds=2, settings=place.settings,
-            multiplier=True, plan_only=True,
+            reach=2, plan_only=True,
         )  # fmt: skip
 
 
