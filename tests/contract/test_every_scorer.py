@@ -39,6 +39,7 @@ SMALL: dict[str, Callable[[Path], dict[str, Any]]] = {
         "context": 64,
         "least_enrichment": 0.0,
     },
+    "correlation": lambda folder: {"models": tiny_models(folder, 8), "context": 64, "rate": 0.3},
     "similarity": lambda folder: {"encoder": str(tiny_encoder(folder))},
     "best_rank": lambda folder: {"encoder": str(tiny_encoder(folder)), "documents": 30},
     "novelty": lambda folder: {"encoder": str(tiny_encoder(folder))},
