@@ -10,6 +10,7 @@ to make of the rest (`distill`). Costs 2 x examples x sample x dimensions operat
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,7 +78,9 @@ class BestRank(FittedScorer):
     the sample, whatever the values of ranks were.
 
     Attributes:
-        documents: drawn from the pool by their ids.
+        documents: judged at most, drawn from the pool by their ids.
+        share: of the pool that is judged at most: a selection finds its threshold on documents that
+            no model learned from (appendix A of the paper), so some must be left.
         aggregate: "max", the best rank; "mean_log" and "mean_reciprocal", the mean over targets of
             log2(1/r) and 1/r, which costs a sort a target.
         granularity: what is a target: every example; the mean of a "benchmark"'s; of "all".
@@ -95,6 +98,7 @@ class BestRank(FittedScorer):
     """
 
     documents: int = 10_000
+    share: float = 0.5
     aggregate: Literal["max", "mean_log", "mean_reciprocal"] = "max"
     granularity: Literal["example", "benchmark", "all"] = "example"
     balance: bool = True
@@ -126,8 +130,9 @@ class BestRank(FittedScorer):
                 f"documents is {self.documents}, targets {self.targets}, max_characters "
                 f"{self.max_characters}; wanted two documents, and counts above 0"
             )
-        if not 0 < self.ranked <= 1:
-            raise RecipeError(f"ranked is {self.ranked!r}; wanted a share above 0, at most 1")
+        for name, share in (("ranked", self.ranked), ("share", self.share)):
+            if not 0 < share <= 1:
+                raise RecipeError(f"{name} is {share!r}; wanted a share above 0, at most 1")
 
     @property
     def beside(self) -> tuple[Stage, ...]:
@@ -236,9 +241,8 @@ class BestRank(FittedScorer):
         return Sample(distinct, np.concatenate(vectors)[first], ranked, others)
 
     def _drawn(self, corpus: Corpus) -> Iterator[pa.Table]:
-        last = draw_threshold(
-            corpus, self.documents, purpose=_SAMPLE, seed=self.seed, where=self.name
-        )
+        limit = min(self.documents, math.ceil(self.share * corpus.rows))
+        last = draw_threshold(corpus, limit, purpose=_SAMPLE, seed=self.seed, where=self.name)
         for table in corpus.tables(("doc_id", "vector", "language")):
             drawn = uniform(id_matrix(table["doc_id"]), _SAMPLE, self.seed) <= last
             yield table.filter(pc.and_(pa.array(drawn), pc.is_valid(table["vector"])))

@@ -41,7 +41,7 @@ SMALL: dict[str, Callable[[Path], dict[str, Any]]] = {
     },
     "correlation": lambda folder: {"models": tiny_models(folder, 8), "context": 64, "rate": 0.3},
     "similarity": lambda folder: {"encoder": str(tiny_encoder(folder))},
-    "best_rank": lambda folder: {"encoder": str(tiny_encoder(folder)), "documents": 30},
+    "best_rank": lambda folder: {"encoder": str(tiny_encoder(folder)), "share": 1.0},
     "novelty": lambda folder: {"encoder": str(tiny_encoder(folder))},
     "prototypes": lambda folder: {"encoder": str(tiny_encoder(folder)), "of": "novelty"},
     "novel_best": lambda folder: {"encoder": str(tiny_encoder(folder)), "of": ["letters"]},

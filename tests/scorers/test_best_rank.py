@@ -24,7 +24,7 @@ TARGETS = example_texts("target", 12)
 @pytest.fixture(scope="module")
 def scorer(tmp_path_factory: pytest.TempPathFactory) -> BestRank:
     encoder = str(tiny_encoder(tmp_path_factory.mktemp("encoder")))
-    return BestRank(encoder=encoder, documents=1000)
+    return BestRank(encoder=encoder, documents=1000, share=1.0)
 
 
 def pool(scorer: BestRank, texts: list[str] = TEXTS, language: list | None = None) -> pa.Table:
@@ -197,6 +197,14 @@ def test_documents_outside_the_sample_have_no_score(scorer, tmp_path):
     assert report(tmp_path)["documents"] == 20
 
 
+def test_half_of_a_small_pool_is_left_unjudged(scorer, tmp_path):
+    half = replace(scorer, share=0.5)
+
+    fitted(half, pool(half), tmp_path)
+
+    assert report(tmp_path)["documents"] == 45
+
+
 def test_a_document_that_is_there_twice_counts_once(scorer, tmp_path):
     table = pool(scorer)
     twice = pa.concat_tables([table, table])
@@ -266,6 +274,7 @@ def test_vectors_of_other_dimensions_or_lengths_are_refused(scorer, tmp_path):
         ({"targets": 0}, "targets 0"),
         ({"ranked": 0.0}, "ranked is 0.0"),
         ({"ranked": 1.5}, "ranked is 1.5"),
+        ({"share": 0.0}, "share is 0.0"),
     ],
 )
 def test_settings_that_rank_nothing_are_refused(settings, message):
