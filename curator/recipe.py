@@ -26,7 +26,7 @@ from pydantic import (
 from curator.corpus_spec import CorpusSpec
 from curator.errors import RecipeError, shown
 from curator.identity import fingerprint
-from curator.section import Name, Section, Seed, is_name
+from curator.section import Name, Section, Seed, Share, is_name
 from curator.strict_yaml import parse_yaml, read_text
 
 RECIPES = Path(__file__).parents[1] / "configs" / "recipes"
@@ -43,6 +43,7 @@ class TrainModelSpec(Section):
     proxy: str
     tokens: PositiveInt
     seed: Seed = 1
+    learns_from: list[str] | str | None = None  # as a scorer's role; None: a share of the pool
     count: int | None = Field(default=None, ge=2, le=64)
     concentration: PositiveFloat | None = None
 
@@ -52,6 +53,11 @@ class TrainModelSpec(Section):
             raise ValueError(
                 "'concentration' says how much the mixtures of a swarm differ; add 'count', the "
                 "number of its models, or leave it out"
+            )
+        if self.learns_from is not None and self.count is not None:
+            raise ValueError(
+                "'count' draws a swarm's mixtures from the whole pool, 'learns_from' names one "
+                "model's text; leave one of them out"
             )
         return self
 
@@ -68,11 +74,23 @@ class ModelSpec(Section):
         return self.one_of("train", "path", "gguf")
 
 
+class PickSpec(Section):
+    """Which rows an arm's proxies train on, of those they read: chosen while they train."""
+
+    method: str
+    keep: float = Share
+    reference: Name | None = None  # one of `models`
+    temperature: PositiveFloat | None = None
+    scored_tokens: PositiveInt | None = None
+    seed: Seed = 0
+
+
 class ArmSpec(Section):
-    """One way to choose and mix."""
+    """One way to choose and mix, and to pick from the mixture while training."""
 
     select: dict[str, Any]
     mix: list[dict[str, Any]] | dict[str, Any] | None = None
+    pick: PickSpec | None = None
 
 
 class TrunkSpec(Section):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curator.engine.driver import Driver, sights
+from curator.engine.driver import Driver
 from curator.engine.tasks import Sight
 from curator.identity import id_matrix
 from curator.mix.draw import VERSION, Draw, draw
@@ -21,7 +21,7 @@ from curator.mix.spec import MixSpec, parse_mix
 from curator.mix.tokens import Encoded, write_tokens
 from curator.recipe import ArmSpec, Recipe
 from curator.schema import SELECTION, conform
-from curator.shards import read_shard, write_shard
+from curator.shards import Shard, read_shard, write_shard
 from curator.stage import library_versions
 from pipelines.arms import Selected
 from pipelines.pool import Pool
@@ -69,18 +69,21 @@ def mix_arm(
         "seed": recipe.seed,
         "tokenizer": tokens.digest,
     }
-    folder = _write(f"mixture.{selected.name}", identity, drawn, pool, tokens, driver)
+    shards = pool.corpus.shards
+    folder = _write(f"mixture.{selected.name}", identity, drawn, shards, tokens, driver)
     account = json.loads((folder / "mixture.json").read_text())
     return Mixed(selected, folder, account)
 
 
-def encode_mixture(name: str, chosen: pa.Table, pool: Pool, tokens: Tokens, driver: Driver) -> Path:
-    """Return a mixture of some documents (doc_id, source, tokens), each once."""
+def encode_mixture(
+    name: str, chosen: pa.Table, shards: Sequence[Shard], tokens: Tokens, driver: Driver
+) -> Path:
+    """Return a mixture of some documents (doc_id, source, tokens) of shards, each once."""
     rows = chosen.append_column("copies", pa.array(np.ones(chosen.num_rows, np.uint32)))
     rows = rows.append_column("key", pa.array(np.zeros(chosen.num_rows)))
     drawn = draw(conform(rows, SELECTION), MixSpec(), None)
     identity = {"draw": drawn.draw_hash(tokens.digest), "tokenizer": tokens.digest}
-    return _write(f"mixture.{name}", identity, drawn, pool, tokens, driver)
+    return _write(f"mixture.{name}", identity, drawn, shards, tokens, driver)
 
 
 def run_encode(job: EncodeJob) -> Path:
@@ -101,7 +104,7 @@ def _write(
     name: str,
     identity: Mapping[str, Any],
     drawn: Draw,
-    pool: Pool,
+    shards: Sequence[Shard],
     tokens: Tokens,
     driver: Driver,
 ) -> Path:
@@ -113,8 +116,13 @@ def _write(
         wanted = parts / "wanted.arrow"
         write_shard(drawn.selection.select(["doc_id"]), wanted, name="wanted")
         jobs = [
-            EncodeJob(sight, wanted, tokens.path, parts / f"{number:06d}.arrow")
-            for number, sight in enumerate(sights(pool.corpus, (), None))
+            EncodeJob(
+                Sight(shard.name, (shard,), None),
+                wanted,
+                tokens.path,
+                parts / f"{number:06d}.arrow",
+            )
+            for number, shard in enumerate(shards)
         ]
         files = driver.run(run_encode, jobs)
         tokenizer = load_tokenizer(tokens.path)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
@@ -12,12 +13,14 @@ import pyarrow.compute as pc
 from curator.clean.setaside import SetAsideReference, SetAsideSwarm, reference_chance
 from curator.engine.driver import Driver
 from curator.errors import BudgetError, RecipeError
+from curator.identity import id_matrix
 from curator.ledger import Artifact
 from curator.mix.swarm import cut_points, draw_mixtures, within
-from curator.recipe import ModelSpec, TrainModelSpec
-from curator.shards import read_shard
+from curator.recipe import ModelSpec, TrainModelSpec, suggestion
+from curator.shards import Shard, read_shard
 from pipelines.mixing import encode_mixture
 from pipelines.pool import Pool
+from pipelines.splitting import Benchmark
 from pipelines.tokenizing import Tokens, total_tokens
 from pipelines.training import TrainJob, train_jobs
 
@@ -41,7 +44,7 @@ def reference_models(
 
     Raises:
         BudgetError: a reference asks for more than half of the pool's tokens.
-        RecipeError: two models have one name.
+        RecipeError: two models have one name; a model learns from nothing that is known.
     """
     models = {name: Path(str(spec.path or spec.gguf)) for name, spec in specs.items()}
     jobs: dict[str, TrainJob] = {}
@@ -61,8 +64,11 @@ def reference_models(
                     "the other another name",
                     where="models",
                 )
-            chosen = _items(splits, tokens) if splits else _chosen(called, pool, decision)
-            shards = splits or pool.corpus.shards
+            if decision is None:
+                shards, chosen = splits, _items(splits, tokens)
+            else:
+                role = f"{called}-1" if told else called  # sources are set aside as a swarm of one
+                shards, chosen = list(pool.corpus.shards), _chosen(role, pool, decision)
             mixture = encode_mixture(f"reference.{called}", chosen, shards, tokens, driver)
             train = spec.train
             jobs[called] = TrainJob(
@@ -175,11 +181,14 @@ def _items(splits: Sequence[Shard], tokens: Tokens) -> pa.Table:
 
     tables = [read_shard(shard, ("doc_id", "source", "text")) for shard in splits]
     table, tokenizer = pa.concat_tables(tables), load_tokenizer(tokens.path)
+    # Items of equal text have one id, and a mixture has each document once.
+    first = np.unique(id_matrix(table["doc_id"]), axis=0, return_index=True)[1]
+    table = table.take(pa.array(np.sort(first)))
     counts = count_tokens(tokenizer, table["text"])
     return table.select(["doc_id", "source"]).append_column("tokens", pa.array(counts))
 
 
-def _chosen(name: str, pool: Pool, decision: Artifact) -> pa.Table:
+def _chosen(role: str, pool: Pool, decision: Artifact) -> pa.Table:
     """Return doc_id, source, tokens of what a reference model is trained on."""
     counted = pool.sidecar("tokens")
     assert counted is not None  # `count_tokens` comes first

@@ -92,8 +92,8 @@ def _speeds(
             continue  # it is told where the run is used
         circumstances = run.get("circumstances", {})
         told = circumstances.get("tokens_per_second", 0)
-        if circumstances.get("device") != device:
-            continue
+        if circumstances.get("device") != device or run.get("picking"):
+            continue  # a run that picks its rows trains on fewer tokens in the same time
         if run.get("proxy") == wanted and run.get("vocab_size") == vocab_size and told > 0:
             yield path.stat().st_mtime, float(told)
 
@@ -174,7 +174,20 @@ def scoring_of(recipe: Recipe, made: Curated, store: Store) -> Scoring:
         seconds = sum(spent[what] for what in spent.keys() - told)  # what two scores read, once
         told |= spent.keys()
         costs.append(ScoreCost(name, key, made=True, seconds=seconds, flops=flops))
-    return Scoring(tuple(costs))
+    return Scoring((*costs, *_references(recipe, made, told)))
+
+
+def _references(recipe: Recipe, made: Curated, told: set[str]) -> Iterator[ScoreCost]:
+    """Yield what training the references took that rows are picked by; `told` are charged already.
+
+    What they are asked is part of each run's own arithmetic.
+    """
+    for name in dict.fromkeys(arm.pick.reference for arm in recipe.arms.values() if arm.pick):
+        if name is None or recipe.models[name].train is None or str(made.models[name]) in told:
+            continue
+        run = _run(made.models[name])
+        seconds = float(run["circumstances"]["seconds"])
+        yield ScoreCost(name, fingerprint([name]), made=True, seconds=seconds, flops=flops_of(run))
 
 
 def _trained(

@@ -51,11 +51,13 @@ def count_tokens(spec: TokenizerSpec, pool: Pool, driver: Driver) -> tuple[Pool,
     return pool.beside(counted), tokens
 
 
-def total_tokens(pool: Pool) -> int:
-    """Return the tokens of all living documents."""
+def total_tokens(pool: Pool, sources: tuple[str, ...] = ()) -> int:
+    """Return the tokens of all living documents, or of those of some sources."""
     counted = pool.sidecar("tokens")
     assert counted is not None  # `count_tokens` comes first
     corpus = Corpus(counted.shards, pool.alive.shards if pool.alive else ())
+    if sources:
+        corpus = pool.learning(sources, (counted,))
     return sum(pc.sum(t["n_tokens"]).as_py() or 0 for t in corpus.tables(("n_tokens",)))
 
 

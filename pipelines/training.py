@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from curator.engine.driver import Driver
@@ -22,6 +23,7 @@ from curator.ledger import RECORD, Store, write_folder_record
 from curator.recipe import TrainSpec, suggestion
 from curator.stage import library_versions
 from curator.train import VERSION
+from curator.train.pick import Pick
 from curator.train.proxy import Proxy, find_proxy
 
 if TYPE_CHECKING:
@@ -53,6 +55,7 @@ class TrainJob:
     precision: str = ""  # what matrices are multiplied in; found where the job is made
     trunk: TrainJob | None = None  # what it goes on from
     as_trunk: bool = False  # others go on from it
+    pick: Pick | None = None  # which rows it trains on, paid for out of `tokens`
 
     def __post_init__(self) -> None:
         """Find the precision once: the folder must have one name on all machines of a cluster."""
@@ -85,6 +88,7 @@ class TrainJob:
             "seed": self.seed,
             "trunk": None if self.trunk is None else self.trunk.identity,
             "as_trunk": self.as_trunk,
+            **({"pick": self.pick} if self.pick else {}),
         }
 
 
@@ -142,6 +146,7 @@ def run_train(job: TrainJob) -> Path:
         out=folder,
         start=None if job.trunk is None else job.trunk.folder,
         as_trunk=job.as_trunk,
+        pick=job.pick,
         device=job.device,
         progress=_Pulse(folder / PULSE),
     )
@@ -164,7 +169,8 @@ def stacks_of(jobs: Sequence[TrainJob]) -> list[TrainStack]:
     """Return the jobs that are faster together: small ones on a GPU, from first weights."""
     alike: dict[tuple[str, int, str, str, str, int], list[TrainJob]] = {}
     for job in jobs:
-        if job.device != "cpu" and job.trunk is None and not job.as_trunk:
+        alone = job.trunk is not None or job.as_trunk or job.pick is not None
+        if job.device != "cpu" and not alone:
             described = json.loads((job.mixture / "mixture.json").read_text())
             weights = find_proxy(job.proxy).shape(described["vocab_size"]).parameters
             most = min(LARGEST_STACK, STACKED_WEIGHTS // sum(weights.values()))
@@ -251,12 +257,17 @@ def _pulse(path: Path) -> float:
 
 
 def train_arms(
-    spec: TrainSpec | None, mixtures: Mapping[str, Path], driver: Driver, *, device: str = "cpu"
+    spec: TrainSpec | None,
+    mixtures: Mapping[str, Path],
+    driver: Driver,
+    picks: Mapping[str, Pick] = MappingProxyType({}),
+    *,
+    device: str = "cpu",
 ) -> dict[str, list[Path]]:
-    """Return the runs of every arm, in the order of the seeds."""
+    """Return the runs of every arm, in the order of the seeds; `picks` are those of arms."""
     if spec is None:
         return {}
-    jobs = jobs_of(spec, mixtures, driver.store, device=device)
+    jobs = jobs_of(spec, mixtures, driver.store, picks, device=device)
     runs: dict[str, list[Path]] = {arm: [] for arm in mixtures}
     for job, folder in zip(jobs, train_jobs(jobs, driver), strict=True):
         runs[job.arm].append(folder)
@@ -264,9 +275,16 @@ def train_arms(
 
 
 def jobs_of(
-    spec: TrainSpec, mixtures: Mapping[str, Path], store: Store, *, device: str = "cpu"
+    spec: TrainSpec,
+    mixtures: Mapping[str, Path],
+    store: Store,
+    picks: Mapping[str, Pick] = MappingProxyType({}),
+    *,
+    device: str = "cpu",
 ) -> list[TrainJob]:
     """Return a job for every seed and arm; arms share the trunk of their seed.
+
+    `picks` says for arms that train on some of their rows how they choose.
 
     Raises:
         RecipeError: the trunk's arm is not among the mixtures.
@@ -283,7 +301,17 @@ def jobs_of(
             for seed in spec.seeds
         }
     return [
-        TrainJob(mixture, spec.proxy, spec.tokens, seed, store, arm, device, trunk=trunks.get(seed))
+        TrainJob(
+            mixture,
+            spec.proxy,
+            spec.tokens,
+            seed,
+            store,
+            arm,
+            device,
+            trunk=trunks.get(seed),
+            pick=picks.get(arm),
+        )
         for seed in spec.seeds  # seeds outermost: a cut run leaves whole pairs behind
         for arm, mixture in mixtures.items()
     ]

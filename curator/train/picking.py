@@ -201,7 +201,7 @@ class PickedBatches:
         )
         if np.ptp(scores) == 0:
             raise RecipeError(
-                f"all {len(scores)} rows score {float(scores[0])!r}, so there is nothing to pick by; a "
+                f"all {len(scores)} rows score {float(scores[0])!r}: nothing to pick by; a "
                 "reference that is the learner itself does that: train it on other text"
             )
         return scores
