@@ -37,7 +37,7 @@ class PretrainedModel:
         quiet: Any = logging.disable_progress_bar  # transformers' helpers have no types
         quiet()
         torch.set_num_threads(threads)
-        model, tokenizer = _open(path)
+        model, tokenizer = open_model(path)
         self._model = model.to(device).eval()
         self._device = device
         self._precision = getattr(torch, precision)
@@ -65,7 +65,12 @@ class PretrainedModel:
         return found
 
 
-def _open(path: Path) -> tuple[Any, Any]:
+def open_model(path: Path) -> tuple[Any, Any]:
+    """Return the causal language model at `path`, in float32, and its tokenizer.
+
+    Raises:
+        RecipeError: there is none that transformers reads, or a package is missing.
+    """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     folder, options = path, dict[str, Any](local_files_only=True)

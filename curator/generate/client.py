@@ -1,0 +1,145 @@
+"""The one door to judges: asks a backend, keeps every answer, stops at a budget.
+
+Answers are kept under what they answer (model, wording, text shown), one line each as they come:
+a run that is killed asks only what it has no answer to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from curator.errors import BudgetError, RecipeError
+from curator.generate.asking import Answer, Backend, Request
+from curator.generate.transcripts import Entry, append, entry_of, read_kept
+from curator.identity import fingerprint
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What may be spent; None: no limit. Kept answers cost nothing.
+
+    Attributes:
+        max_requests: questions that may be asked.
+        max_tokens: tokens that may be read and generated together.
+    """
+
+    max_requests: int | None = None
+    max_tokens: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse limits below zero."""
+        for name in ("max_requests", "max_tokens"):
+            value = getattr(self, name)
+            if value is not None and value < 0:
+                raise RecipeError(f"{name}={value!r}; wanted 0 or more, or null for no limit")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Questions, and the tokens that a model reads and generates for them at most."""
+
+    requests: int = 0
+    tokens: int = 0
+
+
+class Client:
+    """Asks one backend.
+
+    Args:
+        backend: who answers.
+        limits: what may be spent, over all calls of `ask`.
+        cache: a folder that outlives a killed run; None: nothing is kept.
+    """
+
+    def __init__(
+        self, backend: Backend, *, limits: Limits | None = None, cache: Path | None = None
+    ) -> None:
+        self.backend = backend
+        self.limits = limits or Limits()
+        self.spent = Cost()
+        self._file = cache and cache / f"answers-{fingerprint(backend.model)}.jsonl"
+        self._kept: dict[str, Answer] = {}
+        if self._file is not None:
+            self._kept = {entry.key: entry.answer for entry in read_kept(self._file)}
+
+    def cost(self, requests: Iterable[Request]) -> Cost:
+        """Return what questions without a kept answer would cost."""
+        seen: set[str] = set()
+        tokens = 0
+        for request in requests:
+            key = request.key(self.backend.model)
+            if key not in self._kept and key not in seen:
+                seen.add(key)
+                if self.limits.max_tokens is not None:  # tokenizing a corpus for nothing costs
+                    tokens += self.backend.prompt_tokens(request) + _generated(request)
+        return Cost(len(seen), tokens)
+
+    def afford(self, requests: Iterable[Request]) -> Cost:
+        """Return what questions would cost.
+
+        Raises:
+            BudgetError: more than the limits leave; says what it takes. Nothing is asked.
+        """
+        cost = self.cost(requests)
+        for found, limit, name in (
+            (cost.requests, self.limits.max_requests, "max_requests"),
+            (cost.tokens, self.limits.max_tokens, "max_tokens"),
+        ):
+            if limit is not None and found > limit:
+                raise BudgetError(
+                    f"judging takes {cost.requests:,} requests"
+                    + (f" and about {cost.tokens:,} tokens" if cost.tokens else "")
+                    + f" of {self.backend.model}; {name} is {limit:,}; judge fewer documents, show "
+                    f"less of each (max_characters), or raise {name}"
+                )
+        return cost
+
+    def ask(self, requests: Sequence[Request]) -> list[Entry]:
+        """Return an answer to every question, in order; the same question is asked once.
+
+        Raises:
+            BudgetError: the limits are reached; answers so far are kept.
+        """
+        keys = [request.key(self.backend.model) for request in requests]
+        todo = {
+            key: request
+            for key, request in zip(keys, requests, strict=True)
+            if key not in self._kept
+        }
+        if todo:
+            self._ask(list(todo.values()))
+        return [
+            entry_of(request, self.backend.model, self._kept[key])
+            for key, request in zip(keys, requests, strict=True)
+        ]
+
+    def _ask(self, requests: list[Request]) -> None:
+        most = self.limits.max_requests
+        if most is not None and self.spent.requests + len(requests) > most:
+            raise BudgetError(
+                f"{len(requests):,} more requests after {self.spent.requests:,}; max_requests is "
+                f"{most:,}; judge fewer documents or raise it"
+            )
+        model = self.backend.model
+        for place, answer in self.backend.answers(requests):
+            entry = entry_of(requests[place], model, answer)
+            if self._file is not None:
+                append(self._file, entry)
+            self._kept[entry.key] = answer
+            self._count(answer)
+
+    def _count(self, answer: Answer) -> None:
+        tokens = self.spent.tokens + answer.prompt_tokens + answer.tokens
+        self.spent = Cost(self.spent.requests + 1, tokens)
+        most = self.limits.max_tokens
+        if most is not None and tokens > most:
+            raise BudgetError(
+                f"{tokens:,} tokens spent on {self.spent.requests:,} answers; max_tokens is "
+                f"{most:,}; answers so far are kept: raise max_tokens and run again to go on"
+            )
+
+
+def _generated(request: Request) -> int:
+    return request.max_tokens or 1

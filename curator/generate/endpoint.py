@@ -1,0 +1,134 @@
+"""Answers from a server that speaks as OpenAI's does: llama.cpp, vLLM, SGLang, Ollama, and others.
+
+Odds of the next token are read from `top_logprobs`, the 20 likeliest: what a server does not list
+counts as 0, and their sum is checked where answers are read. Questions are decoded greedily.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import Any
+
+from curator.errors import PluginError, RecipeError, shown
+from curator.generate.asking import Answer, Request
+from curator.generate.exchange import Server
+
+_TOP = 20  # as many as OpenAI and vLLM list
+# To guess a budget by where only the server can count; English has 4 to 5 with most tokenizers.
+_CHARACTERS_A_TOKEN = 4
+
+
+class Endpoint:
+    """A model behind a server.
+
+    Args:
+        server: whose url ends before /chat/completions, as in http://localhost:8080/v1.
+        model: the server's name for it.
+        concurrency: questions under way at most.
+    """
+
+    def __init__(self, server: Server, model: str, *, concurrency: int = 4) -> None:
+        if not model:
+            raise RecipeError("an endpoint needs `model`: the name that its server knows it by")
+        if concurrency < 1:
+            raise RecipeError(f"concurrency={concurrency!r}; wanted 1 or more")
+        self.model = f"endpoint {model}"
+        self._name = model
+        self._server = server
+        self._concurrency = concurrency
+
+    def prompt_tokens(self, request: Request) -> int:
+        """Return a guess: only the server counts."""
+        return -(-len(request.prompt) // _CHARACTERS_A_TOKEN)
+
+    def answers(self, requests: Sequence[Request]) -> Iterator[tuple[int, Answer]]:
+        """Yield answers as they come, with so many questions under way.
+
+        Raises:
+            RecipeError: the server refuses, or gives no odds.
+            ShardError: it does not answer.
+        """
+        pool = ThreadPoolExecutor(self._concurrency)
+        waiting = iter(enumerate(requests))
+        try:
+            running = {
+                pool.submit(self._ask, request): place
+                for place, request in itertools.islice(waiting, self._concurrency)
+            }
+            while running:
+                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                yield from _taken(done, running)
+                for place, request in itertools.islice(waiting, len(done)):
+                    running[pool.submit(self._ask, request)] = place
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+            self._server.close()
+
+    def _ask(self, request: Request) -> Answer:
+        content: dict[str, Any] = {
+            "model": self._name,
+            "max_tokens": request.max_tokens or 1,
+            "temperature": 0,
+        }
+        if request.chat:
+            content["messages"] = [{"role": "user", "content": request.prompt}]
+            if request.forms:
+                content |= {"logprobs": True, "top_logprobs": _TOP}
+            said = self._server.post("/chat/completions", content)
+        else:
+            content["prompt"] = request.prompt
+            if request.forms:
+                content["logprobs"] = _TOP
+            said = self._server.post("/completions", content)
+        try:
+            return _answer(said, request)
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+            raise PluginError(
+                f"the server's answer is not OpenAI's ({type(error).__name__}: {error}): "
+                f"{shown(said)}; wanted choices with a message or text"
+                + (" and logprobs: serve the model with log probabilities" * bool(request.forms)),
+                where=self._server.url,
+            ) from None
+
+
+def _taken(
+    done: set[Future[Answer]], running: dict[Future[Answer], int]
+) -> Iterator[tuple[int, Answer]]:
+    """Yield what is done; an error comes only after all that was answered beside it is out."""
+    failed = [future for future in done if future.exception() is not None]
+    for future in sorted(done.difference(failed), key=running.__getitem__):
+        yield running.pop(future), future.result()
+    for future in failed:
+        future.result()
+
+
+def _answer(said: Any, request: Request) -> Answer:
+    choice = said["choices"][0]
+    usage = said.get("usage") or {}
+    text = choice["message"]["content"] if request.chat else choice["text"]
+    return Answer(
+        text="" if request.forms else str(text or ""),
+        odds=_odds(choice["logprobs"], request.forms) if request.forms else {},
+        prompt_tokens=int(usage.get("prompt_tokens") or 0),
+        tokens=int(usage.get("completion_tokens") or 0),
+    )
+
+
+def _odds(logprobs: Mapping[str, Any], forms: Sequence[str]) -> dict[str, float]:
+    """Return the probability of each spelling; tokens that print alike are summed."""
+    found = dict.fromkeys(forms, 0.0)
+    for token, logarithm in _listed(logprobs):
+        if token in found:
+            found[token] += math.exp(min(0.0, logarithm))
+    return {form: min(1.0, value) for form, value in found.items()}
+
+
+def _listed(logprobs: Mapping[str, Any]) -> list[tuple[str, float]]:
+    """Return the first token's alternatives; servers write them in two ways."""
+    if "content" in logprobs:
+        first = logprobs["content"][0]["top_logprobs"]
+        return [(str(one["token"]), float(one["logprob"])) for one in first]
+    return [(str(token), float(value)) for token, value in logprobs["top_logprobs"][0].items()]

@@ -1,0 +1,204 @@
+"""One JSON question to one HTTP server, and one bounded JSON answer.
+
+Redirects are not followed, nothing is decompressed, an answer is read up to a size and a time. A
+server that is busy or broken is asked again after a pause that doubles.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import re
+import time
+import urllib.parse
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+from curator.errors import RecipeError, ShardError, shown
+
+_LARGEST = 4 << 20  # bytes of an answer: a thousand times what an answer with odds takes
+_CHUNK = 1 << 16
+_LONGEST_PAUSE = 60.0  # seconds
+_AGAIN = {408, 409, 425, 429}  # and every 5xx: the server asks for another try
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+class _Unanswered(Exception):
+    """This try failed, the next may not."""
+
+    def __init__(self, why: str, pause: float = 0.0) -> None:
+        super().__init__(why)
+        self.pause = pause
+
+
+@dataclass(frozen=True)
+class Server:
+    """An HTTP server that answers JSON with JSON.
+
+    Attributes:
+        url: http or https, host, perhaps port and path; no user, no query.
+        key_variable: environment variable that holds the key; "": none is sent. The key itself is
+            in no setting, file or message.
+        timeout_seconds: for one try, from connecting to the last byte.
+        attempts: tries before giving up.
+        pause_seconds: before the second try; doubles with each, up to a minute.
+    """
+
+    url: str
+    key_variable: str = ""
+    timeout_seconds: float = 120.0
+    attempts: int = 6
+    pause_seconds: float = 1.0
+    _idle: list[http.client.HTTPConnection] = field(
+        default_factory=list, init=False, repr=False, compare=False
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be asked, and a key where it could be read on its way."""
+        parts = urllib.parse.urlsplit(self.url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise RecipeError(f"url={self.url!r}; wanted http:// or https:// and a host")
+        if parts.username or parts.password or parts.query or parts.fragment:
+            raise RecipeError(
+                f"the url of {parts.hostname} has a user, query or fragment; wanted scheme, host, "
+                "port and path alone: a key goes into the environment, under key_variable"
+            )
+        if self.key_variable and not _VARIABLE.fullmatch(self.key_variable):
+            raise RecipeError(
+                "key_variable is no name of an environment variable; wanted the name, such as "
+                "JUDGE_KEY, never the key itself"
+            )
+        if self.key_variable and parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+            raise RecipeError(f"a key over plain http to {parts.hostname} can be read; use https")
+        if self.timeout_seconds <= 0 or self.attempts < 1 or self.pause_seconds < 0:
+            raise RecipeError(
+                f"timeout_seconds={self.timeout_seconds!r}, attempts={self.attempts!r}, "
+                f"pause_seconds={self.pause_seconds!r}; wanted above 0, 1 or more, 0 or more"
+            )
+
+    def post(self, path: str, content: Mapping[str, Any]) -> Any:
+        """Return the JSON that the server answers to `content` at its url + `path`.
+
+        Raises:
+            RecipeError: the server refuses the question or the key; another try would not help.
+            ShardError: no answer after so many tries.
+        """
+        body = json.dumps(content).encode()
+        why = ""
+        for number in range(self.attempts):
+            try:
+                return self._try(path, body)
+            except _Unanswered as failure:
+                why = str(failure)
+                pause = max(self.pause_seconds * 2**number, failure.pause)
+                if number + 1 < self.attempts:
+                    time.sleep(min(pause, _LONGEST_PAUSE))
+        raise ShardError(
+            f"no answer in {self.attempts} tries; the last one: {why}; see whether the server "
+            "runs, and run again: answers so far are kept",
+            where=self.url,
+        )
+
+    def close(self) -> None:
+        """Close the connections that are kept between questions."""
+        while self._idle:
+            self._idle.pop().close()
+
+    def _try(self, path: str, body: bytes) -> Any:
+        deadline = time.monotonic() + self.timeout_seconds
+        headers = self._headers()
+        connection = self._idle.pop() if self._idle else self._connection()
+        prefix = urllib.parse.urlsplit(self.url).path.rstrip("/")
+        try:
+            connection.request("POST", prefix + path, body, headers)
+            response = connection.getresponse()
+            content = _read(response, deadline)
+        except (OSError, http.client.HTTPException) as error:
+            connection.close()
+            raise _Unanswered(f"{type(error).__name__}: {error}") from None
+        except BaseException:
+            connection.close()
+            raise
+        self._idle.append(connection)  # http.client opens it again if the server closed it
+        return self._judged(response, content)
+
+    def _judged(self, response: http.client.HTTPResponse, content: bytes) -> Any:
+        status = response.status
+        if status == HTTPStatus.OK:
+            return _parsed(content)
+        if status in _AGAIN or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise _Unanswered(f"HTTP {status} {response.reason}", _asked_pause(response))
+        if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            key = (
+                f"the key in ${self.key_variable}" if self.key_variable else "a request without key"
+            )
+            raise RecipeError(f"HTTP {status}: the server refuses {key}", where=self.url)
+        if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
+            raise RecipeError(
+                f"HTTP {status}: the server sends elsewhere, which is not followed; write the url "
+                "that answers",
+                where=self.url,
+            )
+        said = content[:300].decode(errors="replace")
+        raise RecipeError(f"HTTP {status}: {shown(self._without_key(said))}", where=self.url)
+
+    def _without_key(self, text: str) -> str:
+        key = os.environ.get(self.key_variable, "") if self.key_variable else ""
+        return text.replace(key, "(key)") if key else text
+
+    def _headers(self) -> dict[str, str]:
+        headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        if self.key_variable:
+            key = os.environ.get(self.key_variable, "").strip()
+            if not key:
+                raise RecipeError(
+                    f"the environment variable {self.key_variable} is empty or not set; put the "
+                    "key there"
+                )
+            if not (key.isascii() and key.isprintable()):
+                raise RecipeError(f"${self.key_variable} holds characters that no key has")
+            headers["Authorization"] = f"Bearer {key}"
+        return headers
+
+    def _connection(self) -> http.client.HTTPConnection:
+        parts = urllib.parse.urlsplit(self.url)
+        kinds: dict[str, Callable[..., http.client.HTTPConnection]] = {
+            "http": http.client.HTTPConnection,
+            "https": http.client.HTTPSConnection,
+        }
+        return kinds[parts.scheme](parts.hostname, parts.port, timeout=self.timeout_seconds)
+
+
+def _read(response: http.client.HTTPResponse, deadline: float) -> bytes:
+    """Return the body; a server may drip bytes for ever, or send too many."""
+    parts: list[bytes] = []
+    size = 0
+    while part := response.read1(_CHUNK):
+        parts.append(part)
+        size += len(part)
+        if size > _LARGEST:
+            raise _Unanswered(f"an answer of more than {_LARGEST:,} bytes")
+        if time.monotonic() > deadline:
+            raise _Unanswered("the answer took too long")
+    if response.length:  # fewer bytes than were announced
+        raise _Unanswered(f"the answer broke off {response.length:,} bytes early")
+    return b"".join(parts)
+
+
+def _parsed(content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        raise _Unanswered(f"no JSON: {shown(content[:80])}") from None
+
+
+def _asked_pause(response: http.client.HTTPResponse) -> float:
+    """Return the seconds that the server asks to wait, 0 if it names none."""
+    with contextlib.suppress(ValueError):
+        return max(0.0, min(float(response.getheader("Retry-After") or 0), _LONGEST_PAUSE))
+    return 0.0

@@ -1,0 +1,236 @@
+"""Answers from a model on disk: odds by one pass over a prompt, many prompts at once.
+
+What all prompts of a wording begin with is read once and its keys and values are kept, so a rubric
+of 200 tokens before a text of 200 halves the work. Prompts are padded to a shape that their own
+length decides: an answer does not depend on what is asked beside it.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curator.batches import fixed_batches
+from curator.errors import RecipeError
+from curator.generate.asking import Answer, Request
+
+# Shapes: B rows, T positions, V vocabulary.
+_BATCH_TOKENS = 1024
+_PLACE = "\u2402the user's turn\u2403"  # stands for the question while a chat format is rendered
+
+
+class _Prompt(NamedTuple):
+    """A question as tokens: what its wording always begins with, and the rest."""
+
+    opening: tuple[int, ...]
+    rest: list[int]
+
+
+class LocalModel:
+    """A causal language model of `transformers`, asked one question a document.
+
+    Args:
+        model: in evaluation mode, as `curator.score.pretrained.open_model` gives it.
+        tokenizer: its tokenizer; the chat format is the tokenizer's.
+        name: what names the answers: the digest of the model's files.
+        device: "cpu", "cuda".
+        precision: "float32", or "bfloat16": half the memory, twice the speed, and odds that differ
+            in the second digit.
+    """
+
+    def __init__(
+        self, model: Any, tokenizer: Any, *, name: str, device: str, precision: str
+    ) -> None:
+        import torch
+
+        self.model = f"{name} {precision}"
+        self._device = device
+        self._model = model.to(device=device, dtype=getattr(torch, precision)).eval()
+        self._tokenizer = tokenizer
+        self._fast = tokenizer.backend_tokenizer
+        self._fast.no_padding()
+        self._fast.no_truncation()
+        self._context = int(getattr(model.config, "max_position_embeddings", 0) or 1024)
+        self._vocabulary: dict[str, list[int]] = {}
+        self._read: dict[tuple[int, ...], Any] = {}
+
+    def prompt_tokens(self, request: Request) -> int:
+        """Return how many tokens the model reads."""
+        prompt = self._encoded(request)
+        return len(prompt.opening) + len(prompt.rest)
+
+    def answers(self, requests: Sequence[Request]) -> Iterator[tuple[int, Answer]]:
+        """Yield answers, prompts of like length together.
+
+        Raises:
+            RecipeError: a prompt is longer than the model's context, the model has no chat format,
+                or an answer has no spelling that is one token.
+        """
+        import torch
+
+        prompts = [self._encoded(request) for request in requests]
+        with torch.inference_mode():
+            for opening, forms in sorted(
+                {(prompt.opening, one.forms) for prompt, one in zip(prompts, requests, strict=True)}
+            ):
+                rows = [
+                    row
+                    for row, prompt in enumerate(prompts)
+                    if (prompt.opening, requests[row].forms) == (opening, forms)
+                ]
+                if forms:
+                    yield from self._odds(rows, prompts, opening, forms)
+                else:
+                    for row in rows:
+                        yield row, self._generated(prompts[row], requests[row].max_tokens)
+
+    def _odds(
+        self,
+        rows: Sequence[int],
+        prompts: Sequence[_Prompt],
+        opening: tuple[int, ...],
+        forms: tuple[str, ...],
+    ) -> Iterator[tuple[int, Answer]]:
+        import torch
+
+        wanted = self._tokens_of(forms)
+        lengths = np.array([len(prompts[row].rest) for row in rows])
+        longest = self._context - len(opening)
+        for batch in fixed_batches(lengths, longest=longest, tokens=_BATCH_TOKENS):
+            tokens_BT = np.zeros((batch.size, batch.length), np.int64)
+            last = np.zeros(batch.size, np.int64)
+            for at, row in enumerate(batch.rows.tolist()):  # each costs a pass of the model
+                tokens_BT[at, : lengths[row]] = prompts[rows[row]].rest
+                last[at] = lengths[row] - 1
+            odds_BV = torch.softmax(self._logits(opening, tokens_BT, last).float(), dim=1)
+            for at, row in enumerate(batch.rows.tolist()):
+                found = {
+                    form: float(odds_BV[at, ids].sum()) if ids else 0.0
+                    for form, ids in wanted.items()
+                }
+                size = len(opening) + int(lengths[row])
+                yield rows[row], Answer(odds=found, prompt_tokens=size)
+
+    def _logits(
+        self, opening: tuple[int, ...], tokens_BT: NDArray[np.int64], last: NDArray[np.int64]
+    ) -> Any:
+        """Return the logits after each row's last token, (B, V). Padding stands after it, where a
+        causal model cannot look, so there is no mask."""
+        import torch
+
+        kept, place = np.unique(last, return_inverse=True)
+        past = self._past(opening, len(tokens_BT))
+        logits_BKV = self._model(
+            input_ids=torch.from_numpy(tokens_BT).to(self._device),
+            past_key_values=past,
+            use_cache=past is not None,
+            logits_to_keep=torch.from_numpy(kept).to(self._device),
+        ).logits
+        return logits_BKV[torch.arange(len(last)), torch.from_numpy(place)]
+
+    def _past(self, opening: tuple[int, ...], rows: int) -> Any:
+        """Return what the model remembers of the opening, for so many rows; None without one."""
+        import torch
+
+        if not opening:
+            return None
+        if opening not in self._read:
+            tokens = torch.tensor([opening], device=self._device)
+            said = self._model(input_ids=tokens, use_cache=True, logits_to_keep=1)
+            self._read = {opening: said.past_key_values}  # of the last wording only: it is large
+        past = copy.deepcopy(self._read[opening])  # a pass adds to it
+        if rows > 1:
+            past.batch_repeat_interleave(rows)
+        return past
+
+    def _generated(self, prompt: _Prompt, max_tokens: int) -> Answer:
+        """Return the likeliest continuation, token by token."""
+        import torch
+
+        past = self._past(prompt.opening, 1)
+        following = torch.tensor([prompt.rest], device=self._device)
+        ids: list[int] = []
+        for _ in range(max_tokens):
+            said = self._model(
+                input_ids=following, past_key_values=past, use_cache=True, logits_to_keep=1
+            )
+            past = said.past_key_values
+            token = int(said.logits[0, -1].argmax())
+            if token in self._ends:
+                break
+            ids.append(token)
+            following = torch.tensor([[token]], device=self._device)
+        text = str(self._fast.decode(ids, skip_special_tokens=True))
+        size = len(prompt.opening) + len(prompt.rest)
+        return Answer(text=text, prompt_tokens=size, tokens=len(ids))
+
+    @property
+    def _ends(self) -> set[int]:
+        config = getattr(self._model, "generation_config", None)
+        told = getattr(config, "eos_token_id", None)
+        listed = told if isinstance(told, list) else [told]
+        return {int(one) for one in (*listed, self._tokenizer.eos_token_id) if one is not None}
+
+    def _encoded(self, request: Request) -> _Prompt:
+        before, after = self._chat_format if request.chat else (self._first, [])
+        opening = self._plain(request.prompt[: request.opening])
+        rest = [*self._plain(request.prompt[request.opening :]), *after]
+        found = _Prompt((*before, *opening), rest)
+        if not found.rest:  # an empty prompt: there is always something to go on from
+            found = _Prompt(found.opening[:-1], list(found.opening[-1:]))
+        size = len(found.opening) + len(found.rest) + request.max_tokens
+        if not found.rest or size > self._context:
+            raise RecipeError(
+                f"a prompt of {size:,} tokens, generated ones included; the model reads 1 to "
+                f"{self._context:,}; show less of a document (max_characters)"
+            )
+        return found
+
+    def _plain(self, text: str) -> list[int]:
+        """Return tokens of a text in which nothing is a special token, whatever it spells."""
+        self._fast.encode_special_tokens = True
+        ids: list[int] = self._fast.encode(text, add_special_tokens=False).ids
+        return ids
+
+    @property
+    def _first(self) -> list[int]:
+        """The token that raw text starts with, if the model has one."""
+        token = self._tokenizer.bos_token_id
+        return [] if token is None else [int(token)]
+
+    @property
+    def _chat_format(self) -> tuple[list[int], list[int]]:
+        """The tokens before and after the user's turn."""
+        if not getattr(self._tokenizer, "chat_template", None):
+            raise RecipeError(
+                "the model has no chat format (its tokenizer has no chat_template); take a model "
+                "that follows instructions, or a prompt with `chat: false`"
+            )
+        whole = self._tokenizer.apply_chat_template(
+            [{"role": "user", "content": _PLACE}], tokenize=False, add_generation_prompt=True
+        )
+        before, _, after = whole.partition(_PLACE)
+        self._fast.encode_special_tokens = False
+        return (
+            self._fast.encode(before, add_special_tokens=False).ids,
+            self._fast.encode(after, add_special_tokens=False).ids,
+        )
+
+    def _tokens_of(self, forms: tuple[str, ...]) -> dict[str, list[int]]:
+        """Return the tokens that print as each spelling; a spelling of several tokens has none."""
+        if not self._vocabulary:
+            for token in range(self._fast.get_vocab_size()):
+                text = self._fast.decode([token], skip_special_tokens=False)
+                self._vocabulary.setdefault(text, []).append(token)
+        found = {form: self._vocabulary.get(form, []) for form in forms}
+        for word in dict.fromkeys(form.strip().lower() for form in forms):
+            if not any(ids for form, ids in found.items() if form.strip().lower() == word):
+                raise RecipeError(
+                    f"{word!r} is no single token of this model, however it is spelled; its odds "
+                    "cannot be read: take another word for the answer"
+                )
+        return found
