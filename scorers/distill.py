@@ -121,7 +121,7 @@ class Distill(FittedScorer):
         if self.penalty <= 0 or (self.learning_rate is not None and self.learning_rate <= 0):
             raise RecipeError("penalty and learning_rate are wanted above 0")
         counts = (self.dimensions, self.min_count, self.word_ngrams, self.buckets, self.examples)
-        if min(*counts, self.least_positives, self.epochs or 1) < 1:
+        if min(*counts, self.least_positives, 1 if self.epochs is None else self.epochs) < 1:
             raise RecipeError(
                 "dimensions, min_count, word_ngrams, buckets, examples, least_positives and epochs "
                 "are counts: wanted 1 or more"

@@ -16,7 +16,6 @@ from curator.text.buckets import bucket_counts
 
 _ITERATIONS: Final = 200
 _TOLERANCE: Final = 1e-7  # of the mean loss, between two iterations
-_MANY: Final = 2048  # columns from which a Gram matrix would cost more than iterations
 
 
 class Rows(Protocol):
@@ -35,19 +34,18 @@ class Rows(Protocol):
 def ridge(inputs: Rows, target: NDArray[np.float64], penalty: float) -> NDArray[np.float64]:
     """Return (D + 1,) weights, the intercept last, that minimize squares + penalty * |weights|^2.
 
-    The intercept is not penalized. In closed form for few columns, else by L-BFGS.
+    The intercept is not penalized. In closed form for a dense array, else by L-BFGS.
 
     Args:
         inputs: (N, D).
         target: (N,).
         penalty: above 0, on the scale of a sum over rows.
     """
-    if inputs.shape[1] >= _MANY:
+    if not isinstance(inputs, np.ndarray):
         return _descended(inputs, target, penalty, _squares)
-    dense = np.asarray(inputs, np.float64)
-    mean, level = dense.mean(axis=0), float(target.mean())
-    centered = dense - mean
-    gram = centered.T @ centered + penalty * np.eye(dense.shape[1])
+    mean, level = inputs.mean(axis=0), float(target.mean())
+    centered = inputs - mean
+    gram = centered.T @ centered + penalty * np.eye(len(mean))
     weights = np.linalg.solve(gram, centered.T @ (target - level))
     return np.append(weights, level - mean @ weights)
 
