@@ -28,6 +28,11 @@ SMALL: dict[str, Callable[[Path], dict[str, Any]]] = {
         "least_positives": 1,
         "least_auc": 0.0,
     },
+    "ngram_perplexity": lambda _: {
+        "least_reference_words": 100,
+        "least_documents": 5,
+        "min_characters": 1,
+    },
     "perplexity": lambda folder: {
         "model": str(tiny_language_model(folder)),
         "context": 64,
