@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import hashlib
 import json
+import re
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -117,7 +120,66 @@ def test_an_empty_target_is_refused(tmp_path: Path):
         MEAN.fit(corpora, tmp_path, Site())
 
 
-@pytest.mark.parametrize("settings", [{"smoothing": 0.0}, {"buckets": 1}, {"max_n": 0}])
-def test_settings_that_make_weights_infinite_are_refused(settings: dict):
-    with pytest.raises(RecipeError):
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"smoothing": -1.0}, "or 0 for the floor"),
+        ({"smoothing": float("inf")}, "or 0 for the floor"),
+        ({"buckets": 1}, "wanted at least 2"),
+        ({"max_n": 0}, "wanted at least 2 and 1"),
+        ({"hash": "md5"}, "'own' or 'sha256'"),
+        ({"normalize": "mean"}, "'per_ngram' or 'sum'"),
+        ({"hash": "sha256", "buckets": 1 << 21}, "at most 1,048,576"),
+    ],
+)
+def test_settings_that_no_weights_can_follow_are_refused(settings: dict, said: str):
+    with pytest.raises(RecipeError, match=said):
         Ngrams(**settings)
+
+
+def reference_weights(target: list[str], raw: list[str]) -> list[float]:
+    """The log importance weight of each raw text, written after the paper's code, in Python."""
+
+    def counts(text: str) -> np.ndarray:
+        words = re.findall(r"\w+|[^\w\s]+", text.lower())
+        found = np.zeros(10_000, int)
+        for gram in [*words, *(" ".join(pair) for pair in pairwise(words))]:
+            found[int(hashlib.sha256(gram.encode()).hexdigest(), 16) % 10_000] += 1
+        return found
+
+    p_target, p_raw = (sum(counts(text) for text in texts) for texts in (target, raw))
+    weights = np.log(p_target / p_target.sum() + 1e-8) - np.log(p_raw / p_raw.sum() + 1e-8)
+    return [float(weights @ counts(text)) for text in raw]
+
+
+def test_the_papers_settings_give_the_papers_weights(tmp_path: Path):
+    target = [*example_texts("target", 800), "İstanbul ΟΔΥΣΣΕΥΣ, don't 3.14 — ½!"]
+    raw = [*RAW, "ΟΔΥΣΣΕΥΣ 漢字 a_b", " ".join(target[:3])]
+    scorer = Ngrams(normalize="sum", smoothing=0, hash="sha256")
+    corpora = {"target": corpus(tmp_path / "t", target), "raw": corpus(tmp_path / "r", raw)}
+    scorer.fit(corpora, tmp_path, Site(threads=2))
+
+    assert scores(scorer, tmp_path, raw).tolist() == pytest.approx(
+        reference_weights(target, raw), rel=1e-6
+    )
+
+
+def test_without_smoothing_a_small_target_is_refused_with_what_to_do(tmp_path: Path):
+    corpora = {"target": corpus(tmp_path / "t", TARGET), "raw": corpus(tmp_path / "r", RAW)}
+
+    with pytest.raises(RecipeError, match=r"wanted 10,000.*set `smoothing: 10_000`"):
+        Ngrams(smoothing=0).fit(corpora, tmp_path, Site())
+
+
+@pytest.mark.parametrize("other", [{"buckets": 400}, {"buckets": 500, "hash": "sha256"}])
+def test_buckets_that_differ_between_fit_and_score_are_refused(fitted: Path, other: dict):
+    with pytest.raises(RecipeError, match="the weight of one bucket says nothing of another"):
+        Ngrams(**other).load(Site(fitted=fitted))
+
+
+def test_threads_and_shards_do_not_change_what_is_fitted(fitted: Path, tmp_path: Path):
+    corpora = {"target": corpus(tmp_path / "t", TARGET), "raw": corpus(tmp_path / "r", RAW)}
+    SUM.fit(corpora, tmp_path, Site(threads=3))
+
+    for name in ("log_ratio.npy", "report.json"):
+        assert (tmp_path / name).read_bytes() == (fitted / name).read_bytes()

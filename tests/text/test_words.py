@@ -1,3 +1,4 @@
+import hashlib
 import re
 from collections import Counter
 from itertools import pairwise
@@ -6,8 +7,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
 
-from curator.text.buckets import bucket_counts
+from curator.text.buckets import bucket_counts, bucket_sums, bucket_totals
 from curator.text.ngrams import ngram_hashes
 from curator.text.normalized import normalized_hash
 from curator.text.words import word_counts
@@ -119,6 +122,51 @@ def test_few_buckets_share_all_ngrams_in_rising_order(text):
 
     assert np.all(np.diff(index) > 0)
     assert counts.counts[counts.indptr[1] :].sum() == sum(max(0, tokens - n) for n in range(3))
+
+
+def sha_counts(text, buckets):
+    tokens = re.findall(r"\w+|[^\w\s]+", text.lower())
+    grams = [*tokens, *(" ".join(pair) for pair in pairwise(tokens))]
+    numbers = [int(hashlib.sha256(gram.encode()).hexdigest(), 16) % buckets for gram in grams]
+    return np.bincount(np.array(numbers, np.int64), minlength=buckets).tolist()
+
+
+@settings(max_examples=60, deadline=None)
+@given(texts(), st.sampled_from([1, 3, 10_000, 1 << 20]))
+def test_buckets_named_by_sha256_are_those_of_the_papers_code(text, buckets):
+    rows = column("ΟΔΥΣΣΕΥΣ İstanbul ẞ " + "long" * 30, text, text)
+
+    totals = bucket_totals(rows, buckets, 2, "sha256")
+    again = bucket_totals(rows, buckets, 2, "sha256")  # now remembered
+
+    expected = np.sum([sha_counts(row, buckets) for row in rows.to_pylist()], axis=0)
+    assert totals.tolist() == again.tolist() == expected.tolist()
+
+
+@settings(max_examples=60, deadline=None)
+@given(texts())
+def test_totals_and_sums_are_those_of_the_counts(text):
+    rows = column("before it", text, "", "after it, after it")
+    weights = np.random.default_rng(0).normal(size=50)
+    counts = bucket_counts(rows, 50, 3)
+    dense = csr_matrix((counts.counts, counts.indices, counts.indptr), shape=(4, 50)).toarray()
+
+    sums, ngrams = bucket_sums(rows, weights, 3)
+
+    np.testing.assert_allclose(sums, dense @ weights, rtol=1e-9, atol=1e-9)
+    assert ngrams.tolist() == dense.sum(1).tolist()
+    assert bucket_totals(rows, 50, 3).tolist() == dense.sum(0).tolist()
+
+
+def test_a_message_of_any_length_has_its_sha256():
+    for size in [*range(130), 1000]:
+        text = "ab"[: size % 3] + "x" * size or "x"
+        assert bucket_totals(column(text), 10_000, 1, "sha256").tolist() == sha_counts(text, 10_000)
+
+
+def test_too_many_buckets_for_sha256_are_refused():
+    with pytest.raises(ValueError, match="at most 1048576"):
+        bucket_totals(column("a"), 1 << 21, 2, "sha256")
 
 
 def test_buckets_below_one_are_refused():
