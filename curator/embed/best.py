@@ -7,7 +7,6 @@ through a heap: reading costs a few percent of the matrix product that made the 
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -47,10 +46,9 @@ class Best:
         queries: how many.
         k: kept for each.
         grid: values are compared as whole steps of it; 0: as they are.
-        threads: share the queries among them.
     """
 
-    def __init__(self, queries: int, k: int, *, grid: float = _EXACT, threads: int = 1) -> None:
+    def __init__(self, queries: int, k: int, *, grid: float = _EXACT) -> None:
         self._kept = Kept(
             np.empty((queries, k), np.float32),
             np.empty((queries, k), np.uint64),
@@ -58,16 +56,9 @@ class Best:
         )
         self._held_Q = np.zeros(queries, np.int64)
         self._grid = np.float32(grid)
-        self._threads = threads
 
-    def offer(
-        self,
-        first: int,
-        products_QB: F32,
-        ties_B: U64,
-        numbers_B: I64,
-    ) -> None:
-        """Let the queries from number `first` on choose from a block.
+    def offer(self, first: int, products_QB: F32, ties_B: U64, numbers_B: I64) -> None:
+        """Let the queries from number `first` on choose from a block; threads may share queries.
 
         Args:
             first: the query of the block's first row.
@@ -75,30 +66,21 @@ class Best:
             ties_B: (B,) of equal products the lowest tie is the better one.
             numbers_B: (B,) who the products are with.
         """
-        bounds = np.linspace(0, len(products_QB), self._threads + 1).astype(np.int64)
         rows = slice(first, first + len(products_QB))
-        value, tie, number = (array[rows] for array in self._kept)
-        mine: tuple[Any, ...] = (value, tie, number, self._held_Q[rows], self._grid)
-
-        def choose(part: int) -> None:
-            _choose(products_QB, ties_B, numbers_B, *mine, bounds[part], bounds[part + 1])
-
-        if self._threads == 1:
-            choose(0)
-            return
-        with ThreadPoolExecutor(self._threads) as pool:
-            list(pool.map(choose, range(self._threads)))
+        mine = [array[rows] for array in (*self._kept, self._held_Q)]
+        choose: Any = _choose  # mypy does not count what a star unpacks
+        choose(products_QB, ties_B, numbers_B, *mine, self._grid)
 
     def kept(self) -> Kept:
         """Return what is kept, the best first."""
-        value, tie, number = (array.copy() for array in self._kept)
+        value, tie = self._kept.value_QK.copy(), self._kept.tie_QK.copy()
         beyond = np.arange(value.shape[1]) >= self._held_Q[:, None]
         value[beyond], tie[beyond] = -np.inf, np.iinfo(np.uint64).max
         order = np.lexsort((tie, -value), axis=1)
         return Kept(
             np.take_along_axis(value, order, axis=1),
             np.take_along_axis(tie, order, axis=1),
-            np.take_along_axis(number, order, axis=1),
+            np.take_along_axis(self._kept.number_QK, order, axis=1),
         )
 
     def renumber(self, numbers: I64) -> None:
@@ -160,12 +142,10 @@ def _choose(
     number: I64,
     held: I64,
     grid: np.float32,
-    first: int,
-    last: int,
 ) -> None:
-    """Let the products of rows `first` to `last` into their queries' heaps."""
+    """Let each row of products into its query's heap."""
     count, k = len(ties), value.shape[1]
-    for query in range(first, last):
+    for query in range(len(products)):
         row = products[query]
         for start in range(0, count, _CHUNK):
             stop = min(start + _CHUNK, count)

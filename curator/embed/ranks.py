@@ -9,6 +9,7 @@ near to everything. They are ranks among all documents: shards are added one aft
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -22,7 +23,7 @@ from curator.identity import random_bits
 # Shapes: T targets, N documents, D dimensions, R ranks kept a target, M documents kept.
 GRID = 1e-4  # of a cosine: nearer ones are equally near, and chance decides
 _DOCUMENTS = 4096  # multiplied at a time
-_TARGETS = 1024  # at most
+_TARGETS = 512  # at most; what threads share
 _FORGET = 1 << 20  # ids held before those that no target keeps are let go: 16 MB
 
 
@@ -69,7 +70,7 @@ class TargetRanks:
         targets_TD: float32 vectors of any length but zero.
         keep: ranks kept; a document farther from every target has none.
         seed: of the chance.
-        threads: for choosing; the matrix product has those of its library.
+        threads: share the targets, 512 at a time.
 
     Raises:
         RecipeError: no target, nothing to keep, or a target without direction.
@@ -83,7 +84,8 @@ class TargetRanks:
         if not len(targets_TD):
             raise RecipeError("no targets; wanted at least one to be near to")
         self._targets_TD = directions(targets_TD, where="targets")
-        self._best = Best(len(targets_TD), keep, grid=GRID, threads=threads)
+        self._best = Best(len(targets_TD), keep, grid=GRID)
+        self._threads = threads
         self._ids = np.zeros((0, 16), np.uint8)
         self._forget = _FORGET
         self._seed = seed
@@ -143,12 +145,15 @@ class TargetRanks:
         block_ND = np.zeros((_DOCUMENTS, vectors_ND.shape[1]), np.float32)
         block_ND[: len(vectors_ND)] = vectors_ND
         size = min(_TARGETS, len(self._targets_TD))
-        products_TN = np.empty((size, _DOCUMENTS), np.float32)
-        for start in range(0, len(self._targets_TD), size):
+
+        def multiply(start: int) -> None:
             # The last block begins earlier and is cut: the same shape again.
             begin = min(start, len(self._targets_TD) - size)
-            np.matmul(self._targets_TD[begin : begin + size], block_ND.T, out=products_TN)
+            products_TN = self._targets_TD[begin : begin + size] @ block_ND.T
             self._best.offer(start, products_TN[start - begin :], ties, numbers)
+
+        with ThreadPoolExecutor(self._threads) as pool:
+            list(pool.map(multiply, range(0, len(self._targets_TD), size)))
 
     def _let_go(self) -> None:
         """Forget the ids of documents that no target keeps."""
