@@ -8,7 +8,7 @@ another law.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from curator.errors import PluginError
 from curator.identity import uniform
-from curator.select.moments import Moments
+from curator.select.moments import ExactSum, Moments
 
 PURPOSE = "select.gumbel"
 # The last bits of a logarithm differ between CPUs (NumPy has other code for AVX-512), so keys are
@@ -39,9 +39,36 @@ class GumbelKey:
         """Return (n,) float64 keys, higher is taken earlier, fixed by id, score and seed."""
         noise = -np.log(-np.log(uniform(doc_id, PURPOSE, self.seed)))
         with np.errstate(over="ignore"):  # a huge score over a tiny temperature: plain top-k
-            shifted = (score - self.mean) / self.deviation / self.temperature + noise
-            key: NDArray[np.float64] = np.rint(shifted * _GRID) / _GRID
+            key: NDArray[np.float64] = np.rint((self.odds(score) + noise) * _GRID) / _GRID
         return key
+
+    def odds(self, score: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return (n,) float64: the logarithms of what documents are drawn in proportion to."""
+        with np.errstate(over="ignore"):
+            found: NDArray[np.float64] = (score - self.mean) / self.deviation / self.temperature
+        return found
+
+
+def effective_share(odds: Callable[[], Iterable[NDArray[np.float64]]]) -> float:
+    """Return Kish's effective sample size over n of weights exp(odds), in [0, 1].
+
+    (sum w)**2 / sum w**2 / n: 1 means that the draw is uniform, near 0 that it is top-k. To four
+    digits, and of exact sums, so that it is the same whatever the order of rows.
+
+    Args:
+        odds: called twice; yields every document's once.
+    """
+    highest = max((float(batch.max(initial=-np.inf)) for batch in odds()), default=-np.inf)
+    total, squares, count = ExactSum(), ExactSum(), 0
+    for batch in odds():
+        with np.errstate(invalid="ignore"):  # of infinite odds only those count
+            weights = np.where(batch == highest, 1.0, np.exp(batch - highest))
+        total.add(weights)
+        squares.add(weights * weights)
+        count += len(batch)
+    if not count:
+        return 0.0
+    return float(f"{float(total.value**2 / squares.value / count):.4g}")
 
 
 def standardized(temperature: float, seed: int, scores: Iterable[NDArray[np.float64]]) -> GumbelKey:

@@ -9,7 +9,7 @@ The pool is read a handful of times; memory is bounded by a batch, a histogram a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,7 @@ from curator.select.radix import Radix
 from curator.select.ranked import Key, Ranked, Survey, Taken, gather, numbered
 from curator.select.spec import SelectSpec
 
-VERSION = 2  # raise it when the same pool and spec start giving another selection or account
+VERSION = 3  # raise it when the same pool and spec start giving another selection or account
 RANDOM = "select.random"
 PLACEBO = "select.placebo"
 
@@ -48,6 +48,8 @@ class Selection:
         documents_in: distinct documents in the pool = taken + dropped.
         threshold: of `rate`, in the column's own unit, and which shares of tokens reach it; empty
             where none was looked for.
+        effective_share: of `gumbel`, Kish's effective sample size at its temperature over the
+            eligible documents: 1 is a uniform draw, near 0 is top-k.
     """
 
     table: pa.Table
@@ -58,6 +60,7 @@ class Selection:
     dropped: Mapping[str, int]
     documents_in: int
     threshold: Mapping[str, Any] = field(default_factory=dict)
+    effective_share: float | None = None
 
     @property
     def tokens(self) -> int:
@@ -81,6 +84,7 @@ class Selection:
             "cuts": dict(self.cuts),
             "dropped": dict(self.dropped),
             **({"threshold": dict(self.threshold)} if self.threshold else {}),
+            **({} if self.effective_share is None else {"effective_share": self.effective_share}),
         }
 
 
@@ -120,14 +124,16 @@ def select(
     scored = scored.passing("no_score", lambda rows: rows.scored)
     scored = scored.passing("no_quota", lambda rows: budget(rows) >= 0)
     eligible, floor = _bounded(spec, sign, scored, search)
-    ranked = eligible.by(_key(spec, sign, eligible))
+    key, even = _key(spec, sign, eligible)
+    ranked = eligible.by(key)
     survey = ranked.survey()
     allowed, short = quota.budgets(spec, names, survey.tokens.tolist())
     cuts = search.cut(ranked.places, np.array(allowed, np.int64), survey.tokens, survey.documents)
     taken = gather(ranked, cuts)
     short += quota.blocked(spec, names, allowed, taken.spent, taken.following)
     above = int(survey.tokens.sum())
-    return _account(taken, survey, names, allowed, short, _told(floor, sign, above))
+    chosen = _account(taken, survey, names, allowed, short)
+    return replace(chosen, threshold=_told(floor, sign, above), effective_share=even)
 
 
 def _bounded(
@@ -183,7 +189,7 @@ def _placebo(
             "the other selection was made from"
         )
     taken = draw(ranked, survey, budgets, search)
-    return _account(taken, survey, strata.names, budgets.tolist(), [], {})
+    return _account(taken, survey, strata.names, budgets.tolist(), [])
 
 
 def _account(
@@ -192,7 +198,6 @@ def _account(
     names: Sequence[str],
     allowed: Sequence[int],
     short: Sequence[Shortfall],
-    threshold: Mapping[str, Any],
 ) -> Selection:
     """Return what was taken with the account of what was not."""
     dropped = {**survey.dropped, "over_budget": int(survey.documents.sum()) - taken.table.num_rows}
@@ -204,7 +209,6 @@ def _account(
         {name: key for name, key in zip(names, taken.last_key, strict=True) if key is not None},
         {reason: count for reason, count in dropped.items() if count},
         int(survey.documents.sum()) + sum(survey.dropped.values()),
-        threshold,
     )
 
 
@@ -222,18 +226,22 @@ def _signed(sign: int) -> Key:
     return key
 
 
-def _key(spec: SelectSpec, sign: int, scored: Ranked) -> Key:
-    """Return what documents are finally ranked by; only Gumbel has to look at the pool first."""
+def _key(spec: SelectSpec, sign: int, scored: Ranked) -> tuple[Key, float | None]:
+    """Return what documents are finally ranked by and, of Gumbel, the effective share.
+
+    Only Gumbel has to look at the pool first.
+    """
     signed = _signed(sign)
     if spec.method in ("random", "band"):
-        return _chance(RANDOM, spec.seed)
+        return _chance(RANDOM, spec.seed), None
     if spec.method != "gumbel":
-        return signed
+        return signed, None
     noisy = gumbel.GumbelKey(spec.temperature, spec.seed)
     if spec.standardize:
         scores = (signed(rows) for rows, _ in scored.rows())
         noisy = gumbel.standardized(spec.temperature, spec.seed, scores)
-    return lambda rows: noisy(rows.doc_id, signed(rows))
+    even = gumbel.effective_share(lambda: (noisy.odds(signed(rows)) for rows, _ in scored.rows()))
+    return lambda rows: noisy(rows.doc_id, signed(rows)), even
 
 
 def _totals(table: pa.Table) -> dict[str, dict[str, int]]:

@@ -372,3 +372,33 @@ def test_one_constant_score_makes_gumbel_uniform_instead_of_dividing_by_zero():
     endless = frame.with_columns(score=pl.lit(float("inf")))
     with pytest.raises(PluginError, match="infinite"):
         select(endless.lazy(), SelectSpec("gumbel", "score", tokens=500))
+
+
+@pytest.mark.parametrize("temperature", [0.2, 1.0, 5.0])
+def test_the_effective_share_is_kishs_at_the_chosen_temperature(temperature):
+    frame = pool(300)
+    spec = SelectSpec("gumbel", "score", tokens=900, temperature=temperature)
+    score = frame["score"].drop_nulls().to_numpy()
+    weights = np.exp((score - score.mean()) / score.std() / temperature)
+    expected = weights.sum() ** 2 / (weights**2).sum() / len(weights)
+
+    chosen = select(frame.lazy(), spec)
+
+    assert chosen.effective_share == pytest.approx(expected, rel=1e-3)
+    assert chosen.summary()["effective_share"] == chosen.effective_share
+
+
+def test_even_weights_are_all_effective_and_one_endless_weight_is_alone():
+    frame = pool(50, nulls=0).with_columns(score=pl.lit(2.0))
+    spec = SelectSpec("gumbel", "score", tokens=300)
+    assert select(frame.lazy(), spec).effective_share == 1.0
+
+    endless = frame.with_columns(score=pl.Series([float("inf")] + [0.0] * 49))
+    spec = SelectSpec("gumbel", "score", tokens=300, standardize=False)
+    assert select(endless.lazy(), spec).effective_share == 0.02
+
+
+def test_only_a_draw_by_score_has_an_effective_share():
+    for spec in METHODS:
+        chosen = select(pool(300).lazy(), spec)
+        assert ("effective_share" in chosen.summary()) == (spec.method == "gumbel")
