@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from curator.embed.kmeans import spherical_kmeans
 from curator.embed.units import CENTROIDS, units
+from curator.embed.vectors import VECTOR
 from curator.errors import RecipeError
 from curator.identity import id_matrix, uniform
 from curator.stage import Corpus
@@ -24,6 +25,8 @@ from curator.stage import Corpus
 A_CLUSTER: Final = 256
 MOST: Final = 500_000
 DOCUMENTS_A_CLUSTER: Final = 8  # fewer, and clusters part what belongs together
+
+Counts = Callable[[pa.Table], NDArray[np.bool_]]  # which rows of a table count
 
 
 class Learned(NamedTuple):
@@ -60,7 +63,7 @@ def learn_centroids(
     seed: int,
     where: str,
     reads: Sequence[str] = (),
-    counts: Callable[[pa.Table], NDArray[np.bool_]] | None = None,
+    counts: Counts | None = None,
 ) -> Learned:
     """Return centroids of a sample of the documents' vectors, drawn by chance of their own.
 
@@ -82,30 +85,63 @@ def learn_centroids(
             vectors that are not unit vectors of one length.
     """
 
-    def living(table: pa.Table) -> pa.Table:
-        mask = pc.is_valid(table["vector"])
-        return table.filter(mask if counts is None else pc.and_(mask, pa.array(counts(table))))
-
     columns = tuple(dict.fromkeys(("doc_id", "vector", *reads)))
-    documents = sum(living(table).num_rows for table in corpus.tables(columns))
+    documents = sum(int(_counted(table, counts).sum()) for table in corpus.tables(columns))
     wanted = cluster_count(documents, clusters, where=where)
-    share = min(A_CLUSTER * wanted, MOST) / documents
-    ids, found = [], []
-    for table in corpus.tables(columns):
-        known = living(table)
+    sample = draw_vectors(
+        corpus,
+        wanted,
+        documents,
+        purpose=purpose,
+        seed=seed,
+        where=where,
+        reads=reads,
+        counts=counts,
+    )
+    if not len(sample):
+        raise RecipeError(f"none of {documents} vectors was drawn; use another seed", where=where)
+    wanted = min(wanted, len(sample))
+    centroids = sample[:1] if len(sample) < 2 else spherical_kmeans(sample, wanted, seed=seed)
+    return Learned(centroids, documents, len(sample))
+
+
+def draw_vectors(
+    corpus: Corpus,
+    clusters: int,
+    documents: int,
+    *,
+    purpose: str,
+    seed: int,
+    where: str,
+    reads: Sequence[str] = (),
+    counts: Counts | None = None,
+) -> NDArray[np.float32]:
+    """Return (n, D) vectors of documents drawn by chance of their own, in the order of ids.
+
+    Args:
+        corpus: with the column `vector`; a null counts for nothing.
+        clusters: about 256 vectors are drawn for each, half a million at most.
+        documents: how many count.
+        purpose, seed, where, reads, counts: as in `learn_centroids`.
+    """
+    share = min(A_CLUSTER * clusters, MOST) / max(1, documents)
+    ids, found = [np.zeros((0, 16), np.uint8)], []
+    for table in corpus.tables(tuple(dict.fromkeys(("doc_id", "vector", *reads)))):
+        known = table.filter(pa.array(_counted(table, counts)))
         matrix = id_matrix(known["doc_id"])
         drawn = np.flatnonzero(uniform(matrix, purpose, seed) < share)
         ids.append(matrix[drawn])
         found.append(known["vector"].take(pa.array(drawn)))
-    order = np.lexsort(np.concatenate(ids).T[::-1])
-    sample = units(
-        pa.chunked_array([c for part in found for c in part.chunks], found[0].type), where=where
-    )[order]
-    wanted = min(wanted, len(sample))
-    if not wanted:
-        raise RecipeError(f"none of {documents} vectors was drawn; use another seed", where=where)
-    centroids = sample[:1] if len(sample) < 2 else spherical_kmeans(sample, wanted, seed=seed)
-    return Learned(centroids, documents, len(sample))
+    together = pa.chunked_array([c for part in found for c in part.chunks], VECTOR.type)
+    chosen: NDArray[np.float32] = units(together, where=where)[
+        np.lexsort(np.concatenate(ids).T[::-1])
+    ]
+    return chosen
+
+
+def _counted(table: pa.Table, counts: Counts | None) -> NDArray[np.bool_]:
+    mask: NDArray[np.bool_] = pc.is_valid(table["vector"]).to_numpy(zero_copy_only=False)
+    return mask if counts is None else mask & counts(table)
 
 
 def cluster_count(documents: int, clusters: int | None, *, where: str) -> int:
