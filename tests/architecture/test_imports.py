@@ -19,6 +19,7 @@ LEVELS = {
 SIBLINGS = {  # exceptions to "siblings do not import each other", each with its reason
     ("identity", "schema"),
     ("schema", "identity"),
+    ("generate", "score"),  # judges on disk are opened, and samples drawn, as scores have them
     ("train", "mix"),  # weights that change in training begin from the shares of mixtures
     ("mix", "select"),  # a mixture is drawn from a selection and named by the same hashes
 }
