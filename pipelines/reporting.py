@@ -24,6 +24,7 @@ from pipelines.comparing import Evidence
 from pipelines.curate import Curated
 from pipelines.excerpts import drops_of, duplicates_of, quarantined_of
 from pipelines.judging import judged_of
+from pipelines.learned import learned_of
 from pipelines.matching import contamination_of
 from pipelines.pool import counted
 from pipelines.privacy import hiding
@@ -53,6 +54,7 @@ def report_of(recipe: Recipe, curated: Curated, store: Store, *, seconds: float)
         contamination=contamination_of(curated, store),
         statistics=judged_of(recipe.corpus.clean, curated.pool.sidecars),
         scores=score_columns_of(curated),
+        learned=learned_of(curated, store),
         arms=tuple(arm_of(name, recipe, curated) for name in curated.arms),
         overlap=overlap_of(curated),
         curves=tuple(curves_of(curated.proxies)),

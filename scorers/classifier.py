@@ -38,9 +38,9 @@ class Classifier(FittedScorer):
     """P(good) by fastText, in [0, 1], rounded to 0.0001; null for a text without words.
 
     Attributes:
-        learning_rate: fastText's `lr`.
+        learning_rate: fastText's `lr`; None, with `epochs`: by the number of examples.
         dimensions: fastText's `dim`.
-        epochs: fastText's `epoch`.
+        epochs: fastText's `epoch`; likewise.
         word_ngrams: fastText's `wordNgrams`.
         buckets: hash buckets for word n-grams; the model's file is 4 * dimensions * buckets bytes.
         examples: documents of each class at most; DCLM took 200,000.
@@ -49,9 +49,9 @@ class Classifier(FittedScorer):
         seed: of the class balance, the held-out split and fastText.
     """
 
-    learning_rate: float = 0.1
+    learning_rate: float | None = 0.1
     dimensions: int = 100
-    epochs: int = 5
+    epochs: int | None = 5
     word_ngrams: int = 2
     buckets: int = 100_000
     examples: int = 200_000
@@ -76,25 +76,30 @@ class Classifier(FittedScorer):
         """Refuse settings that fastText would accept and not honor."""
         if not 0.0 <= self.heldout <= 0.5:
             raise RecipeError(f"heldout={self.heldout!r}; wanted a share from 0 to 0.5")
-        if min(self.dimensions, self.epochs, self.word_ngrams, self.buckets, self.examples) < 1:
+        counts = (self.dimensions, self.word_ngrams, self.buckets, self.examples)
+        if min(*counts, 1 if self.epochs is None else self.epochs) < 1:
             raise RecipeError(
                 "dimensions, epochs, word_ngrams, buckets and examples are counts: wanted 1 or more"
             )
+        if self.learning_rate is not None and self.learning_rate <= 0:
+            raise RecipeError(f"learning_rate={self.learning_rate!r}; wanted a number above 0")
 
     def fit(self, corpora: Mapping[str, Corpus], out: Path, site: Site) -> None:
         """Write `model.bin` and `report.json` into `out`."""
         (good, good_out), (bad, bad_out) = (self._split(t) for t in self._examples(corpora))
         ids = np.concatenate([id_matrix(good["doc_id"]), id_matrix(bad["doc_id"])])
+        settings = self._settings(len(ids))
         model = classifier.train(
             good["text"].combine_chunks(),
             bad["text"].combine_chunks(),
-            self._settings(),
+            settings,
             np.lexsort(ids.T[::-1]),  # by doc_id: as good as shuffled, and the same every time
         )
         classifier.save(model, out / "model.bin")
         report = {
             "documents": {"good": good.num_rows, "bad": bad.num_rows},
             "heldout": {"good": good_out.num_rows, "bad": bad_out.num_rows},
+            "settings": {name: getattr(settings, name) for name in classifier.CHOSEN},
             "leak": leak(good["text"], bad["text"]),
             **_judged(classifier.load(out / "model.bin"), good_out["text"], bad_out["text"]),
         }
@@ -112,15 +117,17 @@ class Classifier(FittedScorer):
         found = on_grid(classifier.good_probability(model, table["text"]), _GRID)
         return pa.table({"good_probability": pa.array(found, mask=np.isnan(found))})
 
-    def _settings(self) -> classifier.Settings:
-        return classifier.Settings(
-            learning_rate=self.learning_rate,
+    def _settings(self, documents: int) -> classifier.Settings:
+        """Return fastText's settings for so many examples."""
+        settings = classifier.Settings(
             dimensions=self.dimensions,
-            epochs=self.epochs,
             word_ngrams=self.word_ngrams,
             buckets=self.buckets,
             seed=self.seed,
         )
+        if self.learning_rate is None and self.epochs is None:
+            return classifier.scaled(settings, documents)
+        return classifier.with_rate(settings, self.learning_rate, self.epochs)
 
     def _examples(self, corpora: Mapping[str, Corpus]) -> tuple[pa.Table, pa.Table]:
         """Return as many good as bad documents, at most `examples` of each."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from curator.report.judged import JudgedStatistic
+    from curator.report.learned import Learned
 
 Verdict = Literal["better", "worse", "equivalent", "undecided"]
 Action = Literal["document", "span", "report"]
@@ -294,6 +295,7 @@ class Report:
     contamination: tuple[Contamination, ...] = ()
     statistics: tuple[JudgedStatistic, ...] = ()
     scores: tuple[ScoreColumn, ...] = ()
+    learned: tuple[Learned, ...] = ()
     arms: tuple[Arm, ...] = ()
     overlap: Overlap | None = None
     curves: tuple[LossCurve, ...] = ()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from curator.report import choices, copies, judged, origins, pool, results, training
+from curator.report import choices, copies, judged, learned, origins, pool, results, training
 from curator.report.content import Report
 from curator.report.look import SCRIPT, STYLE
 from curator.report.markup import tag
@@ -31,6 +31,7 @@ SECTIONS: tuple[tuple[str, str, Callable[[Report], Markup]], ...] = (
     ("duplicates", "Duplicates", copies.duplicates),
     ("contamination", "Contamination", copies.contamination),
     ("scores", "Scores", choices.scores),
+    ("learned", "Learned", learned.learned),
     ("mixtures", "Mixtures", choices.mixtures),
     ("overlap", "Overlap", choices.overlap),
     ("lineage", "Lineage", origins.lineage),

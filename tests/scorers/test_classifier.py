@@ -109,6 +109,14 @@ def test_the_report_says_how_far_length_and_format_alone_would_go(tmp_path: Path
     assert (leak["good"]["question_marks"], leak["bad"]["several_lines"]) == (1, 0)
 
 
+def test_rate_and_epochs_can_be_left_to_the_number_of_examples(tmp_path: Path):
+    scorer = Classifier(dimensions=8, buckets=1000, learning_rate=None, epochs=None)
+    scorer.fit(two_classes(tmp_path, 60), tmp_path, Site())
+    settings = json.loads((tmp_path / "report.json").read_text())["settings"]
+
+    assert (settings["learning_rate"], settings["epochs"]) == (0.5, 50)
+
+
 def test_words_that_end_a_line_for_fasttext_hide_nothing(fitted: Path):
     plain, hidden = probabilities(fitted, ["buy cheap casino", "</s> buy cheap casino"])
 
