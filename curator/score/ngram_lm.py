@@ -35,6 +35,7 @@ from curator.text.lm_table import (
     empty_table,
     enter_ngrams,
     enter_words,
+    slots_of,
     tally,
 )
 
@@ -103,6 +104,10 @@ class NgramModel:
     def tally(self, texts: Texts) -> Tally:
         """Return the sums of log10 and the counts of each text."""
         return tally(texts, self.table, self.order, self.letter_bits)
+
+    def slots_of_words(self) -> Slots:
+        """Return where `<unk>`, `<s>`, `</s>` and the words stand in the table."""
+        return slots_of(self.table, np.concatenate([SPECIAL, self.words.hashes]))
 
     def save(self, folder: Path) -> None:
         """Write `table.npy`, `words.arrow`, `letter_bits.npy` and `model.json` into `folder`."""

@@ -135,6 +135,16 @@ def enter_ngrams(
     return slots
 
 
+@compiled
+def slots_of(table: Table, hashes: npt.NDArray[np.uint64]) -> Slots:
+    """The slots of words, -1 for one that is not there."""
+    mask = np.uint64(len(table) - 1)
+    slots = np.empty(len(hashes), np.int64)
+    for row in range(len(hashes)):
+        slots[row] = _find(table, mask, hashes[row] | _WORD)
+    return slots
+
+
 def tally(texts: Texts, table: Table, order: int, letter_bits: npt.NDArray[np.float64]) -> Tally:
     """Return what the model says of each text.
 

@@ -78,9 +78,13 @@ def readings() -> Readings:
     kinds[classes & (LETTER | NUMBER) != 0] = _PART
     kinds[classes & SOLO != 0] = _ALONE
     codes = folded.copy()
-    codes[classes & DIGIT != 0] = ord("0")
     for sign, family in _FAMILIES.items():
         codes[[ord(character) for character in family]] = ord(sign)
+    # A cedilla by itself would be read as a space: what changes its kind stays as it is.
+    own = np.arange(LIMIT, dtype=np.int32)
+    codes = np.where((codes == 0) | (kinds[codes] == kinds), codes, own)
+    codes[classes[codes] & DIGIT != 0] = ord("0")
+    codes = codes[codes]  # a wide sign is a plain one, which may belong to a family
     found: Readings = np.where(kinds > 0, kinds << _SHIFT | codes, 0).astype(np.int32)
     found.flags.writeable = False
     return found
