@@ -28,6 +28,7 @@ from curator.evaluate.statistics import Effect
 from curator.identity import file_digest, fingerprint, settings_of
 from curator.shards import write_atomically
 from curator.train import VERSION as TRAIN_VERSION
+from curator.train.pick import Pick
 from curator.train.proxy import find_proxy
 
 NICE = 5
@@ -44,6 +45,7 @@ class Job:
     tokens: int
     seed: int
     runs: Path
+    pick: Pick | None = None
 
     @property
     def folder(self) -> Path:
@@ -56,6 +58,7 @@ class Job:
             "proxy": settings_of(find_proxy(self.proxy)),
             "tokens": self.tokens,
             "seed": self.seed,
+            **({"pick": settings_of(self.pick)} if self.pick else {}),
         }
         return self.runs / fingerprint(identity)
 
@@ -79,6 +82,7 @@ def run(job: Job) -> dict[str, Any]:
         seed=job.seed,
         order_seed=job.seed,
         out=job.folder,
+        pick=job.pick,
     )
     if not record.finished:
         raise RuntimeError(f"{job.folder}: {record.reason}")
