@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from curator.errors import PluginError
 from curator.score.fasttext_model import LinearModel, read_model
 
 _PREFIX: Final = "__label__"
@@ -149,8 +150,18 @@ def save(model: Any, path: Path) -> None:
 
 
 def load(path: Path) -> LinearModel:
-    """Return the model kept in `path`, to be asked without fastText."""
-    return read_model(path)
+    """Return the model kept in `path`, to be asked without fastText.
+
+    Raises:
+        PluginError: it tells other classes apart than good and bad.
+    """
+    model = read_model(path)
+    if set(model.labels) != {_GOOD, _BAD}:
+        raise PluginError(
+            f"labels are {list(model.labels)}; wanted {[_BAD, _GOOD]}: fit the scorer again",
+            where=str(path),
+        )
+    return model
 
 
 def good_probability(model: LinearModel, texts: pa.Array | pa.ChunkedArray) -> NDArray[np.float64]:

@@ -73,11 +73,14 @@ def calibration(predicted: Numbers, observed: Numbers) -> list[dict[str, float]]
     ]
 
 
-def levels(truth: Numbers, score: Numbers, positive: NDArray[np.bool_]) -> list[dict[str, float]]:
+def levels(
+    truth: Numbers, score: Numbers, positive: NDArray[np.bool_], *, classes: bool
+) -> list[dict[str, float]]:
     """Return for every value of a discrete label how many documents have it and are found.
 
-    `taken` is the share of them in a predicted top as large as the positive class. Empty if the
-    label has more than `MOST_LEVELS` values.
+    `taken` is the share of them in a predicted top as large as the positive class; `recalled`, for
+    predicted labels, the share to which this level is the nearest: a regression that stays near
+    the mean recalls none of the outer ones. Empty if the label has more than `MOST_LEVELS` values.
     """
     values = np.unique(truth)
     if len(values) > MOST_LEVELS or not len(truth):
@@ -85,14 +88,16 @@ def levels(truth: Numbers, score: Numbers, positive: NDArray[np.bool_]) -> list[
     count = int(positive.sum())
     taken = np.zeros(len(truth), bool)
     taken[np.argsort(-score, kind="stable")[:count]] = True
-    return [
-        {
-            "level": float(value),
-            "documents": int((truth == value).sum()),
-            "taken": _short(taken[truth == value].mean()),
-        }
-        for value in values
-    ]
+    nearest = values[np.abs(score[:, None] - values).argmin(axis=1)]
+    found = []
+    for value in values:
+        of_it = truth == value
+        told = {"level": float(value), "documents": int(of_it.sum())}
+        told["taken"] = _short(taken[of_it].mean())
+        if not classes:
+            told["recalled"] = _short((nearest[of_it] == value).mean())
+        found.append(told)
+    return found
 
 
 def thresholds(score: Numbers, weight: Numbers) -> list[dict[str, float]]:
@@ -136,7 +141,7 @@ def judged(
         "recall": recall,
         "without_score": int((~known).sum()),
         "calibration": calibration(expected, observed),
-        "levels": levels(truth, predicted, positive),
+        "levels": levels(truth, predicted, positive, classes=classes),
         "thresholds": thresholds(predicted, size[known]),
         "thresholds_weigh": "bytes of text, on held-out documents",
     }

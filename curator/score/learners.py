@@ -16,7 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from curator.score import classifier
-from curator.score.fasttext_model import LinearModel, read_model
+from curator.score.fasttext_model import LinearModel
 from curator.score.heldout import auc
 from curator.score.linear import HashedTexts, logistic, ridge
 
@@ -72,7 +72,7 @@ class FastText:
 
     def load(self, folder: Path) -> LinearModel:
         """Return the classifier, without fastText."""
-        return read_model(folder / _MODEL)
+        return classifier.load(folder / _MODEL)
 
     def predict(self, model: LinearModel, inputs: pa.ChunkedArray) -> NDArray[np.float64]:
         """Return the log-odds of the better class."""
@@ -180,7 +180,7 @@ def _tuned(
     tried: list[tuple[float, classifier.Settings]] = []
     for candidate in classifier.neighbors_of(settings):
         _train(part, candidate, out)
-        score = classifier.good_margin(read_model(out / _MODEL), inputs)
+        score = classifier.good_margin(classifier.load(out / _MODEL), inputs)
         known = ~np.isnan(score)
         found = auc(score[known & truth], score[known & ~truth])
         tried.append((float(np.nan_to_num(found)), candidate))

@@ -59,13 +59,20 @@ def test_calibration_counts_every_document_once_and_rises_with_a_true_score():
 
 def test_levels_say_what_share_of_each_is_in_the_predicted_top():
     truth = np.array([0.0, 0, 1, 1, 5, 5])
-    found = heldout.levels(truth, np.array([0.0, 1, 9, 2, 8, 3]), truth == 5)
+    found = heldout.levels(truth, np.array([0.0, 1, 9, 2, 8, 3]), truth == 5, classes=True)
 
     assert [(each["level"], each["taken"]) for each in found] == [(0, 0), (1, 0.5), (5, 0.5)]
 
 
+def test_a_regression_that_stays_near_the_mean_recalls_no_outer_level():
+    truth = np.repeat([0.0, 1, 2, 3, 4, 5], 10)
+    found = heldout.levels(truth, np.full(60, 2.2), truth == 5, classes=False)
+
+    assert [each["recalled"] for each in found] == [0, 0, 1, 0, 0, 0]
+
+
 def test_a_label_of_many_values_has_no_levels():
-    assert heldout.levels(np.arange(21.0), np.arange(21.0), np.arange(21) > 3) == []
+    assert heldout.levels(np.arange(21.0), np.arange(21.0), np.arange(21) > 3, classes=True) == []
 
 
 @given(st.integers(1, 40), st.integers(0, 5))
