@@ -20,9 +20,10 @@ from curator.schema import SELECTION
 from curator.train.proxy import Proxy
 from pipelines.curate import Curated
 from pipelines.evaluating import EVALUATION, EvaluateJob, sets_of
+from pipelines.pool import Pool
 from pipelines.reporting import flops_of
 from pipelines.rereading import Nothing, NotMade, Reading
-from pipelines.scoring import Teachers, entry_name, folders_of, score_one
+from pipelines.scoring import Teachers, entry_name, folders_of, made_scorer, score_one
 from pipelines.training import PROXY
 
 _LATEST = 20  # runs whose median speed is taken: a machine's load changes
@@ -161,6 +162,7 @@ def scoring_of(recipe: Recipe, made: Curated, store: Store) -> Scoring:
         driver = Reading(store, Nothing(), quiet=True)
         name, key = entry_name(entry), fingerprint([entry])
         try:
+            _require(made_scorer(entry, teachers).scores, pool)
             pool = pool.beside(score_one(entry, pool, teachers, driver))
         except NotMade:
             seconds = _estimated(entry, made, store)
@@ -175,6 +177,13 @@ def scoring_of(recipe: Recipe, made: Curated, store: Store) -> Scoring:
         told |= spent.keys()
         costs.append(ScoreCost(name, key, made=True, seconds=seconds, flops=flops))
     return Scoring((*costs, *_references(recipe, made, told)))
+
+
+def _require(scores: Sequence[str], pool: Pool) -> None:
+    """Raise where what a score reads is not made yet: then it is not made either."""
+    for name in scores:
+        if pool.sidecar(f"score.{name}") is None:
+            raise NotMade(f"score {name!r} is not in the store")
 
 
 def _references(recipe: Recipe, made: Curated, told: set[str]) -> Iterator[ScoreCost]:
