@@ -1,4 +1,4 @@
-"""Modified Kneser-Ney by its definition, and ARPA files asked by theirs: slow, with dictionaries."""
+"""Modified Kneser-Ney by its definition and ARPA files by theirs: slow, with dictionaries."""
 
 from __future__ import annotations
 
