@@ -185,6 +185,7 @@ def _read(response: http.client.HTTPResponse, deadline: float) -> bytes:
             raise _Unanswered(f"an answer of more than {_LARGEST:,} bytes")
         if time.monotonic() > deadline:
             raise _Unanswered("the answer took too long")
+    response.close()  # else the connection takes no other question after an empty answer
     if response.length:  # fewer bytes than were announced
         raise _Unanswered(f"the answer broke off {response.length:,} bytes early")
     return b"".join(parts)

@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from curator.errors import CuratorError, RecipeError, ShardError
+from curator.generate.exchange import Server
+from tests.support.judges import served
+
+KEY = "sk-secret-of-the-test"
+OK = (200, {}, b'{"said": 1}')
+
+
+def server(url: str, **changes: object) -> Server:
+    return Server(url, **{"pause_seconds": 0.001, "timeout_seconds": 5.0, "attempts": 4} | changes)
+
+
+def asked(url: str, **changes: object) -> object:
+    open_server = server(url, **changes)
+    try:
+        return open_server.post("/ask", {"question": 1})
+    finally:
+        open_server.close()
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        (429, {}, b""),
+        (500, {}, b"oops"),
+        (503, {"Retry-After": "0.01"}, b""),
+        (200, {}, b'{"said": '),  # JSON cut short
+        (200, {}, b"[" * 100_000),
+        (200, {"Content-Length": "50"}, b'{"said": 1}'),  # fewer bytes than announced
+        None,  # hangs up
+    ],
+)
+def test_a_server_that_recovers_is_asked_again(fault: tuple | None):
+    with served(lambda number, *_: fault if number < 2 else OK) as url:
+        assert asked(url, timeout_seconds=1.0) == {"said": 1}
+
+
+def test_a_server_that_stays_broken_is_given_up_with_what_it_said():
+    numbers = []
+
+    def reply(number: int, *_: object):
+        numbers.append(number)
+        return 500, {}, b""
+
+    with served(reply) as url, pytest.raises(ShardError, match="no answer in 4 tries.*HTTP 500"):
+        asked(url)
+    assert numbers == [0, 1, 2, 3]
+
+
+def test_a_server_that_is_not_there_is_named():
+    with pytest.raises(ShardError, match=r"127\.0\.0\.1:9.*no answer in 4 tries"):
+        asked("http://127.0.0.1:9/v1")
+
+
+def test_a_slow_server_is_not_waited_for():
+    def reply(*_: object):
+        time.sleep(0.6)
+        return OK
+
+    begun = time.monotonic()
+    with served(reply) as url, pytest.raises(ShardError, match="timed out"):
+        asked(url, timeout_seconds=0.05, attempts=2)
+    assert time.monotonic() - begun < 3  # twice .05 s, and what the server still had to do
+
+
+def test_a_huge_answer_is_not_read_to_its_end():
+    body = b'"' + b"a" * (6 << 20) + b'"'
+
+    with served(lambda *_: (200, {}, body)) as url:
+        with pytest.raises(ShardError, match="more than 4,194,304 bytes"):
+            asked(url, attempts=1)
+
+
+def test_a_redirect_is_not_followed():
+    reached = []
+
+    def elsewhere(*_: object):
+        reached.append(1)
+        return OK
+
+    with served(elsewhere) as other:
+        location = {"Location": f"{other}/ask"}
+        with served(lambda *_: (307, location, b"")) as url:
+            with pytest.raises(RecipeError, match="not followed"):
+                asked(url)
+    assert reached == []
+
+
+def test_a_question_that_the_server_refuses_is_not_asked_again():
+    numbers = []
+
+    def reply(number: int, *_: object):
+        numbers.append(number)
+        return 400, {}, b'{"error": "the prompt exceeds the context"}'
+
+    with served(reply) as url, pytest.raises(RecipeError, match="exceeds the context"):
+        asked(url)
+    assert numbers == [0]
+
+
+def test_the_key_is_sent_from_the_environment(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("JUDGE_KEY", KEY)
+    sent = {}
+
+    def reply(_: int, path: str, content: dict, headers: dict):
+        sent.update(headers, path=path, content=content)
+        return OK
+
+    with served(reply) as url:
+        asked(url, key_variable="JUDGE_KEY")
+    assert sent["Authorization"] == f"Bearer {KEY}"
+    assert (sent["path"], sent["content"]) == ("/v1/ask", {"question": 1})
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 500])
+def test_the_key_is_in_no_message_even_if_the_server_repeats_it(
+    monkeypatch: pytest.MonkeyPatch, status: int
+):
+    monkeypatch.setenv("JUDGE_KEY", KEY)
+    body = json.dumps({"error": f"incorrect key {KEY}"}).encode()
+
+    with served(lambda *_: (status, {}, body)) as url:
+        open_server = server(url, key_variable="JUDGE_KEY", attempts=1)
+        with pytest.raises(CuratorError) as caught:
+            open_server.post("/ask", {})
+        open_server.close()
+    assert KEY not in str(caught.value) + repr(caught.value) + repr(open_server)
+
+
+def test_a_missing_key_is_refused_before_anything_is_sent(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("JUDGE_KEY", raising=False)
+
+    with pytest.raises(RecipeError, match="JUDGE_KEY is empty or not set"):
+        asked("http://127.0.0.1:9/v1", key_variable="JUDGE_KEY")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"url": "ftp://host/v1"}, "wanted http"),
+        ({"url": "file:///etc/passwd"}, "wanted http"),
+        ({"url": "https://user:secret@host/v1"}, "has a user"),
+        ({"url": "https://host/v1?key=secret"}, "a user, query or fragment"),
+        ({"url": "http://example.org/v1", "key_variable": "KEY"}, "can be read; use https"),
+        ({"url": "https://host/v1", "key_variable": "sk-abc-123"}, "never the key itself"),
+        ({"url": "https://host/v1", "attempts": 0}, "attempts=0"),
+    ],
+)
+def test_a_place_that_should_not_be_asked_is_refused(settings: dict, message: str):
+    with pytest.raises(RecipeError, match=message) as caught:
+        Server(**settings)
+
+    assert "secret" not in str(caught.value)
+    assert "sk-abc" not in str(caught.value)
