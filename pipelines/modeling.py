@@ -22,6 +22,7 @@ from pipelines.mixing import encode_mixture
 from pipelines.pool import Pool
 from pipelines.splitting import Benchmark
 from pipelines.tokenizing import Tokens, total_tokens
+from pipelines.trained_on import require_apart
 from pipelines.training import TrainJob, train_jobs
 
 _OVER = 1.1  # tokens set aside for each that is trained on: documents are whole
@@ -44,7 +45,8 @@ def reference_models(
 
     Raises:
         BudgetError: a reference asks for more than half of the pool's tokens.
-        RecipeError: two models have one name; a model learns from nothing that is known.
+        RecipeError: two models have one name; a model learns from nothing that is known; one on
+            disk was trained on documents of the pool.
     """
     models = {name: Path(str(spec.path or spec.gguf)) for name, spec in specs.items()}
     jobs: dict[str, TrainJob] = {}
@@ -74,6 +76,8 @@ def reference_models(
             jobs[called] = TrainJob(
                 mixture, train.proxy, train.tokens, train.seed, driver.store, f"model {called}"
             )
+    for name, folder in models.items():
+        require_apart(name, folder, pool)
     folders = train_jobs(list(jobs.values()), driver) if jobs else []
     return pool, models | dict(zip(jobs, folders, strict=True))
 

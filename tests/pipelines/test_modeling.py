@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,6 +18,7 @@ from pipelines.check import checked
 from pipelines.curate import prepare
 from pipelines.modeling import reference_models
 from pipelines.scoring import folders_of
+from pipelines.trained_on import documents_of, require_apart
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +110,30 @@ def test_a_model_called_as_one_of_a_swarm_is_refused(prepared):
     named = {"many-2": {"path": "somewhere"}, "many": swarm()}
     with pytest.raises(RecipeError, match=r"two models are called 'many-2'.*another name"):
         reference_models(specs(**named), pool, tokens, driver)
+
+
+def test_what_a_reference_was_trained_on_is_not_in_the_pool_it_scores(prepared, trained):
+    after, models = trained
+    read = documents_of(models["many-1"])
+    left = pa.concat_tables(list(after.learning().tables(("doc_id",))))["doc_id"]
+
+    assert len(read) > 3
+    assert not set(read.to_pylist()) & set(left.to_pylist())
+    require_apart("many-1", models["many-1"], after)
+
+
+def test_a_model_on_disk_that_was_trained_on_the_pool_is_refused(prepared, trained):
+    driver, pool, tokens = prepared
+    ref = {"ref": {"path": str(trained[1]["many-1"])}}
+    with pytest.raises(RecipeError, match=r"'ref' .* was trained on .* of the pool's documents"):
+        reference_models(specs(**ref), pool, tokens, driver)
+
+
+def test_of_a_model_that_was_moved_nothing_is_known(trained, tmp_path):
+    shutil.copytree(trained[1]["many-1"], tmp_path / "moved")
+
+    assert documents_of(tmp_path / "moved") is None
+    assert documents_of(tmp_path / "absent") is None
 
 
 def test_the_name_of_a_swarm_stands_for_all_of_its_models():
