@@ -51,6 +51,7 @@ SECTIONS = {
     "models.NAME": recipe.ModelSpec,
     "models.NAME.train": recipe.TrainModelSpec,
     "arms.NAME": recipe.ArmSpec,
+    "arms.NAME.pick": recipe.PickSpec,
     "train": recipe.TrainSpec,
     "train.trunk": recipe.TrunkSpec,
     "evaluate": recipe.EvaluateSpec,
