@@ -23,14 +23,13 @@ def circle_pairs(count: int, rounds: int) -> tuple[NDArray[np.int64], NDArray[np
         raise RecipeError(
             f"{count} documents in {rounds!r} rounds; comparing takes two documents and a round"
         )
-    steps = np.arange(1, count // 2 + 1)
-    chosen = steps[np.unique(np.linspace(0, len(steps) - 1, min(rounds, len(steps))).astype(int))]
+    steps = np.arange(1, (count - 1) // 2 + 1)
+    if rounds < len(steps):
+        steps = steps[np.linspace(0, len(steps) - 1, rounds).astype(int)]
     start = np.arange(count, dtype=np.int64)
-    first = np.tile(start, len(chosen))
-    second = (first + np.repeat(chosen, count)) % count
-    # A step of half the circle meets each pair from both ends.
-    _, once = np.unique(
-        np.minimum(first, second) * count + np.maximum(first, second), return_index=True
-    )
-    once.sort()
-    return first[once], second[once]
+    first = np.tile(start, len(steps))
+    second = (first + np.repeat(steps, count)) % count
+    if rounds > len(steps) and count % 2 == 0:  # half the circle: met from both ends, taken once
+        first = np.concatenate([first, start[: count // 2]])
+        second = np.concatenate([second, start[count // 2 :]])
+    return first, second

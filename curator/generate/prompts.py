@@ -19,7 +19,7 @@ from curator.recipe import suggestion
 from curator.strict_yaml import parse_yaml, read_text
 
 ASSETS: Final = Path(__file__).parent / "assets"
-CUT: Final = "\n[... the text goes on; only this much of it is shown]"
+CUT: Final = "\n[cut here]"
 _PLACES = {"document": ("{document}",), "pair": ("{first}", "{second}")}
 # What ends a turn or opens another in the chat formats of common models: a document that spells
 # one could speak as the user or as the judge itself.

@@ -11,6 +11,7 @@ import pytest
 from curator.errors import PluginError
 from curator.registry import make_scorer, scorer_names
 from curator.testing import check_scorer, tiny_encoder, tiny_language_model
+from tests.support.judges import short_prompt
 
 
 def tiny_models(folder: Path, count: int) -> list[str]:
@@ -27,6 +28,20 @@ SMALL: dict[str, Callable[[Path], dict[str, Any]]] = {
         "buckets": 1000,
         "least_positives": 1,
         "least_auc": 0.0,
+    },
+    "judge": lambda folder: {
+        "model": str(tiny_language_model(folder / "model")),
+        "prompt": short_prompt(folder),
+        "max_characters": 12,
+        "least_mass": 0.0,
+    },
+    "pairs": lambda folder: {
+        "model": str(tiny_language_model(folder / "model")),
+        "prompt": short_prompt(folder, "pair"),
+        "max_characters": 8,
+        "rounds": 1,
+        "least_mass": 0.0,
+        "confidence": 0.0,
     },
     "ngram_perplexity": lambda _: {
         "least_reference_words": 100,
