@@ -100,7 +100,7 @@ class Classifier(FittedScorer):
             "documents": {"good": good.num_rows, "bad": bad.num_rows},
             "heldout": {"good": good_out.num_rows, "bad": bad_out.num_rows},
             "settings": {name: getattr(settings, name) for name in classifier.CHOSEN},
-            "leak": leak(good["text"], bad["text"]),
+            **leak(good["text"], bad["text"]),
             **_judged(classifier.load(out / "model.bin"), good_out["text"], bad_out["text"]),
         }
         self._refuse_noise(report)

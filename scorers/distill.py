@@ -57,7 +57,7 @@ class Distill(FittedScorer):
         penalty: of squared weights, for "linear" and "ridge".
         encoder: of the vectors for "ridge", as `curator.embed.encoder` takes it.
         max_characters: only the beginning of a document is encoded.
-        examples: of each class at most.
+        examples: of each class at most; held in memory, for "linear" with some 10 KB each beside.
         heldout: share of the labelled documents that the report is about.
         least_positives: fewer labelled positives are refused.
         least_auc: a model below this on held-out documents is refused.
@@ -171,7 +171,7 @@ class Distill(FittedScorer):
             "learned": self._learn,
             **distillation.counts_of(labels, plan),
             **chosen,
-            "leak": leak(shown["text"].filter(good), shown["text"].filter(pc.invert(good))),
+            **leak(shown["text"].filter(good), shown["text"].filter(pc.invert(good))),
         }
         predicted = learner.predict(learner.load(out), documents[learner.reads])
         part = plan.heldout[used]

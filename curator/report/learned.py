@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _MEASURES: Final = ("auc", "spearman")
 _MOST_ROWS: Final = 30  # of one list; a page is no place for more
+_IN_THE_TABLE: Final = {"auc", "spearman", "recall"}
+_LEAK: Final = 0.25  # from which distance of length's AUC from 0.5 on a reader is told
 _WIDEST: Final = 80  # characters of a text in a report
 # What the heads of small tables mean, where a word alone would not say it.
 _ABOUT: Final = {
@@ -29,6 +31,7 @@ _ABOUT: Final = {
     "levels": "Every level of the label: how many held-out documents, what share of them is taken",
     "thresholds": "The score above which documents hold a share of the text",
     "tuning": "What was tried",
+    "looks": "What tells the classes apart without a word being read",
 }
 
 
@@ -56,7 +59,7 @@ def learned(report: Report) -> Markup:
         "better one scores higher (AUC), the correlation of ranks with its label (Spearman), and "
         "how much of the true top is found in a predicted top of the same size."
     )
-    judged = [one for one in report.learned if any(m in one.report for m in _MEASURES)]
+    judged = [one for one in report.learned if _is_judged(one)]
     shown = _measures(judged) if judged else None
     return section("learned", "What was learned", lead, shown, *map(_details, report.learned))
 
@@ -71,8 +74,8 @@ def _measures(judged: Sequence[Learned]) -> Markup:
             row_head(one_line(one.score, 48)),
             words(one.scorer, "q"),
             *(_documents(one.report.get(part)) for part in ("documents", "heldout")),
-            *(_number(one.report.get(measure)) for measure in _MEASURES),
-            *(_number(_mapping(one.report.get("recall")).get(rate)) for rate in rates),
+            *(_known(one.report, measure) for measure in _MEASURES),
+            *(_known(_mapping(one.report.get("recall")), rate) for rate in rates),
         ]
         for one in judged
     ]
@@ -81,13 +84,27 @@ def _measures(judged: Sequence[Learned]) -> Markup:
 
 def _details(one: Learned) -> Markup:
     lists = {name: rows for name, rows in one.report.items() if _is_table(rows)}
-    others = {name: value for name, value in one.report.items() if name not in lists}
+    shown = {*lists, *(_IN_THE_TABLE if _is_judged(one) else ())}
+    others = {name: value for name, value in one.report.items() if name not in shown}
     lines = [
         tag("p", tag("b", one_line(name, _WIDEST)), " ", " · ".join(_leaves(value)), class_="num q")
         for name, value in others.items()
     ]
     tables = [_small(_ABOUT.get(name, name), rows) for name, rows in lists.items() if rows]
-    return folded(f"What {one_line(one.score, 48)} learned", *lines, *tables)
+    return folded(f"What {one_line(one.score, 48)} learned", _warning(one), *lines, *tables)
+
+
+def _warning(one: Learned) -> Markup | None:
+    """Return a sentence if length alone tells what was learned; format then does so too."""
+    alone = one.report.get("auc_of_length")
+    if not isinstance(alone, int | float) or abs(alone - 0.5) < _LEAK:
+        return None
+    longer = "longer" if alone > 0.5 else "shorter"
+    return tag(
+        "p",
+        f"Good examples are {longer}: length alone reaches AUC {max(alone, 1 - alone):.2f}. "
+        "Compare with examples of one length, without the format that they share.",
+    )
 
 
 def _small(caption: str, rows: Sequence[Mapping[str, Any]]) -> Markup:
@@ -96,6 +113,15 @@ def _small(caption: str, rows: Sequence[Mapping[str, Any]]) -> Markup:
     body = [[_number(row.get(name)) for name in names] for row in rows[:_MOST_ROWS]]
     more = f" (the first {_MOST_ROWS} of {len(rows)})" if len(rows) > _MOST_ROWS else ""
     return table(one_line(caption, 160) + more, heads, body, "")
+
+
+def _is_judged(one: Learned) -> bool:
+    return any(measure in one.report for measure in _MEASURES)
+
+
+def _known(found: Mapping[str, Any], name: str) -> Markup:
+    """Return the cell of a measure; empty where it was not taken."""
+    return _number(found[name]) if name in found else words("")
 
 
 def _is_table(value: Any) -> bool:

@@ -20,17 +20,19 @@ _PROMPTS: Final = ("Question:", "Q:", "Answer:", "A:", "User:", "Assistant:", "I
 
 
 def leak(good: pa.Array | pa.ChunkedArray, bad: pa.Array | pa.ChunkedArray) -> dict[str, Any]:
-    """Return what each class looks like, and the AUC of length alone (below 0.5: good is shorter).
+    """Return `auc_of_length`, of length alone (below 0.5: good is shorter), and `looks` by class.
 
-    `bytes` is the mean, `question_marks`, `prompts` and `several_lines` are shares of documents
-    that have some, `line_breaks` is per 1,000 bytes.
+    Of the looks `bytes` is the mean, `question_marks`, `prompts` and `several_lines` are shares of
+    documents that have some, `line_breaks` is per 1,000 bytes.
     """
     lengths = [_lengths(texts) for texts in (good, bad)]
     alone = auc(*lengths)
     return {
-        "good": _looks(good, lengths[0]),
-        "bad": _looks(bad, lengths[1]),
         "auc_of_length": rounded(alone),
+        "looks": [
+            {"class": "good", **_looks(good, lengths[0])},
+            {"class": "bad", **_looks(bad, lengths[1])},
+        ],
     }
 
 

@@ -102,11 +102,12 @@ def test_the_report_says_how_far_length_and_format_alone_would_go(tmp_path: Path
     asked = [f"Question: why?\nAnswer: {text} {text}" for text in passages(GOOD_WORDS, 60, 0)]
     corpora = two_classes(tmp_path, 60) | {"good": corpus(tmp_path / "asked", asked)}
     SMALL.fit(corpora, tmp_path, Site())
-    leak = json.loads((tmp_path / "report.json").read_text())["leak"]
+    leak = json.loads((tmp_path / "report.json").read_text())
+    good, bad = leak["looks"]
 
     assert leak["auc_of_length"] > 0.99
-    assert (leak["good"]["prompts"], leak["bad"]["prompts"]) == (1, 0)
-    assert (leak["good"]["question_marks"], leak["bad"]["several_lines"]) == (1, 0)
+    assert (good["class"], good["prompts"], bad["prompts"]) == ("good", 1, 0)
+    assert (good["question_marks"], bad["several_lines"]) == (1, 0)
 
 
 def test_rate_and_epochs_can_be_left_to_the_number_of_examples(tmp_path: Path):

@@ -54,6 +54,14 @@ def test_measures_of_the_wrong_kind_do_not_break_the_page():
     assert "high" in page(Learned("x", "plugin", odd))
 
 
+def test_a_reader_is_told_where_length_alone_does_it():
+    told = "Good examples are longer: length alone reaches AUC 0.90"
+
+    assert told in text_of(page(Learned("dclm", "classifier", {"auc_of_length": 0.897})))
+    assert "shorter" in text_of(page(Learned("dclm", "classifier", {"auc_of_length": 0.1})))
+    assert "length alone" not in text_of(page(Learned("x", "classifier", {"auc_of_length": 0.6})))
+
+
 def test_hostile_names_are_escaped():
     evil = "<script>alert(1)</script>"
     shown = page(Learned(evil, evil, {evil: {evil: evil}, "t": [{evil: evil}]}))
