@@ -24,6 +24,7 @@ _MEASURES: Final = ("auc", "spearman")
 _MOST_ROWS: Final = 30  # of one list; a page is no place for more
 _IN_THE_TABLE: Final = {"auc", "spearman", "recall"}
 _LEAK: Final = 0.25  # from which distance of length's AUC from 0.5 on a reader is told
+_KEYS: Final = {"class", "level", "rate"}  # what a row is about stands first
 _WIDEST: Final = 80  # characters of a text in a report
 # What the heads of small tables mean, where a word alone would not say it.
 _ABOUT: Final = {
@@ -86,9 +87,12 @@ def _details(one: Learned) -> Markup:
     lists = {name: rows for name, rows in one.report.items() if _is_table(rows)}
     shown = {*lists, *(_IN_THE_TABLE if _is_judged(one) else ())}
     others = {name: value for name, value in one.report.items() if name not in shown}
-    lines = [
+    single = {name: value for name, value in others.items() if not isinstance(value, Mapping)}
+    lines = [tag("p", " · ".join(_leaves(single)), class_="num q")] if single else []
+    lines += [
         tag("p", tag("b", one_line(name, _WIDEST)), " ", " · ".join(_leaves(value)), class_="num q")
         for name, value in others.items()
+        if name not in single
     ]
     tables = [_small(_ABOUT.get(name, name), rows) for name, rows in lists.items() if rows]
     return folded(f"What {one_line(one.score, 48)} learned", _warning(one), *lines, *tables)
@@ -108,7 +112,9 @@ def _warning(one: Learned) -> Markup | None:
 
 
 def _small(caption: str, rows: Sequence[Mapping[str, Any]]) -> Markup:
-    names = list(dict.fromkeys(name for row in rows for name in row))
+    names = sorted(
+        {name for row in rows for name in row}, key=lambda name: (name not in _KEYS, name)
+    )
     heads: list[tuple[Child, str]] = [(one_line(name, 48), "r") for name in names]
     body = [[_number(row.get(name)) for name in names] for row in rows[:_MOST_ROWS]]
     more = f" (the first {_MOST_ROWS} of {len(rows)})" if len(rows) > _MOST_ROWS else ""
