@@ -25,7 +25,7 @@ from pipelines.evaluating import (
 )
 from pipelines.splitting import Benchmark
 from pipelines.tokenizing import Tokens
-from pipelines.training import proxy_called
+from pipelines.training import budget_of, proxy_called
 
 if TYPE_CHECKING:
     from curator.evaluate.statistics import Measurement
@@ -139,17 +139,6 @@ def _measurements(jobs: Sequence[EvaluateJob], tokens: Tokens) -> dict[str, list
             )
             found.setdefault(metric, []).append(measurement)
     return found
-
-
-def budget_of(run: Mapping[str, Any]) -> int:
-    """Return the tokens of plain training that a run was allowed the arithmetic of.
-
-    A run that picks its rows trains on fewer, and spends what is left over on scoring
-    (`curator.train.pick`): less than one of its steps of the budget stays unspent.
-    """
-    picking = run.get("picking")
-    before = run["trunk"]["tokens"] if run.get("trunk") else 0
-    return before + picking["budget_tokens"] if picking else int(run["tokens"])
 
 
 def window_of(run: Mapping[str, Any]) -> tuple[float, float] | None:

@@ -155,7 +155,7 @@ def _measurements(metric: str, arm: Mapping[str, Any]) -> list[Any]:
         Measurement(
             seed=proxy["seed"],
             value=value,
-            tokens=proxy["tokens"],
+            tokens=proxy.get("budget", proxy["tokens"]),
             tokenizer=arm["tokenizer"],
             evaluation=arm["texts"].get(metric, ""),
             precision=proxy["precision"],

@@ -157,11 +157,13 @@ def arm_of(name: str, recipe: Recipe, curated: Curated) -> made.Arm:
     spec = mixed.selected.spec
     runs = [_run(folder) for folder in curated.proxies.get(name, [])]
     by = f" by {spec.by}" if spec.by else f" of {spec.of}" if spec.of else ""
+    picked = runs[0].get("picking") if runs else None
+    rows = f", rows by {picked['settings']['method']}" if picked else ""
     trained = sum(int(run["tokens"]) - _of_trunk(run, "tokens") for run in runs)
     baseline = curated.evidence.baseline if curated.evidence else recipe.baseline
     return made.Arm(
         name=name,
-        method=spec.method + by,
+        method=spec.method + by + rows,
         documents=mixed.selected.summary["documents"],
         tokens=mixed.selected.summary["tokens"],
         baseline=name == baseline,

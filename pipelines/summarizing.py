@@ -10,7 +10,7 @@ from curator.engine.driver import Step
 from curator.identity import fingerprint
 from curator.ledger import Artifact
 from curator.recipe import Recipe
-from pipelines.training import proxy_called
+from pipelines.training import budget_of, proxy_called
 
 if TYPE_CHECKING:
     from pipelines.comparing import Evidence
@@ -111,6 +111,7 @@ def _arm(name: str, curated: Curated) -> dict[str, Any]:
         {
             "folder": str(folder),
             **{key: run[key] for key in _OF_PROXIES if key in run},
+            "budget": budget_of(run),
             "proxy": proxy_called(run),  # only like proxies are compared
         }
         for folder in curated.proxies.get(name, [])

@@ -104,6 +104,17 @@ def proxy_called(run: Mapping[str, Any]) -> str:
     return f"{name} branched at {trunk['tokens']} of {fingerprint(trunk['mixture'])[:8]}"
 
 
+def budget_of(run: Mapping[str, Any]) -> int:
+    """Return the tokens of plain training that a run was allowed the arithmetic of.
+
+    A run that picks its rows trains on fewer, and spends what is left over on scoring
+    (`curator.train.pick`): less than one of its steps of the budget stays unspent.
+    """
+    picking = run.get("picking")
+    before = run["trunk"]["tokens"] if run.get("trunk") else 0
+    return before + picking["budget_tokens"] if picking else int(run["tokens"])
+
+
 def require_device(device: str) -> None:
     """Refuse a device that is not here.
 

@@ -78,6 +78,8 @@ class Effect:
 class Measurement:
     """One run's number and what must be equal for it to be compared with another's.
 
+    `tokens` is the run's budget: what it was trained on, or could have been for the arithmetic that
+    it spent on choosing what to train on as well.
     `window` is the part of its mixture that the run read: start and share, on a circle of
     length 1 that all runs on that mixture have in common.
     """

@@ -14,10 +14,9 @@ from curator.recipe import PickSpec
 from curator.train.pick import Pick
 from pipelines import training
 from pipelines.check import checked
-from pipelines.comparing import budget_of
 from pipelines.leaderboard import Settings, run_leaderboard
 from pipelines.picking import pick_of
-from pipelines.training import TrainJob, stacks_of
+from pipelines.training import TrainJob, budget_of, stacks_of
 from tests.support.mixtures import counting_documents, write_mixture
 
 PICK = {"method": "learnability", "reference": "clean", "keep": 0.25}
@@ -162,6 +161,16 @@ def test_a_budget_is_that_of_plain_training():
     assert budget_of({"tokens": 256, "picking": {"budget_tokens": 640}}) == 640
     branch = {"tokens": 512, "trunk": {"tokens": 256}, "picking": {"budget_tokens": 640}}
     assert budget_of(branch) == 896
+
+
+def test_the_summary_of_a_run_has_its_budget_and_how_its_rows_were_picked(board):
+    run = json.loads((Path(board[0]["out"]) / "run.json").read_text())
+    arms = {line["arm"]: line["method"] for line in board[0]["arms"]}
+
+    budgets = {proxy["budget"] for arm in run["arms"].values() for proxy in arm["proxies"]}
+    assert budgets == {TOKENS}
+    assert arms["rho"] == "random, rows by learnability"
+    assert arms["random"] == "random"
 
 
 @pytest.fixture(scope="module")
