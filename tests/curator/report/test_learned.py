@@ -35,7 +35,7 @@ def test_held_out_measures_stand_in_one_row_a_score():
 def test_lists_become_tables_and_settings_a_line():
     shown = text_of(page(Learned("betr", "distill", DISTILLED)))
 
-    assert "documents predicted observed 90 0.02 0.01" in shown
+    assert "documents observed predicted 90 0.01 0.02" in shown
     assert "settings learning_rate = 0.5 · epochs = 14" in shown
 
 
