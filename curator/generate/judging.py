@@ -130,9 +130,10 @@ class Judging(FittedScorer):
         """Write what was judged, the transcript and the report into `out`."""
 
     def client(self, site: Site) -> Client:
-        """Return the door to the judge, who keeps answers in the site's cache."""
+        """Return the door to the judge; what was recorded need not be kept once more."""
         limits = Limits(self.max_requests, self.max_tokens)
-        return Client(self._backend(site), limits=limits, cache=site.cache)
+        cache = None if self.transcript else site.cache
+        return Client(self._backend(site), limits=limits, cache=cache)
 
     def sample(self, corpus: Corpus) -> Iterator[pa.Table]:
         """Yield doc_id and text of the documents to judge, each once, shard by shard.

@@ -24,9 +24,7 @@ def test_strengths_are_the_optimum_that_a_general_optimizer_finds(prior: float):
     chance = np.random.default_rng(0)
     p = np.clip(p + chance.normal(size=len(p)) * 0.2, 0, 1)
     found = fit_strengths(first, second, p, 30, prior=prior)
-    reference = minimize(
-        loss, np.zeros(30), (first, second, p, prior), tol=1e-12, method="BFGS"
-    ).x
+    reference = minimize(loss, np.zeros(30), (first, second, p, prior), tol=1e-12, method="BFGS").x
 
     # BFGS stops where its numeric gradient is lost in rounding, near 1e-5.
     np.testing.assert_allclose(found, reference, atol=1e-4)

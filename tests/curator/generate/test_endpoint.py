@@ -107,7 +107,7 @@ def test_a_server_without_odds_is_refused(body: bytes):
 
 @pytest.mark.parametrize("settings", [{"model": ""}, {"model": "m", "concurrency": 0}])
 def test_an_endpoint_without_model_or_room_is_refused(settings: dict):
-    with pytest.raises(RecipeError, match="wanted 1 or more|the name that its server"):
+    with pytest.raises(RecipeError, match=r"wanted 1 or more|the name that its server"):
         Endpoint(Server("http://127.0.0.1:9/v1"), **settings)
 
 

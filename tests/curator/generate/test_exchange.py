@@ -49,7 +49,7 @@ def test_a_server_that_stays_broken_is_given_up_with_what_it_said():
         numbers.append(number)
         return 500, {}, b""
 
-    with served(reply) as url, pytest.raises(ShardError, match="no answer in 4 tries.*HTTP 500"):
+    with served(reply) as url, pytest.raises(ShardError, match=r"no answer in 4 tries.*HTTP 500"):
         asked(url)
     assert numbers == [0, 1, 2, 3]
 

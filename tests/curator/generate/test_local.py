@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -74,7 +73,9 @@ def test_what_a_wording_begins_with_is_read_once_and_changes_no_odds(opened: tup
     once = judge(opened)
     passes = []
     forward = once._model.forward
-    once._model.forward = lambda **given: passes.append(given["input_ids"].shape) or forward(**given)
+    once._model.forward = lambda **given: (
+        passes.append(given["input_ids"].shape) or forward(**given)
+    )
     try:
         with_memory = dict(once.answers(kept))
     finally:
@@ -159,9 +160,7 @@ def test_smollm2_says_much_the_same_from_disk_and_behind_llama_cpp():
     path = weights.find(SMOLLM2)
     local = LocalModel(*open_model(path), name="s", device="cpu", precision="float32")
     here = dict(local.answers(asked))
-    grades = [
-        read_answers(prompt, [one[0], one[1]], least_mass=0).grades for one in (served, here)
-    ]
+    grades = [read_answers(prompt, [one[0], one[1]], least_mass=0).grades for one in (served, here)]
 
     assert [served[n].prompt_tokens for n in (0, 1)] == [here[n].prompt_tokens for n in (0, 1)]
     # llama.cpp multiplies 4-bit weights with 8-bit activations: 0.02 apart when this was written.

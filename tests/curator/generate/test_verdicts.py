@@ -14,7 +14,7 @@ RUBRIC, EXPLAINED = find_prompt("educational"), find_prompt("educational_explain
 
 def test_p_yes_is_summed_over_spellings():
     forms = spellings(("yes",))
-    odds = {form: 0.1 for form in forms} | {"no": 0.2}
+    odds = dict.fromkeys(forms, 0.1) | {"no": 0.2}
     (p,) = read_answers(INFORMATIVE, [Answer(odds=odds)]).grades
 
     assert p == pytest.approx(0.1 * len(forms))
