@@ -26,12 +26,13 @@ from curator.errors import RecipeError
 from curator.identity import id_matrix, uniform
 from curator.schema import score_field
 from curator.stage import Corpus, FittedScorer, Site
-from curator.text.buckets import MOST_SHA_BUCKETS, Naming, bucket_sums, bucket_totals
+from curator.text.buckets import Naming, bucket_sums, bucket_totals
+from curator.text.sha_buckets import MOST_BUCKETS
 
 _ROWS_AT_ONCE = 2048
 _FLOOR = 1e-8  # `fit_importance_estimator` of the paper's code
 _FEW_NGRAMS = 10_000  # one a bucket at the paper's number of buckets
-_REPORTED = 20_000  # documents of the raw text that the effective sample size is measured on
+_REPORTED = 1_000  # documents of the raw text that the effective sample size is measured on
 
 
 @dataclass(frozen=True)
@@ -79,9 +80,9 @@ class Ngrams(FittedScorer):
                 f"hash={self.hash!r}, normalize={self.normalize!r}; wanted 'own' or 'sha256', and "
                 "'per_ngram' or 'sum'"
             )
-        if self.hash == "sha256" and self.buckets > MOST_SHA_BUCKETS:
+        if self.hash == "sha256" and self.buckets > MOST_BUCKETS:
             raise RecipeError(
-                f"buckets={self.buckets!r}; wanted at most {MOST_SHA_BUCKETS:,} with hash: sha256"
+                f"buckets={self.buckets!r}; wanted at most {MOST_BUCKETS:,} with hash: sha256"
             )
 
     @property

@@ -5,14 +5,12 @@ section 3: counts of hashed unigrams and bigrams, 10,000 buckets by default. Tok
 the paper's code: the lower-cased text cut into runs of word characters (`\\w`: letters, numbers,
 underscore) and runs of anything else that is not white space.
 
-Buckets are named by a hash of our own, or, to meet the buckets of the paper's code, by SHA-256:
-the n-gram's tokens joined by spaces, the digest as one number, modulo the number of buckets
-(`data_selection` 1.0.3, hashed_ngram_dsir.py). SHA-256 is looked up where it was taken before.
+Buckets are named by a hash of our own, or, to meet the buckets of the paper's code, by SHA-256
+(`curator.text.sha_buckets`).
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
 import numpy as np
@@ -21,22 +19,14 @@ import polars as pl
 import pyarrow as pa
 
 from curator.text.buffers import Texts, Utf8, utf8
-from curator.text.compile import compiled, leaf, part
-from curator.text.hashing import FNV_PRIME, FNV_START, STEP, mixed
-from curator.text.sha256 import ROOM, Room, begin, finish, put
-from curator.text.unicode import LETTER, LIMIT, NUMBER, SPACE, Characters, characters, decode
+from curator.text.compile import compiled
+from curator.text.hashing import STEP, mixed
+from curator.text.sha_buckets import MOST_BUCKETS, memory_of, walk_by_sha
+from curator.text.unicode import Characters, characters
+from curator.text.word_runs import next_token
 
 Naming = Literal["own", "sha256"]
-MOST_SHA_BUCKETS: Final = 1 << 20  # a bucket takes 20 bits of an entry of the memory below
-
-_UNDERSCORE: Final = 95
 _32: Final = np.uint64(32)
-_BUCKET_BITS: Final = np.uint64(20)
-_BUCKET: Final = np.uint64(MOST_SHA_BUCKETS - 1)
-# 32 MiB: entries are the upper 44 bits of an n-gram's own hash and its bucket; the newest stays.
-_SLOTS: Final = 1 << 22
-Memory = npt.NDArray[np.uint64]
-Places = npt.NDArray[np.int64]
 
 
 class BucketCounts(NamedTuple):
@@ -111,14 +101,18 @@ def ngram_buckets(
     """
     if buckets < 1 or max_n < 1:
         raise ValueError(f"buckets = {buckets}, max_n = {max_n}: both start at 1")
-    if naming == "sha256" and buckets > MOST_SHA_BUCKETS:
-        raise ValueError(f"buckets = {buckets}: of SHA-256 at most {MOST_SHA_BUCKETS}")
+    if naming == "sha256" and buckets > MOST_BUCKETS:
+        raise ValueError(f"buckets = {buckets}: of SHA-256 at most {MOST_BUCKETS}")
     column = utf8(texts) if naming == "own" else _lower(texts)
-    memory = np.zeros(0, np.uint64) if naming == "own" else _memory(buckets)
     # No more tokens than bytes: room that is never touched takes no memory.
-    size = int(column.offsets[-1] - column.offsets[0]) * max_n
-    found = np.empty(size, np.int32)
-    offsets = _walked(column.offsets, column.data, found, buckets, max_n, memory, characters())
+    found = np.empty(int(column.offsets[-1] - column.offsets[0]) * max_n, np.int32)
+    if naming == "own":
+        offsets = _walked(column.offsets, column.data, found, buckets, max_n, characters())
+    else:
+        memory = memory_of(buckets)
+        offsets = walk_by_sha(
+            column.offsets, column.data, found, buckets, max_n, memory, characters()
+        )
     return NgramBuckets(offsets, found[: offsets[-1]])
 
 
@@ -128,59 +122,6 @@ def _lower(texts: Texts) -> Utf8:
     return utf8(column.to_arrow().cast(pa.large_string()))
 
 
-@lru_cache(maxsize=1)
-def _memory(buckets: int) -> Memory:
-    """Where SHA-256 buckets of this process stand; threads may write it at once, word by word."""
-    return np.zeros(_SLOTS, np.uint64)
-
-
-@leaf
-def next_token(
-    data: npt.NDArray[np.uint8], at: int, end: int, tables: Characters
-) -> tuple[np.uint64, int, int]:
-    """The hash of the first token at or after byte `at`, its first byte and its end byte.
-
-    The end byte is -1 when no token is left.
-    """
-    hashed = FNV_START
-    start = at
-    kind = 0  # 0: not begun, 1: word characters, 2: others
-    while at < end:
-        code, width = np.int32(data[at]), 1
-        if code >= 128:
-            code, width = decode(data, at, end)
-        flags = tables.classes[code] if code < LIMIT else np.uint16(0)
-        if flags & SPACE:
-            if kind:
-                break
-            at += width
-            start = at
-            continue
-        this = 1 if flags & (LETTER | NUMBER) or code == _UNDERSCORE else 2
-        if kind and this != kind:
-            break
-        kind = this
-        lowered = tables.lower[code] if code < LIMIT else code
-        hashed = (hashed ^ np.uint64(lowered)) * FNV_PRIME
-        at += width
-    return mixed(hashed), start, at if kind else -1
-
-
-@part
-def _sha_bucket(
-    data: npt.NDArray[np.uint8], spans: Places, n: int, buckets: int, room: Room
-) -> np.uint64:
-    """The bucket of the last n tokens; the last but k stands at `spans[2 * k]:spans[2 * k + 1]`."""
-    begin(room)
-    size = 0
-    for back in range(n - 1, -1, -1):
-        for place in range(spans[2 * back], spans[2 * back + 1]):
-            size = put(room, size, data[place])
-        if back:
-            size = put(room, size, np.uint8(32))
-    return finish(room, size, np.uint64(buckets))
-
-
 @compiled
 def _walked(
     offsets: npt.NDArray[np.int64],
@@ -188,39 +129,24 @@ def _walked(
     found: npt.NDArray[np.int32],
     buckets: int,
     max_n: int,
-    memory: Memory,
     tables: Characters,
 ) -> npt.NDArray[np.int64]:
     ends = np.zeros(len(offsets), np.int64)
     recent = np.zeros(max_n, np.uint64)  # hashes of the 1-, 2-, ... grams that end at this token
-    spans = np.zeros(2 * max_n, np.int64)  # bytes of the last tokens, the last first
-    room = np.zeros(ROOM, np.uint32)
-    named = len(memory) > 0
     count = 0
     for row in range(len(offsets) - 1):
         seen = 0
-        end = offsets[row + 1]
-        hashed, start, at = next_token(data, offsets[row], end, tables)
+        hashed, _, at = next_token(data, offsets[row], offsets[row + 1], tables)
         while at >= 0:
             seen = min(seen + 1, max_n)
             for n in range(seen - 1, 0, -1):
                 recent[n] = mixed(recent[n - 1] * STEP + hashed)
-                spans[2 * n], spans[2 * n + 1] = spans[2 * n - 2], spans[2 * n - 1]
-            recent[0], spans[0], spans[1] = hashed, start, at
+            recent[0] = hashed
             for n in range(seen):
-                if not named:
-                    # The upper half of the hash, spread over the buckets without a division.
-                    bucket = ((recent[n] >> _32) * np.uint64(buckets)) >> _32
-                else:
-                    slot = recent[n] & np.uint64(_SLOTS - 1)
-                    bucket = memory[slot]
-                    if bucket >> _BUCKET_BITS != recent[n] >> _BUCKET_BITS:
-                        bucket = _sha_bucket(data, spans, n + 1, buckets, room)
-                        memory[slot] = (recent[n] & ~_BUCKET) | bucket
-                    bucket &= _BUCKET
-                found[count] = bucket
+                # The upper half of the hash, spread over the buckets without a division.
+                found[count] = ((recent[n] >> _32) * np.uint64(buckets)) >> _32
                 count += 1
-            hashed, start, at = next_token(data, at, end, tables)
+            hashed, _, at = next_token(data, at, offsets[row + 1], tables)
         ends[row + 1] = count
     return ends
 
