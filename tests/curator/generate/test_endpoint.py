@@ -100,9 +100,9 @@ def test_answers_before_a_failure_are_kept(tmp_path: Path):
     ],
 )
 def test_a_server_without_odds_is_refused(body: bytes):
-    with served(lambda *_: (200, {}, body)) as url:
-        with pytest.raises(PluginError, match="serve the model with log probabilities"):
-            list(endpoint(url).answers(ASKED[:1]))
+    refused = pytest.raises(PluginError, match="serve the model with log probabilities")
+    with served(lambda *_: (200, {}, body)) as url, refused:
+        list(endpoint(url).answers(ASKED[:1]))
 
 
 @pytest.mark.parametrize("settings", [{"model": ""}, {"model": "m", "concurrency": 0}])

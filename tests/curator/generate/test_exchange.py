@@ -73,9 +73,9 @@ def test_a_slow_server_is_not_waited_for():
 def test_a_huge_answer_is_not_read_to_its_end():
     body = b'"' + b"a" * (6 << 20) + b'"'
 
-    with served(lambda *_: (200, {}, body)) as url:
-        with pytest.raises(ShardError, match="more than 4,194,304 bytes"):
-            asked(url, attempts=1)
+    refused = pytest.raises(ShardError, match="more than 4,194,304 bytes")
+    with served(lambda *_: (200, {}, body)) as url, refused:
+        asked(url, attempts=1)
 
 
 def test_a_redirect_is_not_followed():
@@ -87,9 +87,9 @@ def test_a_redirect_is_not_followed():
 
     with served(elsewhere) as other:
         location = {"Location": f"{other}/ask"}
-        with served(lambda *_: (307, location, b"")) as url:
-            with pytest.raises(RecipeError, match="not followed"):
-                asked(url)
+        refused = pytest.raises(RecipeError, match="not followed")
+        with served(lambda *_: (307, location, b"")) as url, refused:
+            asked(url)
     assert reached == []
 
 
