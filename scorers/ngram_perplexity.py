@@ -72,7 +72,7 @@ class NgramPerplexity(FittedScorer):
         prune: for each order from 1 on, n-grams of the reference that occur as often as this or
             less are left out, as by KenLM's `--prune`; (0, 0, 1) about halves the model.
         reference_bytes: text that one language's model learns from at most; more is drawn from by
-            documents' chance. 64 MB make a table of up to 1 GB.
+            documents' chance. 64 MB make a table of 1 GB and take 2 GB to learn.
         least_reference_words: a language with less reference text has no model.
         min_characters: shorter documents have no score; cc_net's min_len.
         sample: documents of `raw` at most that percentiles are taken from.

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,7 @@ from curator.text.lm_stream import BEGIN, FIRST_WORD, UNKNOWN
 FALLBACK: Final = (0.5, 1.0, 1.5)  # lmplz_main.cc: discount_fallback_default
 _SHIFT: Final = np.uint64(32)
 
-Ints = NDArray[np.int64]
+Ints = NDArray[np.int32]  # a stream has fewer than 2**31 words
 Floats = NDArray[np.float64]
 
 
@@ -37,10 +37,10 @@ class Ngrams:
     """The different n-grams of one order, sorted by (suffix, first word).
 
     Attributes:
-        suffix: (g,) int64, the row of the n-gram without its first word, one order below.
-        first: (g,) int64, the number of its first word.
-        context: (g,) int64, the row of the n-gram without its last word, one order below.
-        raw: (g,) int64, how often it occurs.
+        suffix: (g,) int32, the row of the n-gram without its first word, one order below.
+        first: (g,) int32, the number of its first word.
+        context: (g,) int32, the row of the n-gram without its last word, one order below.
+        raw: (g,) int32, how often it occurs.
     """
 
     suffix: Ints
@@ -54,8 +54,8 @@ class Estimate:
     """Probabilities of one order's n-grams that were not pruned.
 
     Attributes:
-        suffix: (g,) int64, row of the suffix among the kept ones of the order below.
-        first: (g,) int64, the number of the first word; of unigrams, of the word itself.
+        suffix: (g,) int32, row of the suffix among the kept ones of the order below.
+        first: (g,) int32, the number of the first word; of unigrams, of the word itself.
         prob: (g,) float64 in (0, 1].
         backoff: (g,) float64: the weight of the shorter context after this one; 1 where it never
             was a context.
@@ -95,18 +95,23 @@ def estimate(
     kept[0][:] = True
     spared = [discounts_of(counts) for counts in adjusted]
     probabilities, backoffs = _interpolated(counted, adjusted, kept, spared)
-    places = [np.cumsum(keep) - 1 for keep in kept]
+    places = [(np.cumsum(keep) - 1).astype(np.int32) for keep in kept]
     return [
         Estimate(
             suffix=places[n - 1][counted[n].suffix[keep]] if n else counted[0].suffix,
-            first=counted[n].first[keep],
-            prob=probabilities[n][keep],
-            backoff=backoffs[n][keep],
+            first=_only(counted[n].first, keep),
+            prob=_only(probabilities[n], keep),
+            backoff=_only(backoffs[n], keep),
             discounts=spared[n][0],
             fell_back=spared[n][1],
         )
         for n, keep in enumerate(kept)
     ]
+
+
+def _only(values: NDArray[Any], keep: NDArray[np.bool_]) -> NDArray[Any]:
+    """Return the kept values, without a copy where all are."""
+    return values if keep.all() else values[keep]
 
 
 def thresholds_of(prune: Sequence[int], order: int) -> list[int]:
@@ -129,11 +134,11 @@ def count_ngrams(stream: NDArray[np.int32], size: int, order: int) -> list[Ngram
     """Return the n-grams of orders 1 to `order` within sentences; numbers are below `size`.
 
     Order by order, an n-gram is the pair of its suffix's row and its first word, so one sort of
-    64-bit numbers counts an order whatever its length; about 40 bytes a word of memory.
+    64-bit numbers counts an order whatever its length.
     """
-    whole = np.arange(size, dtype=np.int64)
-    raw = np.bincount(stream, minlength=size).astype(np.int64)
-    none = np.zeros(size, np.int64)
+    whole = np.arange(size, dtype=np.int32)
+    raw = np.bincount(stream, minlength=size).astype(np.int32)
+    none = np.zeros(size, np.int32)
     found = [Ngrams(suffix=none, first=whole, context=none, raw=raw)]
     rows = stream.astype(np.int32)  # the row of the n-gram that ends at each place
     at = np.flatnonzero(stream != BEGIN)
@@ -148,10 +153,10 @@ def count_ngrams(stream: NDArray[np.int32], size: int, order: int) -> list[Ngram
         starts = np.flatnonzero(new)
         found.append(
             Ngrams(
-                suffix=(keys[starts] >> _SHIFT).astype(np.int64),
-                first=(keys[starts] & np.uint64(0xFFFFFFFF)).astype(np.int64),
-                context=rows[at[sorting[starts]] - 1].astype(np.int64),
-                raw=np.diff(starts, append=len(keys)),
+                suffix=(keys[starts] >> _SHIFT).astype(np.int32),
+                first=(keys[starts] & np.uint64(0xFFFFFFFF)).astype(np.int32),
+                context=rows[at[sorting[starts]] - 1],
+                raw=np.diff(starts, append=len(keys)).astype(np.int32),
             )
         )
         longer = np.full(len(rows), -1, np.int32)
@@ -170,7 +175,7 @@ def _adjusted(counted: list[Ngrams], number: int) -> Ints:
         counts = np.where(one.first == BEGIN, one.raw, neighbors)
     if number == 0:
         counts[[UNKNOWN, BEGIN]] = 0
-    return counts.astype(np.int64)
+    return counts.astype(np.int32)
 
 
 def discounts_of(counts: Ints) -> tuple[tuple[float, float, float], bool]:

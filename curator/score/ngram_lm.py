@@ -41,7 +41,8 @@ from curator.text.lm_table import (
 
 _FORMAT: Final = "curator ngram model/1"
 _LETTERS: Final = 257  # bytes, and the end of a word
-Columns = list[tuple[Slots, Slots, NDArray[np.float32], NDArray[np.float32]]]
+Rows = NDArray[np.integer[Any]]
+Columns = list[tuple[Rows, Rows, NDArray[np.float32], NDArray[np.float32]]]
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ class NgramModel:
             "discounts": [[float(f"{d:.6g}") for d in one.discounts] for one in found],
             "discounts_fell_back": [one.fell_back for one in found],
         }
-        columns = [_logarithms(one) for one in found]
+        columns = [_logarithms(found.pop(0)) for _ in range(order)]  # one order twice, not all
         table = filled_table(columns, hashes)
         return cls(order, table, Words(spelled, hashes), letter_bits(spelled), about)
 
@@ -199,7 +200,7 @@ def filled_table(columns: Columns, hashes: NDArray[np.uint64]) -> Table:
 
 def _logarithms(
     one: Estimate,
-) -> tuple[Slots, Slots, NDArray[np.float32], NDArray[np.float32]]:
+) -> tuple[Rows, Rows, NDArray[np.float32], NDArray[np.float32]]:
     prob = np.minimum(np.log10(one.prob), 0.0).astype(np.float32)
     return one.suffix, one.first, prob, np.log10(one.backoff).astype(np.float32)
 
