@@ -1,8 +1,7 @@
 """Texts as unit vectors: static word vectors for speed, sentence encoders for meaning.
 
 A vector depends on its text alone. Static vectors are means of table rows, added up text by text;
-a sentence encoder sees batches of one fixed shape per text length, so what else is in a batch
-changes no bit. Measured on one core (docs/scorers.md): `wordllama` 4 MB/s, `minilm` 0.01 MB/s.
+a sentence encoder's matrix products have fixed shapes, so what else is in a batch changes no bit.
 """
 
 from __future__ import annotations
@@ -10,20 +9,21 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from curator import weights
-from curator.batches import Batch, fixed_batches
 from curator.errors import RecipeError
 
-# Shapes: N texts, D dimensions, V vocabulary, T tokens.
+if TYPE_CHECKING:
+    from curator.embed.bert import Precision
+
+# Shapes: N texts, D dimensions, V vocabulary.
 Vectors = NDArray[np.float32]
 
 _TEXTS_AT_ONCE = 1024  # tokenized together: answers take many times the memory of their texts
-_BATCH_TOKENS = 2048  # a sentence encoder's batch is this many tokens whatever their length
 
 
 class Encoder(Protocol):
@@ -37,7 +37,9 @@ class Encoder(Protocol):
         """Return (N, D) unit vectors; a row of zeros for a text without tokens."""
 
 
-def open_encoder(name: str, *, device: str = "cpu", threads: int = 1) -> Encoder:
+def open_encoder(
+    name: str, *, device: str = "cpu", threads: int = 1, precision: Precision = "bfloat16"
+) -> Encoder:
     """Return the encoder that `name` stands for.
 
     Args:
@@ -46,6 +48,7 @@ def open_encoder(name: str, *, device: str = "cpu", threads: int = 1) -> Encoder
             hub id of either, if the local cache has it.
         device: where a sentence encoder runs; static vectors stay on the CPU.
         threads: for tokenizing and matrix products.
+        precision: of a sentence encoder's matrix products; static vectors are float32.
 
     Raises:
         RecipeError: it is not here (with the command that brings it), or it is no encoder.
@@ -56,7 +59,11 @@ def open_encoder(name: str, *, device: str = "cpu", threads: int = 1) -> Encoder
         return StaticEncoder(weights.find(name), weights.find("wordllama-tokenizer"))
     path = weights.find(name)
     if (path / "modules.json").is_file():
-        return SentenceEncoder(path, device=device, threads=threads)
+        from curator.embed.bert import is_bert
+        from curator.embed.sentence import BertEncoder, SentenceEncoder
+
+        kind = BertEncoder if is_bert(path) else SentenceEncoder
+        return kind(path, precision=precision, device=device, threads=threads)
     if (path / "model.safetensors").is_file() and (path / "tokenizer.json").is_file():
         return StaticEncoder(path / "model.safetensors", path / "tokenizer.json")
     raise RecipeError(
@@ -118,58 +125,6 @@ class StaticEncoder:
         # as fast as gathering the rows and reducing them.
         counts_NV = csr_array((ones, known, bounds), shape=(len(texts), len(self._table_VD)))
         return unit(np.asarray(counts_NV @ self._table_VD))
-
-
-class SentenceEncoder:
-    """A sentence-transformers model, run in batches whose shape the text's own length decides."""
-
-    def __init__(self, path: Path, *, device: str = "cpu", threads: int = 1) -> None:
-        import torch
-        from sentence_transformers import SentenceTransformer
-        from transformers.utils import logging
-
-        quiet: Any = logging.disable_progress_bar  # transformers' helpers have no types
-        quiet()
-        torch.set_num_threads(threads)
-        self._model: Any = SentenceTransformer(str(path), device=device, local_files_only=True)
-        self._longest = int(self._model.max_seq_length or 512)
-        self._special_tokens = int(self._model.tokenizer.num_special_tokens_to_add())
-
-    @property
-    def dimensions(self) -> int:
-        """Length of every vector."""
-        return int(self._model.get_embedding_dimension())
-
-    def encode(self, texts: Sequence[str]) -> Vectors:
-        """Return (N, D) unit vectors of the texts' beginnings (the model's longest input)."""
-        return _in_portions(self._encode, texts, self.dimensions)
-
-    def _encode(self, texts: Sequence[str]) -> Vectors:
-        vectors_ND = np.zeros((len(texts), self.dimensions), np.float32)
-        tokens = self._model.tokenizer(list(texts), truncation=True, max_length=self._longest)
-        lengths = np.array([len(ids) for ids in tokens["input_ids"]], dtype=np.int64)
-        lengths[lengths <= self._special_tokens] = 0  # no tokens of its own: nothing to encode
-        for batch in fixed_batches(lengths, longest=self._longest, tokens=_BATCH_TOKENS):
-            found = self._forward(self._padded(tokens, batch))
-            vectors_ND[batch.rows] = found[: len(batch.rows)]
-        return unit(vectors_ND)
-
-    def _padded(self, tokens: Any, batch: Batch) -> Any:
-        """Return model inputs of the batch's shape; missing rows repeat the first one."""
-        rows = batch.rows.tolist()
-        chosen = rows + [rows[0]] * (batch.size - len(rows))
-        features = {name: [tokens[name][row] for row in chosen] for name in tokens}
-        return self._model.tokenizer.pad(
-            features, padding="max_length", max_length=batch.length, return_tensors="pt"
-        )
-
-    def _forward(self, features: Any) -> Vectors:
-        import torch
-
-        with torch.inference_mode():
-            moved = {name: tensor.to(self._model.device) for name, tensor in features.items()}
-            vectors: Vectors = self._model(moved)["sentence_embedding"].float().cpu().numpy()
-        return vectors
 
 
 def unit(vectors_ND: Vectors) -> Vectors:
