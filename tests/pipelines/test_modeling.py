@@ -17,7 +17,7 @@ from curator.shards import read_shard
 from pipelines.check import checked
 from pipelines.curate import prepare
 from pipelines.modeling import reference_models
-from pipelines.scoring import folders_of
+from pipelines.scoring import Teachers, folders_of, score_one
 from pipelines.trained_on import documents_of, require_apart
 
 
@@ -142,6 +142,18 @@ def test_the_name_of_a_swarm_stands_for_all_of_its_models():
     assert folders_of("many", models) == [Path(f"/m{n}") for n in range(1, 12)]
     assert folders_of("many-2", models) == [Path("/m2")]
     assert folders_of("/path", models) == ["/path"]
+
+
+def test_a_scorer_of_losses_asks_every_model_of_a_swarm(prepared, trained):
+    driver, _, _ = prepared
+    pool, models = trained
+    entry = {"use": "losses", "as": "bits", "models": ["many"], "documents": 5}
+    sidecar = score_one(entry, pool, Teachers(models=models), driver)
+    made = pa.concat_tables([read_shard(shard) for shard in sidecar.shards])
+    told = made.filter(made["bits"].is_valid())
+
+    assert made.column_names[:2] == ["bits", "bits.loss_bits"]
+    assert [len(row) for row in told["bits.loss_bits"].to_pylist()] == [3] * 5
 
 
 def test_concentration_without_a_count_is_a_mistake():
