@@ -324,3 +324,22 @@ def test_rows_are_not_chosen_in_two_ways_or_by_several_processes(mixture, tmp_pa
     for more in ({"mixing": object.__new__(Mixing)}, {"group": pair}):
         with pytest.raises(RecipeError, match="ranks them in one process"):
             Run(opened, PROXY, 100, Seeds(1, 1, 1), tmp_path, picking=picking, **more)
+
+
+def test_a_branch_picks_from_text_that_its_trunk_did_not_read(clean, tmp_path):
+    mixture = write_mixture(tmp_path / "mixture", [*counting_documents(400), *noise(300)])
+    train(mixture, PROXY, tokens=64 * 20, **SEEDS, out=tmp_path / "trunk", as_trunk=True)
+    pick = pick_of("learnability", clean)
+
+    record = train(
+        mixture, PROXY, tokens=BUDGET, **SEEDS, out=tmp_path / "run", start=tmp_path / "trunk",
+        pick=pick,
+    )  # fmt: skip
+
+    trunk, branch = (set(read_order(tmp_path / run)["row"].to_pylist()) for run in ("trunk", "run"))
+    own = record.tokens - 64 * 20
+    assert record.finished
+    assert len(trunk & branch) <= 1  # the document at which the trunk's window ends
+    assert record.picking["tokens_read"] == 4 * own
+    plain = PROXY.shape(64).flops_per_token
+    assert record.flops == record.tokens * plain + sum(record.picking["flops"].values())
