@@ -70,7 +70,8 @@ class NgramPerplexity(FittedScorer):
     Attributes:
         order: words of the longest n-grams; cc_net's 5 (its Makefile).
         prune: for each order from 1 on, n-grams of the reference that occur as often as this or
-            less are left out, as by KenLM's `--prune`; (0, 0, 1) about halves the model.
+            less are left out, as by KenLM's `--prune`; (0, 0, 1) leaves a fifth of them in 5 MB of
+            an encyclopedia, and perplexities rise by 0.5 %.
         reference_bytes: text that one language's model learns from at most; more is drawn from by
             documents' chance. 64 MB make a table of 1 GB and take 2 GB to learn.
         least_reference_words: a language with less reference text has no model.

@@ -9,6 +9,8 @@ import pyarrow as pa
 
 from curator.text.buckets import bucket_counts
 from curator.text.joins import joined
+from curator.text.lm_stream import WordStream, spelled_lines
+from curator.text.lm_table import compile_kernels
 from curator.text.minhash import band_keys, minhash_signatures
 from curator.text.ngrams import ngram_hashes
 from curator.text.normalized import normalized_hash
@@ -31,4 +33,7 @@ if __name__ == "__main__":
     windows_of(texts, 2, chosen.offsets, chosen.places)
     joined(texts, piece_spans(texts, chosen.offsets, chosen.places, chosen.places + 1))
     text_units(texts)
+    WordStream().add(texts)
+    spelled_lines(texts)
+    compile_kernels()
     print(f"text kernels are compiled ({time.monotonic() - begun:.0f} s)", file=sys.stderr)

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from curator.text.buffers import Texts, utf8
 from curator.text.compile import compiled, leaf
@@ -158,6 +159,17 @@ def tally(texts: Texts, table: Table, order: int, letter_bits: npt.NDArray[np.fl
     sizes = np.diff(column.offsets)
     room = np.empty(2 * int(sizes.max(initial=0)) + 8, np.uint8)
     return Tally(*_tally(column.offsets, column.data, readings(), table, order, letter_bits, room))
+
+
+def compile_kernels() -> None:
+    """Have every kernel of this file compiled, on the smallest model there is."""
+    table = empty_table(4)
+    one = np.zeros(len(SPECIAL), np.float32)
+    slots = enter_words(table, SPECIAL, one, one)
+    enter_ngrams(table, slots[:1], slots[1:2], one[:1], one[:1])
+    slots_of(table, SPECIAL)
+    table.flags.writeable = False
+    tally(pa.array(["a b"], pa.large_string()), table, 2, np.zeros(257))
 
 
 @leaf
