@@ -49,7 +49,9 @@ def text_of(train: TrainSpec, arm: ArmSpec, held: int | None = None) -> Sharing 
     tokens = held or asked
     if not isinstance(tokens, int):
         return None
-    share = min(1.0, train.tokens / tokens)
+    # A run that picks reads at most so much more: what scoring takes of its budget is not counted.
+    read = train.tokens / (arm.pick.keep if arm.pick else 1)
+    share = min(1.0, read / tokens)
     return sharing([(seed * GOLDEN % CIRCLE / CIRCLE, share) for seed in train.seeds])
 
 

@@ -76,6 +76,7 @@ def test_runs_that_share_text_find_less_than_those_that_share_none(tmp_path):
     apart, touching = found(10**6), found(45_000)
     alone = found(45_000, mix=[{"source": "books", "weight": 2.0}])
     assert touching > 1.1 * apart
+    assert found(10**6, pick={"method": "uniform", "keep": 0.045}) == pytest.approx(touching)
     assert alone == apart  # over seeds on one text, nothing is said of another
 
 
