@@ -24,7 +24,7 @@ from curator.section import is_name
 from pipelines.check_corpus import corpus_problems, guarded, how_to_guard, splits
 from pipelines.lenient import listing, mapping, refusal, words
 from pipelines.picking import pick_problems
-from pipelines.placebos import placebo_problems
+from pipelines.placebos import placebo_problems, placebos
 
 
 def load_recipe(
@@ -170,10 +170,7 @@ def _arms(content: Mapping[str, Any], corpus: Mapping[str, Any]) -> Iterator[str
             if isinstance(column, str) and column and column.split(".")[0] not in columns:
                 yield f"arms.{name}.select.{key}: no score {column!r}{suggestion(column, columns)}"
     selects = {name: mapping(mapping(arm).get("select")) for name, arm in arms.items()}
-    yield from placebo_problems(
-        {name: each["of"] for name, each in selects.items() if isinstance(each.get("of"), str)},
-        arms,
-    )
+    yield from placebo_problems(placebos(selects), arms)
     baseline = content.get("baseline")
     if isinstance(baseline, str) and arms and baseline not in arms:
         yield f"baseline: no arm {baseline!r}{suggestion(str(baseline), arms)}"

@@ -20,7 +20,7 @@ from curator.ledger import Store
 from curator.recipe import ArmSpec, ModelSpec, Recipe, TrainSpec, suggestion
 from pipelines.check import load_recipe
 from pipelines.picking import picks_of
-from pipelines.placebos import chain
+from pipelines.placebos import chain, placebos
 from pipelines.training import TrainJob, jobs_of
 
 RANDOM = "random"  # the baseline where recipes name none
@@ -226,7 +226,7 @@ def _entries(recipes: Sequence[Recipe], models: Mapping[str, ModelSpec]) -> list
 
 def _with_whom(arm: str, recipe: Recipe) -> dict[str, ArmSpec]:
     """Return an arm and, for a placebo, the arms without which it cannot be drawn."""
-    of = {name: str(s.select["of"]) for name, s in recipe.arms.items() if s.select.get("of")}
+    of = placebos({name: spec.select for name, spec in recipe.arms.items()})
     return {name: recipe.arms[name] for name in chain(arm, of)}
 
 

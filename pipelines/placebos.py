@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from curator.recipe import suggestion
+
+
+def placebos(selects: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Return each placebo with the arm that it is of, from what `select` says of each arm."""
+    named = {name: select.get("of") for name, select in selects.items()}
+    return {name: other for name, other in named.items() if isinstance(other, str) and other}
 
 
 def chain(name: str, of: Mapping[str, str]) -> list[str]:

@@ -15,6 +15,7 @@ from curator.errors import RecipeError
 from curator.ledger import Store
 from curator.recipe import override, suggestion
 from pipelines.check import checked
+from pipelines.placebos import chain, placebos
 from pipelines.running import Run, execute, open_engine, read_run, resumable
 
 
@@ -65,7 +66,7 @@ def select_once(folder: Path, *, settings: Mapping[str, Any], out: Path, quiet: 
 
 
 def mix_once(folder: Path, *, arm: str, mix: Mapping[str, Any], out: Path, quiet: bool) -> Run:
-    """Return one arm of a run mixed anew, as the only arm of the run folder `out`.
+    """Return one arm of a run mixed anew in the run folder `out`, with no arm that it needs not.
 
     Raises:
         RecipeError: no such arm, or every mistake of the mixture's settings at once.
@@ -76,7 +77,9 @@ def mix_once(folder: Path, *, arm: str, mix: Mapping[str, Any], out: Path, quiet
     name = arm or (next(iter(arms)) if len(arms) == 1 else "")
     if name not in arms:
         raise RecipeError(f"--arm: no arm {name!r}{suggestion(name, arms)}", where=str(folder))
-    mixed = {name: {**arms[name], "mix": dict(mix)}}
+    # A placebo is drawn beside the arm that it is of.
+    with_whom = chain(name, placebos({each: arms[each]["select"] for each in arms}))
+    mixed = {each: arms[each] for each in with_whom} | {name: {**arms[name], "mix": dict(mix)}}
     return _execute({**content, "arms": mixed}, folder, out, quiet=quiet)
 
 
