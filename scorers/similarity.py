@@ -2,37 +2,33 @@
 
 Ranking by the nearest single example beats ranking by a mean of examples (Mizrahi et al. 2025,
 "Language Models Improve When Pretraining Data Matches Target Tasks", arXiv:2507.12466, section
-5.5). Costs what the encoder costs: with `wordllama` about 3 MB/s a core.
+5.5). The vectors come from the sidecar that `Embed` writes, made once whatever reads it; what is
+left here costs 2 * targets * dimensions operations a document.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from curator.embed.encoder import Encoder, encoder_digest, open_encoder
+from curator.embed.directions import directions
+from curator.embed.encoder import encoder_digest
 from curator.embed.neighbors import Neighbors
+from curator.embed.vectors import Embed, matrix
 from curator.errors import RecipeError
 from curator.schema import score_field
 from curator.score.examples import draw_examples
 from curator.score.grid import declared, on_grid
-from curator.stage import Corpus, FittedScorer, Site, circumstance
+from curator.stage import Corpus, FittedScorer, Site, Stage, circumstance
 
 _GRID = 1e-4  # of a cosine
-
-
-class Model(NamedTuple):
-    """What scoring needs: an encoder, and the target examples to be near to."""
-
-    encoder: Encoder
-    targets: Neighbors
 
 
 @dataclass(frozen=True)
@@ -55,14 +51,10 @@ class Similarity(FittedScorer):
     max_characters: int = 8192
 
     name: ClassVar[str] = "similarity"
+    version: ClassVar[int] = 2
+    reads: ClassVar[tuple[str, ...]] = ("vector",)
     learns_from: ClassVar[tuple[str, ...]] = ("target",)
-    libraries: ClassVar[tuple[str, ...]] = (
-        "faiss-cpu",
-        "sentence-transformers",
-        "tokenizers",
-        "torch",
-        "transformers",
-    )
+    libraries: ClassVar[tuple[str, ...]] = ("numpy",)
     writes: ClassVar[pa.Schema] = pa.schema(
         [
             declared(
@@ -77,6 +69,11 @@ class Similarity(FittedScorer):
         if min(self.k, self.targets, self.max_characters) < 1:
             raise RecipeError("k, targets and max_characters are counts: wanted 1 or more")
 
+    @property
+    def beside(self) -> tuple[Stage, ...]:
+        """The vectors."""
+        return (Embed(self.encoder, self.max_characters),)
+
     def identity(self) -> dict[str, Any]:
         """Return what names the score: the settings and the encoder's content, not its place."""
         return {**super().identity(), "encoder": encoder_digest(self.encoder)}
@@ -89,37 +86,32 @@ class Similarity(FittedScorer):
             purpose="similarity.targets",
             where=f"{self.name}, role 'target'",
         )
-        vectors = self._open(site).encode(self._beginnings(targets["text"]))
-        vectors = vectors[np.any(vectors != 0, axis=1)]
-        if not len(vectors):
+        embed = self.beside[0]  # as documents are, half precision included
+        column = embed.process(embed.load(site), targets)["vector"].drop_null()
+        if not len(column):
             raise RecipeError(
                 f"{self.name}: role 'target' has {targets.num_rows} documents, none with tokens; "
                 "wanted at least one"
             )
+        vectors = directions(matrix(column), where=f"{self.name}, role 'target'")
         np.save(out / "targets.npy", vectors, allow_pickle=False)
         report = {"targets": len(vectors), "dimensions": int(vectors.shape[1])}
         (out / "report.json").write_text(json.dumps(report, indent=2, sort_keys=True) + "\n")
 
-    def load(self, site: Site) -> Model:
-        """Return the encoder and the examples that `fit` wrote."""
+    def load(self, site: Site) -> Neighbors:
+        """Return the examples that `fit` wrote."""
         if site.fitted is None:
             raise RecipeError(f"{self.name} has not been fitted; give it a target by `learns_from`")
         targets = np.load(site.fitted / "targets.npy", allow_pickle=False)
-        return Model(self._open(site), Neighbors(targets, device=site.device, threads=site.threads))
+        return Neighbors(targets, device=site.device, threads=site.threads)
 
-    def score(self, model: Model, table: pa.Table) -> pa.Table:
+    def score(self, model: Neighbors, table: pa.Table) -> pa.Table:
         """Return `similarity`, one row a document."""
-        vectors = model.encoder.encode(self._beginnings(table["text"]))
-        k = 1 if self.aggregate == "max" else self.k
-        products, _ = model.targets.top_k(vectors, k)
-        values = on_grid(products.mean(axis=1, dtype=np.float64), _GRID)
-        empty = ~np.any(vectors != 0, axis=1)
-        return pa.table({"similarity": pa.array(np.clip(values, -1, 1), mask=empty)})
-
-    def _open(self, site: Site) -> Encoder:
-        return open_encoder(self.encoder, device=site.device, threads=site.threads)
-
-    def _beginnings(self, texts: pa.ChunkedArray) -> Sequence[str]:
-        """Return each text's first `max_characters`, as Python strings for the tokenizer."""
-        beginnings: list[str] = pl.Series(texts).str.slice(0, self.max_characters).to_list()
-        return beginnings
+        cosines = np.zeros(table.num_rows)
+        known = pc.is_valid(table["vector"]).to_numpy()
+        if known.any():
+            vectors = directions(matrix(table["vector"].drop_null()), where=self.name)
+            k = 1 if self.aggregate == "max" else self.k
+            products, _ = model.top_k(vectors, k)
+            cosines[known] = np.clip(products.mean(axis=1, dtype=np.float64), -1, 1)
+        return pa.table({"similarity": pa.array(on_grid(cosines, _GRID), mask=~known)})

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Literal
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from curator.embed.encoder import Encoder, encoder_digest, open_encoder
@@ -26,19 +27,25 @@ class Embed(Stage):
         encoder: as `curator.embed.encoder.open_encoder` takes it. Where it lies is a circumstance;
             its content is part of the vectors' identity.
         max_characters: only the beginning of a document is encoded.
+        precision: of a sentence encoder's matrix products. bfloat16 is twice as fast and keeps
+            99 % of the ten nearest neighbors (docs/scorers.md).
     """
 
     name: ClassVar[str] = "embed"
+    version: ClassVar[int] = 2
     libraries: ClassVar[tuple[str, ...]] = ("sentence-transformers", "tokenizers", "torch")
     writes: ClassVar[pa.Schema] = pa.schema([VECTOR])
 
     encoder: str = circumstance("wordllama")
     max_characters: int = 8192
+    precision: Literal["bfloat16", "float32"] = "bfloat16"
 
     def __post_init__(self) -> None:
-        """Refuse a beginning of no characters."""
+        """Refuse a beginning of no characters, and a precision that there is not."""
         if self.max_characters < 1:
             raise RecipeError(f"max_characters is {self.max_characters}; wanted 1 or more")
+        if self.precision not in ("bfloat16", "float32"):
+            raise RecipeError(f"precision is {self.precision!r}; wanted 'bfloat16' or 'float32'")
 
     def identity(self) -> dict[str, Any]:
         """Return what names the vectors: the settings and the encoder's content."""
@@ -46,7 +53,9 @@ class Embed(Stage):
 
     def load(self, site: Site) -> Encoder:
         """Return the encoder."""
-        return open_encoder(self.encoder, device=site.device, threads=site.threads)
+        return open_encoder(
+            self.encoder, device=site.device, threads=site.threads, precision=self.precision
+        )
 
     def process(self, model: Encoder, table: pa.Table) -> pa.Table:
         """Return the vectors, one a document."""
@@ -62,7 +71,18 @@ class Embed(Stage):
 
 
 def matrix(column: pa.ChunkedArray) -> NDArray[np.float32]:
-    """Return (N, D) float32 of a column of N vectors without nulls."""
-    flat = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    """Return (N, D) float32 of a column of N vectors without nulls.
+
+    Raises:
+        RecipeError: a null, or vectors of several lengths: they are not of one encoder.
+    """
+    array = column.combine_chunks()
+    lengths = pc.unique(pc.list_value_length(array)).to_pylist()
+    if len(lengths) > 1 or None in lengths:
+        raise RecipeError(
+            f"vectors have lengths {lengths[:5]} (None: no vector); wanted one, of one encoder: "
+            "leave documents without a vector out, and embed all with the same settings"
+        )
+    flat = array.flatten().to_numpy(zero_copy_only=False)
     wide: NDArray[np.float32] = flat.astype(np.float32).reshape(len(column), -1 if len(flat) else 0)
     return wide

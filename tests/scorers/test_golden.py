@@ -36,7 +36,12 @@ def scored(name: str, folder: Path) -> dict[str, Any]:
         site = Site(fitted=folder)
         roles = {role: corpus(folder / role, example_texts(role)) for role in scorer.learns_from}
         scorer.fit(roles, folder, site)
-    scores = scorer.process(scorer.load(site), awkward_documents()).column(0).to_pylist()
+    table = awkward_documents()
+    for stage in scorer.beside:
+        made = stage.process(stage.load(Site()), table)
+        for column in made.column_names:
+            table = table.append_column(column, made[column])
+    scores = scorer.process(scorer.load(site), table).column(0).to_pylist()
     rounded = [None if score is None else float(f"{score:.5g}") for score in scores]
     return {"version": scorer.version, "scores": rounded}
 

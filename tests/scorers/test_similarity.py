@@ -5,8 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
+from curator.embed.vectors import Embed, matrix
 from curator.errors import RecipeError
 from curator.identity import fingerprint
 from curator.stage import Site
@@ -26,8 +28,19 @@ def fitted(scorer: Similarity, folder: Path, texts: list[str] = TARGET) -> Site:
     return Site(fitted=folder)
 
 
+def embedded(scorer: Similarity, texts: list[str]) -> pa.Table:
+    embed = scorer.beside[0]
+    return embed.process(embed.load(Site()), documents(texts))
+
+
 def scores(scorer: Similarity, site: Site, texts: list[str]) -> list[float | None]:
-    return scorer.process(scorer.load(site), documents(texts))["similarity"].to_pylist()
+    return scorer.process(scorer.load(site), embedded(scorer, texts))["similarity"].to_pylist()
+
+
+def cosines(scorer: Similarity, folder: Path, texts: list[str]) -> np.ndarray:
+    vectors = matrix(embedded(scorer, texts)["vector"]).astype(np.float64)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors @ np.load(folder / "targets.npy").T.astype(np.float64)
 
 
 def test_a_target_example_scores_one(scorer: Similarity, tmp_path: Path):
@@ -37,26 +50,44 @@ def test_a_target_example_scores_one(scorer: Similarity, tmp_path: Path):
 def test_scores_are_cosines_on_the_grid(scorer: Similarity, tmp_path: Path):
     site = fitted(scorer, tmp_path)
     texts = example_texts("raw", 20)
-    vectors = scorer.load(site).encoder.encode(texts).astype(np.float64)
-    cosines = vectors @ np.load(tmp_path / "targets.npy").T.astype(np.float64)
     found = np.array(scores(scorer, site, texts))
 
-    np.testing.assert_allclose(found, cosines.max(axis=1), atol=0.00005 + 1e-6)  # half the grid
+    nearest = cosines(scorer, tmp_path, texts).max(axis=1)
+    np.testing.assert_allclose(found, nearest, atol=0.00005 + 1e-6)  # half the grid
     np.testing.assert_allclose(found * 1e4, np.rint(found * 1e4), atol=1e-3)  # float32
 
 
 def test_the_mean_of_the_nearest_is_of_the_nearest(scorer: Similarity, tmp_path: Path):
     site = fitted(scorer, tmp_path)
     texts = example_texts("raw", 10)
-    vectors = scorer.load(site).encoder.encode(texts).astype(np.float64)
-    cosines = np.sort(vectors @ np.load(tmp_path / "targets.npy").T.astype(np.float64), axis=1)
+    nearest = np.sort(cosines(scorer, tmp_path, texts), axis=1)[:, -3:]
     found = scores(replace(scorer, aggregate="mean_topk", k=3), site, texts)
 
-    np.testing.assert_allclose(found, cosines[:, -3:].mean(axis=1), atol=0.00005 + 1e-6)
+    np.testing.assert_allclose(found, nearest.mean(axis=1), atol=0.00005 + 1e-6)
 
 
 def test_a_text_without_tokens_has_no_score(scorer: Similarity, tmp_path: Path):
     assert scores(scorer, fitted(scorer, tmp_path), [""]) == [None]
+
+
+def test_a_vector_without_direction_or_of_another_encoder_is_refused(
+    scorer: Similarity, tmp_path: Path
+):
+    site = fitted(scorer, tmp_path)
+    for vectors, message in (
+        ([[0.0] * 8], "no length"),
+        ([[float("inf")] * 8], "not finite"),
+        ([[1.0] * 7], "vectors of 8 dimensions"),
+        ([[1.0] * 8, [1.0] * 7], r"lengths \[8, 7\]"),
+    ):
+        table = pa.table({"vector": pa.array(vectors, pa.list_(pa.float16()))})
+        with pytest.raises(RecipeError, match=message):
+            scorer.process(scorer.load(site), table)
+
+
+def test_documents_are_read_as_vectors_that_one_stage_makes_for_all(scorer: Similarity):
+    assert scorer.reads == ("vector",)
+    assert scorer.beside == (Embed(scorer.encoder, scorer.max_characters),)
 
 
 def test_only_the_beginning_counts(scorer: Similarity, tmp_path: Path):
