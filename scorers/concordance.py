@@ -34,6 +34,7 @@ class Concordance(ByModels, FittedScorer):
     Attributes:
         abilities: of the models, in their order, higher is better; none: minus the bits per byte
             that each needs for the role `target`.
+        permuted: a seed: abilities are dealt out to the models anew by chance, as a placebo.
         normalized: whether the score is the share of pairs in [0, 1] instead of their number.
         least_tokens: documents that a model reads fewer tokens of have no score.
         target_documents: of the target, measured at most.
@@ -43,6 +44,7 @@ class Concordance(ByModels, FittedScorer):
     """
 
     abilities: tuple[float, ...] = ()
+    permuted: int | None = None
     normalized: bool = False
     least_tokens: int = 32
     target_documents: int = 1000
@@ -78,6 +80,8 @@ class Concordance(ByModels, FittedScorer):
         """
         abilities = self._abilities(corpora["target"], site)
         check_abilities(abilities, where=self.name)
+        if self.permuted is not None:
+            abilities = np.random.default_rng(self.permuted).permutation(abilities)
         report = report_of(self._losses(corpora["raw"]), abilities)
         (out / _REPORT).write_text(json.dumps(report, indent=1))
         self._require(report)

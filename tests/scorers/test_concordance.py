@@ -63,6 +63,15 @@ def test_the_report_says_what_chance_would_explain(tmp_path: Path):
     assert report["mean"]["p"] < 0.1
 
 
+def test_the_placebo_deals_abilities_to_other_models(tmp_path: Path):
+    scorer = Concordance(FOUR, abilities=ABLE, permuted=2, least_enrichment=0.0)
+    raw, _ = pool(tmp_path, planted())
+    dealt = scorer.load(fitted(scorer, raw, tmp_path)).tolist()
+
+    assert sorted(dealt) == list(ABLE)
+    assert dealt != list(ABLE)
+
+
 def test_abilities_are_what_models_need_for_the_target(tmp_path: Path):
     models = [tiny_language_model(tmp_path / f"m{n}", seed=n) for n in range(3)]
     models.append(tiny_language_model(tmp_path / "even", uniform=True))
