@@ -18,8 +18,9 @@ from curator.batches import fixed_batches
 from curator.errors import RecipeError
 from curator.generate.asking import Answer, Request
 
-# Shapes: B rows, T positions, V vocabulary.
-_BATCH_TOKENS = 1024
+# Shapes: B rows, T positions, V vocabulary, F spellings, K distinct positions.
+_BATCH_TOKENS = 1 << 10  # enough for a core; with 49,152 entries of vocabulary, few rows of odds
+_BATCH_TOKENS_GPU = 1 << 15
 _PLACE = "\u2402the user's turn\u2403"  # stands for the question while a chat format is rendered
 
 
@@ -100,20 +101,20 @@ class LocalModel:
         wanted = self._tokens_of(forms)
         lengths = np.array([len(prompts[row].rest) for row in rows])
         longest = self._context - len(opening)
-        for batch in fixed_batches(lengths, longest=longest, tokens=_BATCH_TOKENS):
+        size = _BATCH_TOKENS if self._device == "cpu" else _BATCH_TOKENS_GPU
+        for batch in fixed_batches(lengths, longest=longest, tokens=size):
             tokens_BT = np.zeros((batch.size, batch.length), np.int64)
             last = np.zeros(batch.size, np.int64)
             for at, row in enumerate(batch.rows.tolist()):  # each costs a pass of the model
                 tokens_BT[at, : lengths[row]] = prompts[rows[row]].rest
                 last[at] = lengths[row] - 1
             odds_BV = torch.softmax(self._logits(opening, tokens_BT, last).float(), dim=1)
+            # A spelling without a token sums nothing: 0.
+            odds_FB = torch.stack([odds_BV[:, ids].sum(dim=1) for ids in wanted.values()]).tolist()
             for at, row in enumerate(batch.rows.tolist()):
-                found = {
-                    form: float(odds_BV[at, ids].sum()) if ids else 0.0
-                    for form, ids in wanted.items()
-                }
-                size = len(opening) + int(lengths[row])
-                yield rows[row], Answer(odds=found, prompt_tokens=size)
+                found = {form: odds_B[at] for form, odds_B in zip(wanted, odds_FB, strict=True)}
+                read = len(opening) + int(lengths[row])
+                yield rows[row], Answer(odds=found, prompt_tokens=read)
 
     def _logits(
         self, opening: tuple[int, ...], tokens_BT: NDArray[np.int64], last: NDArray[np.int64]
