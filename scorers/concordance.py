@@ -55,16 +55,12 @@ class Concordance(ByModels, FittedScorer):
     libraries: ClassVar[tuple[str, ...]] = ("tokenizers", "torch", "transformers")
     learns_from: ClassVar[tuple[str, ...]] = ("target", "raw")
     reads: ClassVar[tuple[str, ...]] = COLUMNS
-    writes: ClassVar[pa.Schema] = pa.schema(
-        [
-            score_field(
-                "concordance",
-                unit="pairs of models",
-                better="higher",
-                about="ordered by loss as by ability",
-            )
-        ]
-    )
+
+    @property
+    def writes(self) -> pa.Schema:
+        """The score alone."""
+        unit = "share of pairs" if self.normalized else "pairs of models"
+        return pa.schema([score_field("concordance", unit=unit, about="in order of ability")])
 
     @property
     def beside(self) -> tuple[LossColumns, ...]:

@@ -3,7 +3,12 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from curator.clean.setaside import SetAside, SetAsideReference
+from curator.clean.setaside import (
+    SetAside,
+    SetAsideReference,
+    SetAsideSwarm,
+    reference_chance,
+)
 from curator.errors import RecipeError
 from curator.identity import document_ids
 
@@ -58,3 +63,23 @@ def test_references_of_two_models_are_independent():
 def test_shares_beyond_the_whole_are_refused():
     with pytest.raises(RecipeError, match="wiki"):
         SetAside("heldout", (("wiki", (("a", 0.6), ("b", 0.6))),))
+
+
+def test_a_swarm_takes_disjoint_lots_of_each_source_by_its_cuts():
+    stage = SetAsideSwarm("many", (("web", (0.1, 0.3)), ("wiki", (0.05, 0.05))))
+    decided = stage.process(None, TABLE)
+    chance = reference_chance("many", TABLE["doc_id"])
+    lot = [
+        None if u >= cuts[1] else "many-1" if u < cuts[0] else "many-2"
+        for u, cuts in zip(chance, [(0.05, 0.05), (0.1, 0.3)] * 1000, strict=True)
+    ]
+
+    assert decided["role"].to_pylist() == lot
+    assert decided["keep"].to_pylist() == [role is None for role in lot]
+    assert set(decided["reason"].to_pylist()) == {None, "reference"}
+
+
+def test_sources_without_cuts_stay_with_the_pool():
+    decided = SetAsideSwarm("many", (("web", (1.0,)),)).process(None, TABLE)
+
+    assert decided["role"].to_pylist() == [None, "many-1"] * 1000
