@@ -152,7 +152,10 @@ def recipe(asked: argparse.Namespace, share: float) -> dict[str, Any]:
                 "transcript": str(folder / f"{name}.jsonl"),
                 "documents": asked.documents // 2, "max_characters": LONGEST,
             },
-            {"use": "distill", "as": name, "of": f"label-{name}", "model": "linear"},
+            {
+                "use": "distill", "as": name, "of": f"label-{name}", "model": "ridge",
+                "least_label": 0.5, "least_auc": 0.0,  # what noise does is to be seen
+            },
         ]  # fmt: skip
         arms[name] = {"select": {"method": "topk", "by": name, "share": BEST}}
     if share < 1:
