@@ -53,7 +53,7 @@ class NovelBest(FittedScorer):
         max_characters: only the beginning of a document is encoded.
     """
 
-    of: tuple[str, ...]
+    of: tuple[str, ...] = ("quality",)
     threshold: float = 0.9
     mode: Literal["kept_only", "paper"] = "kept_only"
     prefer: Literal["higher", "lower"] = "higher"
