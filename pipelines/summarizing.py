@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pipelines.comparing import Evidence
     from pipelines.curate import Curated
 
+_OF_METHODS = ("threshold", "effective_share")  # of selections that have them
 _OF_PROXIES = (
     "seed", "tokens", "status", "final_loss", "parameters", "precision", "window",
     "circumstances",
@@ -125,6 +126,7 @@ def _arm(name: str, curated: Curated) -> dict[str, Any]:
             "documents": selection["documents"],
             "sources": sources,
             "shortfalls": selection["shortfalls"],
+            **{key: selection[key] for key in _OF_METHODS if key in selection},
             "path": mixed.selected.shard.path,
         },
         "mixture": {"path": str(mixed.folder), **mixed.account},
