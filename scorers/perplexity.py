@@ -45,6 +45,7 @@ class Perplexity(Scorer):
     precision: Literal["float32", "bfloat16"] = "float32"
 
     name: ClassVar[str] = "perplexity"
+    version: ClassVar[int] = 2
     libraries: ClassVar[tuple[str, ...]] = ("tokenizers", "torch", "transformers")
     writes: ClassVar[pa.Schema] = pa.schema(
         [

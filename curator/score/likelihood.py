@@ -16,7 +16,10 @@ from numpy.typing import NDArray
 from curator.batches import fixed_batches
 
 # Shapes: N documents, W windows, B rows of a batch, T positions.
-_BATCH_TOKENS = 1024  # with 49,152 entries of vocabulary, 200 MB of float32 logits
+# A small proxy in bfloat16 reads 1.2 times as fast in batches of 2,048 tokens as of 1,024, and no
+# faster in larger ones; in float32 it makes no difference.
+_BATCH_TOKENS = 2048
+_LOGITS = 1024 * 49_152  # of a batch at most: 200 MB of float32
 _TEXTS_AT_ONCE = 1000  # tokenized together: bounds the Python lists that tokenizers return
 
 
@@ -98,7 +101,8 @@ def _bits(
     counts = np.array([len(one) - 1 for one in ids], dtype=np.int64)
     cut = windows(counts, context, stride)
     window_bits = np.zeros(len(cut.document))
-    for batch in fixed_batches(cut.length, longest=context, tokens=_BATCH_TOKENS):
+    tokens = min(_BATCH_TOKENS, _LOGITS // model.tokenizer.get_vocab_size())
+    for batch in fixed_batches(cut.length, longest=context, tokens=tokens):
         tokens_BT = np.zeros((batch.size, batch.length), np.int64)
         targets_BT = np.zeros_like(tokens_BT)
         counted_BT = np.zeros(tokens_BT.shape, bool)
