@@ -210,6 +210,7 @@ class BenchmarkSpec(Section):
     id: str | None = None
     source: str | None = None
     test_share: float = Field(default=0.5, gt=0, lt=1)
+    apart: Annotated[int, Field(ge=5)] | None = None  # words in a row that no train item shares
     choices: ChoicesSpec | None = None
     pairs: PairsSpec | None = None
 

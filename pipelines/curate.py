@@ -87,7 +87,8 @@ def choose(recipe: Recipe, made: Curated, driver: Driver) -> Curated:
     """Return what is prepared with the recipe's scores beside it and its arms' mixtures."""
     assert made.tokens is not None  # `prepare` counts them for every recipe with arms
     tokens = made.tokens
-    teachers = Teachers(made.benchmarks, made.models, recipe.corpus.roles)
+    final = recipe.evaluate.final_target if recipe.evaluate else None
+    teachers = Teachers(made.benchmarks, made.models, recipe.corpus.roles, final)
     pool = score(recipe.score, made.pool, teachers, driver)
     viewed = view(pool, driver)
     selections = select_arms(recipe.arms, viewed, recipe.seed, tokens, driver)

@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
+from curator.dedup.target_overlap import refuse_overlap
 from curator.engine.driver import Driver
 from curator.engine.shuffle import rows_in_shard
 from curator.errors import PluginError, RecipeError
@@ -21,6 +22,7 @@ from curator.ledger import Artifact
 from curator.recipe import suggestion
 from curator.registry import AnyScorer, make_scorer
 from curator.schema import conform, places_of
+from curator.shards import read_shard
 from curator.stage import Corpus, FittedScorer, Site, Stage, WideScorer
 from pipelines.pool import Pool
 from pipelines.splitting import Benchmark
@@ -36,6 +38,7 @@ class Teachers:
     benchmarks: Mapping[str, Benchmark] = field(default_factory=dict)
     models: Mapping[str, Path] = field(default_factory=dict)
     roles: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
+    final: str | None = None  # the split that the result will be judged by, "arc_easy/test"
 
 
 def score(
@@ -163,7 +166,19 @@ def roles(
         RecipeError: a role is not filled, or by something that does not exist.
     """
     told = learned_from(entry, wanted, teachers.roles)
+    _keep_from_final([one for _, what in told for one in what], teachers)
     return {role: corpus_called(what, pool, teachers.benchmarks, beside) for role, what in told}
+
+
+def _keep_from_final(learned: Sequence[str], teachers: Teachers) -> None:
+    """Raise where benchmark items that are learned from repeat those of the final target."""
+    final = teachers.benchmarks.get((teachers.final or "").partition("#")[0])
+    if final is None:
+        return
+    items = read_shard(final.items, ("source", "text"))
+    for name in dict.fromkeys(one for one in learned if one in teachers.benchmarks):
+        examples = read_shard(teachers.benchmarks[name].items, ("source", "text"))
+        refuse_overlap(examples, items, where=f"score, learns_from {name}")
 
 
 def learned_from(

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -19,6 +20,7 @@ from curator.clean.setaside import SetAside
 from curator.corpus_spec import BenchmarkSpec, ChoicesSpec, HeldoutSpec
 from curator.dedup.benchmarks import VERSION as ITEMS_VERSION
 from curator.dedup.benchmarks import read_benchmark
+from curator.dedup.target_overlap import overlapping
 from curator.engine.driver import Driver
 from curator.errors import BudgetError, RecipeError
 from curator.evaluate.questions import VERSION as QUESTIONS_VERSION
@@ -80,6 +82,9 @@ def benchmarks_of(
                     f"benchmark.{name}.{split}", {f"{name}/{split}"}, pool, decision, driver
                 )
                 found[f"{name}/{split}"] = Benchmark(name, split, items)
+    for name, spec in specs.items():
+        if spec.apart and all(f"{name}/{split}" in found for split in SPLITS):
+            found[f"{name}/train"] = _apart(name, found, spec.apart, driver)
     empty = [name for name, benchmark in found.items() if not benchmark.items.rows]
     if empty:
         raise BudgetError(f"benchmark splits {empty} have no items; give their source more text")
@@ -174,6 +179,24 @@ def _from_file(name: str, split: str, path: str, spec: BenchmarkSpec, driver: Dr
     folder = driver.folder(f"benchmark.{name}.{split}", identity, make)
     documents = folder_shard(folder, "documents")
     return Benchmark(name, split, documents, _asked(name, split, path, spec, driver))
+
+
+def _apart(name: str, found: Mapping[str, Benchmark], ngram: int, driver: Driver) -> Benchmark:
+    """Return the train split without items that share a run of words with the test split."""
+    train, test = (found[f"{name}/{split}"] for split in SPLITS)
+
+    def make(out: Path) -> None:
+        items = read_shard(train.items)
+        pairs = overlapping(items, read_shard(test.items), ngram=ngram)
+        mask = np.ones(items.num_rows, bool)
+        mask[pairs["example"].to_numpy()] = False
+        write_shard(items.filter(pa.array(mask)), out / "documents.arrow", name="documents")
+        told = {"items": items.num_rows, "left_out": int((~mask).sum()), "ngram": ngram}
+        write_atomically(out / LEFT_OUT, json.dumps(told, indent=1).encode())
+
+    identity = {"train": train.items.digest, "test": test.items.digest, "ngram": ngram}
+    folder = driver.folder(f"benchmark.{name}.train.apart", identity, make)
+    return replace(train, items=folder_shard(folder, "documents"))
 
 
 def _asked(name: str, split: str, path: str, spec: BenchmarkSpec, driver: Driver) -> Asked | None:

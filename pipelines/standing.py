@@ -30,9 +30,9 @@ from pipelines.summarizing import summary_of
 
 if TYPE_CHECKING:
     from pipelines.comparing import Evidence
-    from pipelines.mixing import Mixed
     from pipelines.curate import Curated
     from pipelines.leaderboard import Raced
+    from pipelines.mixing import Mixed
 
 
 def board_of(raced: Raced, store: Store) -> Leaderboard:

@@ -76,7 +76,7 @@ def refuse_overlap(
     shown = "; ".join(f"{name}: {text[:80]!r}" for name, text in zip(names, texts, strict=True))
     raise RecipeError(
         f"{len(guilty)} of {examples.num_rows} examples share {ngram} words in a row with the "
-        f"final target ({shown}); wanted none: leave these examples out of the file, or judge by "
-        "another final target",
+        f"final target ({shown}); wanted none: give the benchmark `apart: {ngram}`, which leaves "
+        "such examples out, or judge by another final target",
         where=where,
     )

@@ -220,3 +220,33 @@ def test_recipes_and_corpora_are_found_by_name(tmp_path):
     assert arranged == {"corpus": {"ingest": []}, "evaluate": {"heldout": ["web"]}}
     told = arrange({"corpus": "c.yaml", "evaluate": None}, tmp_path)
     assert told["evaluate"] is None
+
+
+def test_examples_that_repeat_the_final_target_are_refused_or_left_out(tmp_path):
+    shared = "thirteen words in a row that stand in both of them and nowhere else at all"
+    train = [f"A question of its own, number {n}, about nothing much." for n in range(5)]
+    texts = {"train": [*train, f"Look: {shared}."], "test": [f"Here {shared}.", "Another."]}
+    files = {
+        split: str(write_lines(tmp_path / f"{split}.jsonl", *({"text": t} for t in contents)))
+        for split, contents in texts.items()
+    }
+
+    def curated(**benchmark: Any) -> Curated:
+        pool = write_lines(tmp_path / "p.jsonl", *({"text": f"{'word ' * n}{n}"} for n in range(9)))
+        corpus = {
+            "ingest": [{"reader": "jsonl", "source": "web", "files": str(pool)}],
+            "benchmarks": {"b": {**files, **benchmark}},
+            "decontaminate": {"against": ["b/test"]},
+            "roles": {"target": "b/train"},
+            "tokenizer": {"bpe": 300},
+        }
+        score = [{"use": "ngrams", "as": "n"}]
+        evaluate = {"final_target": "b/test"}
+        content = {"name": "t", "corpus": corpus, "score": score, "evaluate": evaluate}
+        recipe = Recipe.model_validate(content)
+        return curate(recipe, Driver(Store(tmp_path / "store"), Inline(1), quiet=True))
+
+    with pytest.raises(RecipeError, match=r"1 of 6 examples share 13 words.*`apart: 13`"):
+        curated()
+    made = curated(apart=13)
+    assert read_shard(made.benchmarks["b/train"].items)["text"].to_pylist() == train
