@@ -11,6 +11,7 @@ from scipy import stats
 from curator.errors import RecipeError
 from curator.stage import Site
 from curator.testing import corpus, example_texts, tiny_language_model
+from scorers.concordance import Concordance
 from scorers.correlation import Correlation
 from tests.support.planted_losses import pool
 
@@ -151,3 +152,12 @@ def test_what_cannot_be_correlated_is_refused(told, bits, message, tmp_path: Pat
     raw, _ = pool(tmp_path, bits)
     with pytest.raises(RecipeError, match=message):
         fitted(scorer, raw, tmp_path)
+
+
+def test_losses_are_made_once_for_all_that_compare_the_same_models(tmp_path: Path):
+    models = tuple(str(tiny_language_model(tmp_path / f"m{n}", seed=n)) for n in range(2))
+    told = {"documents": 7, "max_characters": 500, "context": 64, "stride": 48}
+    both = [kind(models, **told).losses.identity() for kind in (Correlation, Concordance)]
+
+    assert both[0] == both[1]
+    assert both[0] != Correlation(models, documents=8).losses.identity()
