@@ -10,8 +10,10 @@ Python module has no part for the rest. MB are of the original text for both.
 
 Three comparisons of perplexities, document by document, as ratios ours / KenLM's: both estimated
 and asked by their own side (lmplz, then kenlm.Model); our estimate asked by both (written as ARPA);
-and lmplz's estimate asked by both (read from ARPA). Without lmplz (`bench.lmplz` says what it
-needs) only the second is made.
+and lmplz's estimate asked by both (read from ARPA). Then with CCNet as it is, SentencePiece pieces
+in place of our words and Python around KenLM: how the ranks agree, how much of the head (the lowest
+30 %) is the same, and its speed from text to perplexity. Without lmplz (`bench.lmplz` says what it
+needs) only the second comparison is made.
 """
 
 from __future__ import annotations
@@ -26,11 +28,14 @@ from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from bench.filters import read_lines
 from bench.lmplz import KENLM, estimated, lmplz
 from bench.peer import ask_peer, peer_python
 from curator.score.arpa import read_arpa, write_arpa
+from curator.score.bands import HEAD
+from curator.score.heldout import spearman
 from curator.score.ngram_lm import NgramModel, perplexity
 from curator.text.lm_stream import spelled_lines
 from curator.text.lm_table import Tally
@@ -51,7 +56,7 @@ def main() -> None:
     parser.add_argument("--peer-venvs", type=Path, default=Path("/tmp/peers"))
     asked = parser.parse_args()
     pa.set_cpu_count(1)
-    python = peer_python(asked.peer_venvs / "kenlm", [KENLM])
+    python = peer_python(asked.peer_venvs / "kenlm", [KENLM, "sentencepiece==0.2.1"])
     program = lmplz(asked.peer_venvs / "lmplz")
     reference = column(asked.reference, asked.reference_mb * 1e6)
     texts = {path.name.split(".")[0]: column(path, asked.text_mb * 1e6) for path in asked.texts}
@@ -89,6 +94,8 @@ def compare(
         print(f"  as many n-grams of each order: {same}")
     for name, text in texts.items():
         one_text(name, text, model, back, folder, python)
+        if program:
+            with_ccnet(reference, text, perplexity(model.tally(text)), folder, python, program)
 
 
 def one_text(
@@ -117,6 +124,28 @@ def one_text(
         show("estimate and query", told, own["sums"])
         show("query, lmplz's ARPA", back.tally(text), own["sums"])
     show("query, our ARPA", told, ours["sums"])
+
+
+def with_ccnet(
+    reference: pa.Array,
+    text: pa.Array,
+    ours: NDArray[np.float64],
+    folder: Path,
+    python: Path,
+    program: Path,
+) -> None:
+    """Print how our perplexities of words rank documents, beside CCNet's of pieces."""
+    given = [folder / "plain.json", folder / "plain-text.json"]
+    for path, texts in zip(given, (reference, text), strict=True):
+        path.write_text(json.dumps(texts.to_pylist()))
+    told = ask_peer(python, "ccnet_score.py", *map(str, given), str(folder), str(program))
+    theirs = np.array(told["perplexities"], np.float64)
+    both = ~np.isnan(ours) & ~np.isnan(theirs)
+    ours, theirs = ours[both], theirs[both]
+    heads = [one < np.percentile(one, HEAD) for one in (ours, theirs)]
+    same = (heads[0] & heads[1]).sum() / max(heads[1].sum(), 1)
+    print(f"  CCNet's pieces: {megabytes(text) / told['seconds']:.2f} MB/s from text, ", end="")
+    print(f"ranks agree {spearman(ours, theirs):.3f} (Spearman), heads share {same:.1%}")
 
 
 def show(what: str, told: Tally, sums: list[float]) -> None:
