@@ -117,9 +117,19 @@ def ngram_buckets(
 
 
 def _lower(texts: Texts) -> Utf8:
-    """The texts as `str.lower` writes them: a capital sigma depends on its neighbors."""
-    column = pl.Series(pl.from_arrow(texts), dtype=pl.String).str.to_lowercase()
-    return utf8(column.to_arrow().cast(pa.large_string()))
+    """The texts as `str.lower` writes them, wherever a table of single letters cannot.
+
+    A capital sigma depends on its neighbors, and a dotted capital I becomes two characters.
+    """
+    column = pl.Series(pl.from_arrow(texts), dtype=pl.String)
+    odd = column.str.contains("\u03a3", literal=True) | column.str.contains("\u0130", literal=True)
+    rows = odd.fill_null(value=False).arg_true()
+    if rows.is_empty():
+        return utf8(texts)
+    places = np.arange(len(column))
+    places[rows.to_numpy()] = len(column) + np.arange(len(rows))
+    both = pl.concat([column, column.gather(rows).str.to_lowercase()])
+    return utf8(both.gather(places).to_arrow().cast(pa.large_string()))
 
 
 @compiled

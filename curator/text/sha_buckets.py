@@ -30,7 +30,7 @@ from curator.text.sha256 import (
     put,
     rest,
 )
-from curator.text.unicode import Characters
+from curator.text.unicode import LIMIT, Characters, decode
 from curator.text.word_runs import next_token
 
 MOST_BUCKETS: Final = 1 << 20  # a bucket takes 20 bits of an entry of the memory
@@ -73,11 +73,12 @@ class Walked(NamedTuple):
 
 
 class Hashing(NamedTuple):
-    """Sixteen messages being hashed, and whose they are."""
+    """Sixteen messages being hashed, whose they are, and room to write one of any length."""
 
     block: Words
     state: Words
     owner: Ints
+    message: npt.NDArray[np.uint8]
 
 
 @lru_cache(maxsize=1)
@@ -96,7 +97,11 @@ def walk_by_sha(
     memory: Memory,
     tables: Characters,
 ) -> Ints:
-    """Write the bucket of every n-gram of lower-cased texts; where each text's end in `found`."""
+    """Write the bucket of every n-gram; where each text's end in `found`.
+
+    Letters are put in lower case one by one: a capital sigma and a dotted capital I, which need
+    more than that, must be in lower case already.
+    """
     ends = np.zeros(len(offsets), np.int64)
     longest = 0
     for row in range(len(offsets) - 1):
@@ -112,7 +117,10 @@ def walk_by_sha(
     )
     recent = np.zeros(max_n, np.uint64)  # hashes of the 1-, 2-, ... grams that end at this token
     hashing = Hashing(
-        np.zeros(BLOCK_SIZE, np.uint32), np.zeros(STATE_SIZE, np.uint32), np.zeros(LANES, np.int64)
+        np.zeros(BLOCK_SIZE, np.uint32),
+        np.zeros(STATE_SIZE, np.uint32),
+        np.zeros(LANES, np.int64),
+        np.empty(2 * longest + max_n, np.uint8),  # in lower case two bytes can be three
     )
     done, token, gram = 0, 0, 0
     for row in range(len(offsets) - 1):
@@ -131,7 +139,7 @@ def walk_by_sha(
             token += 1
             hashed, start, at = next_token(data, at, offsets[row + 1], tables)
         if gram >= _AT_ONCE or row == len(offsets) - 2:
-            _look_up(data, walked, gram, found[done:], buckets, max_n, memory, hashing)
+            _look_up(data, walked, gram, found[done:], buckets, max_n, memory, hashing, tables)
             done, token, gram = done + gram, 0, 0
         ends[row + 1] = done + gram
     return ends
@@ -147,6 +155,7 @@ def _look_up(
     max_n: int,
     memory: Memory,
     hashing: Hashing,
+    tables: Characters,
 ) -> None:
     """Write the buckets of so many n-grams, and remember those that were not known."""
     missing = 0
@@ -161,18 +170,19 @@ def _look_up(
     for number in range(missing):
         gram = walked.absent[number]
         last, n = walked.places[gram] // max_n, walked.places[gram] % max_n
-        size = n
-        for token in range(last - n, last + 1):
-            size += walked.ends[token] - walked.starts[token]
+        size = _write(data, walked, last - n, last, hashing.message, tables)
         if size > SHORT:
             _settle(hashing, used, walked, found, buckets, memory)
-            _hash_long(data, walked, last - n, last, hashing)
+            _hash_long(hashing, size)
             hashing.owner[0] = gram
             _keep(hashing, 0, walked, found, buckets, memory)
             begin(hashing.block, hashing.state)
             used = 0
             continue
-        _write(data, walked, last - n, last, hashing.block, used, size)
+        for at in range(size):
+            put(hashing.block, used, at, hashing.message[at])
+        put(hashing.block, used, size, np.uint8(0x80))
+        close(hashing.block, used, size)
         hashing.owner[used] = gram
         used += 1
         if used == LANES:
@@ -187,38 +197,56 @@ def _write(
     walked: Walked,
     first: int,
     last: int,
-    block: Words,
-    lane: int,
-    size: int,
-) -> None:
-    """Write some tokens, joined by spaces, as the message of a lane."""
-    at = 0
+    message: npt.NDArray[np.uint8],
+    tables: Characters,
+) -> int:
+    """Write some tokens in lower case, joined by spaces; the bytes that they are."""
+    size = 0
     for token in range(first, last + 1):
         if token > first:
-            put(block, lane, at, np.uint8(32))
-            at += 1
-        for place in range(walked.starts[token], walked.ends[token]):
-            put(block, lane, at, data[place])
-            at += 1
-    put(block, lane, at, np.uint8(0x80))
-    close(block, lane, size)
+            message[size] = 32
+            size += 1
+        place, end = walked.starts[token], walked.ends[token]
+        while place < end:
+            if data[place] < 128:
+                message[size] = tables.lower[data[place]]
+                size, place = size + 1, place + 1
+                continue
+            code, width = decode(data, place, end)
+            lowered = tables.lower[code] if code < LIMIT else code
+            if lowered == code:
+                for _ in range(width):
+                    message[size] = data[place]
+                    size, place = size + 1, place + 1
+            else:
+                size = _encode(message, size, lowered)
+                place += width
+    return size
 
 
 @part
-def _hash_long(
-    data: npt.NDArray[np.uint8], walked: Walked, first: int, last: int, hashing: Hashing
-) -> None:
-    """Hash some tokens, joined by spaces, in the first lane, whatever their length."""
+def _encode(message: npt.NDArray[np.uint8], at: int, code: np.int32) -> int:
+    """Append a character in UTF-8; where it ends."""
+    if code < 0x80:
+        message[at] = code
+        return at + 1
+    width = 2 if code < 0x800 else 3 if code < 0x10000 else 4
+    lead = 0xC0 if width == 2 else 0xE0 if width == 3 else 0xF0
+    message[at] = lead | (code >> (6 * (width - 1)))
+    for byte in range(1, width):
+        message[at + byte] = 0x80 | ((code >> (6 * (width - 1 - byte))) & 0x3F)
+    return at + width
+
+
+@part
+def _hash_long(hashing: Hashing, size: int) -> None:
+    """Hash the message in the first lane, whatever its length."""
     block, state = hashing.block, hashing.state
-    size = 0
-    for token in range(first, last + 1):
-        for place in range(walked.starts[token] - (token > first), walked.ends[token]):
-            byte = np.uint8(32) if place < walked.starts[token] else data[place]
-            put(block, 0, size & 63, byte)
-            size += 1
-            if size & 63 == 0:
-                compress(block, state)
-                block[:] = 0
+    for at in range(size):
+        put(block, 0, at & 63, hashing.message[at])
+        if at & 63 == 63:
+            compress(block, state)
+            block[:] = 0
     put(block, 0, size & 63, np.uint8(0x80))
     if size & 63 > SHORT:
         compress(block, state)

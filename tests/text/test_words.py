@@ -143,6 +143,14 @@ def test_buckets_named_by_sha256_are_those_of_the_papers_code(text, buckets):
     assert totals.tolist() == again.tolist() == expected.tolist()
 
 
+def test_every_letter_in_lower_case_is_that_of_python():
+    capitals = [chr(code) for code in range(0x1E944) if chr(code).lower() != chr(code)]
+    rows = ["".join(capitals), " ".join(c for c in capitals if c not in "ΣİK"), "K Å Ⱥ"]
+
+    for row in rows:
+        assert bucket_totals(column(row), 9_999, 2, "sha256").tolist() == sha_counts(row, 9_999)
+
+
 @settings(max_examples=60, deadline=None)
 @given(texts())
 def test_totals_and_sums_are_those_of_the_counts(text):
