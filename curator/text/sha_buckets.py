@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from curator.text.compile import compiled, part
+from curator.text.compile import block, compiled
 from curator.text.hashing import STEP, mixed
 from curator.text.sha256 import (
     BLOCK_SIZE,
@@ -145,7 +145,7 @@ def walk_by_sha(
     return ends
 
 
-@part
+@block
 def _look_up(
     data: npt.NDArray[np.uint8],
     walked: Walked,
@@ -191,7 +191,7 @@ def _look_up(
     _settle(hashing, used, walked, found, buckets, memory)
 
 
-@part
+@block
 def _write(
     data: npt.NDArray[np.uint8],
     walked: Walked,
@@ -224,7 +224,7 @@ def _write(
     return size
 
 
-@part
+@block
 def _encode(message: npt.NDArray[np.uint8], at: int, code: np.int32) -> int:
     """Append a character in UTF-8; where it ends."""
     if code < 0x80:
@@ -238,24 +238,28 @@ def _encode(message: npt.NDArray[np.uint8], at: int, code: np.int32) -> int:
     return at + width
 
 
-@part
+@block
 def _hash_long(hashing: Hashing, size: int) -> None:
     """Hash the message in the first lane, whatever its length."""
-    block, state = hashing.block, hashing.state
     for at in range(size):
-        put(block, 0, at & 63, hashing.message[at])
+        put(hashing.block, 0, at & 63, hashing.message[at])
         if at & 63 == 63:
-            compress(block, state)
-            block[:] = 0
-    put(block, 0, size & 63, np.uint8(0x80))
+            _next_block(hashing)
+    put(hashing.block, 0, size & 63, np.uint8(0x80))
     if size & 63 > SHORT:
-        compress(block, state)
-        block[:] = 0
-    close(block, 0, size)
-    compress(block, state)
+        _next_block(hashing)
+    close(hashing.block, 0, size)
+    compress(hashing.block, hashing.state)
 
 
-@part
+@block
+def _next_block(hashing: Hashing) -> None:
+    compress(hashing.block, hashing.state)
+    for place in range(BLOCK_SIZE):
+        hashing.block[place] = 0
+
+
+@block
 def _settle(
     hashing: Hashing,
     used: int,
@@ -272,7 +276,7 @@ def _settle(
         begin(hashing.block, hashing.state)
 
 
-@part
+@block
 def _keep(
     hashing: Hashing,
     lane: int,
