@@ -195,7 +195,10 @@ def _model(name: str, encoder: str, device: str) -> Callable[[list[str]], Any]:
         from curator.embed.encoder import open_encoder
 
         precision: Any = name
-        _held[name] = open_encoder(encoder, device=device, precision=precision).encode
+        threads = 1 if device == "cpu" else os.cpu_count() or 1  # a GPU waits for the tokenizer
+        _held[name] = open_encoder(
+            encoder, device=device, precision=precision, threads=threads
+        ).encode
     return _model(name, encoder, device)
 
 

@@ -8,6 +8,7 @@ where it is needed. On other devices, and in float32, torch's attention. One cor
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import groupby
 
 import numpy as np
@@ -27,7 +28,12 @@ _FARTHEST = np.float32(100.0)  # 2**100 (a score of 69) times 8,192 keys and a v
 
 
 def attended(
-    qkv_T3C: torch.Tensor, batch: Packed, lengths: NDArray[np.int64], heads: int
+    qkv_T3C: torch.Tensor,
+    batch: Packed,
+    lengths: NDArray[np.int64],
+    heads: int,
+    *,
+    by_torch: bool,
 ) -> torch.Tensor:
     """Return (T, C): each row's mean of its document's values, weighted by softmax.
 
@@ -36,10 +42,10 @@ def attended(
         batch: where documents lie.
         lengths: (n,) tokens of the batch's documents; later rows of a document are padding.
         heads: H; C is a multiple of it.
+        by_torch: on any device and in any precision; else compiled, for bfloat16 on a CPU.
     """
-    if qkv_T3C.dtype == torch.bfloat16 and qkv_T3C.device.type == "cpu":
-        return _compiled_attention(qkv_T3C, batch, lengths, heads)
-    return _torch_attention(qkv_T3C, batch, lengths, heads)
+    chosen = _torch_attention if by_torch else _compiled_attention
+    return chosen(qkv_T3C, batch, lengths, heads)
 
 
 def _torch_attention(
@@ -48,20 +54,30 @@ def _torch_attention(
     """Documents of as many rows go together."""
     channels = qkv_T3C.shape[1] // 3
     out_TC = torch.zeros_like(qkv_T3C[:, :channels])
+    for place, seen_NL in groups(batch, lengths, qkv_T3C.device):
+        shape = (*seen_NL.shape, 3, heads, channels // heads)
+        own = qkv_T3C[place].view(shape).permute(2, 0, 3, 1, 4)
+        found = torch.nn.functional.scaled_dot_product_attention(
+            own[0], own[1], own[2], attn_mask=seen_NL[:, None, None]
+        )
+        out_TC[place] = found.transpose(1, 2).reshape(-1, channels)
+    return out_TC
+
+
+def groups(
+    batch: Packed, lengths: NDArray[np.int64], device: torch.device
+) -> Iterator[tuple[slice, torch.Tensor]]:
+    """Yield the rows of documents that have as many, and which of them are tokens, (n, rows)."""
     at = 0
     for rows, group in groupby(batch.rows.tolist()):
         count = len(list(group))
+        tokens = torch.as_tensor(lengths[at : at + count], device=device)
         start = int(batch.starts[at])
-        shape = (count, rows, 3, heads, channels // heads)
-        own = qkv_T3C[start : start + count * rows].view(shape).permute(2, 0, 3, 1, 4)
-        tokens = torch.as_tensor(lengths[at : at + count], device=qkv_T3C.device)
-        seen = torch.arange(rows, device=qkv_T3C.device) < tokens[:, None]
-        found = torch.nn.functional.scaled_dot_product_attention(
-            own[0], own[1], own[2], attn_mask=seen[:, None, None]
+        yield (
+            slice(start, start + count * rows),
+            torch.arange(rows, device=device) < tokens[:, None],
         )
-        out_TC[start : start + count * rows] = found.transpose(1, 2).reshape(-1, channels)
         at += count
-    return out_TC
 
 
 def _compiled_attention(

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from curator.embed.attention import attended
+from curator.embed.attention import attended, groups
 from curator.embed.packing import Packed
 
 Precision = Literal["bfloat16", "float32"]
@@ -80,11 +80,14 @@ class Bert:
         from safetensors.torch import load_file
 
         shape = _settings(folder / "config.json")
-        weights = load_file(folder / "model.safetensors", device=device)
-        self._weights = {name.removeprefix("bert."): w.float() for name, w in weights.items()}
+        weights = load_file(folder / "model.safetensors")
+        self._weights = {
+            name.removeprefix("bert."): w.float().to(device) for name, w in weights.items()
+        }
         self._rounded = torch.bfloat16 if precision == "bfloat16" else torch.float32
         self._device = device
         self._rows = rows
+        self._by_torch = device != "cpu" or precision == "float32"
         self._heads = int(shape["num_attention_heads"])
         self._epsilon = float(shape["layer_norm_eps"])
         self.dimensions = int(shape["hidden_size"])
@@ -118,14 +121,27 @@ class Bert:
             state_TD = self._normed(self._words_VD[ids] + self._places_LD[places], self._first_norm)
             for layer in self._layers:
                 qkv_T3D = layer.qkv(state_TD.to(self._rounded))
-                seen_TD = attended(qkv_T3D, batch, lengths, self._heads)
+                seen_TD = attended(qkv_T3D, batch, lengths, self._heads, by_torch=self._by_torch)
                 state_TD = self._normed(state_TD + layer.out(seen_TD), layer.norm)
                 wide = layer.up(state_TD.to(self._rounded))
                 state_TD = self._normed(state_TD + layer.down(wide), layer.last_norm)
-            spans = zip(batch.starts.tolist(), lengths.tolist(), strict=True)
-            means = [state_TD[start : start + tokens].mean(dim=0) for start, tokens in spans]
-            found: NDArray[np.float32] = torch.stack(means).cpu().numpy()
+            found: NDArray[np.float32] = self._pooled(state_TD, batch, lengths).cpu().numpy()
         return found
+
+    def _pooled(
+        self, state_TD: torch.Tensor, batch: Packed, lengths: NDArray[np.int64]
+    ) -> torch.Tensor:
+        """Return the means: document by document on a CPU, by groups where calls are what costs."""
+        if self._device == "cpu":
+            spans = zip(batch.starts.tolist(), lengths.tolist(), strict=True)
+            return torch.stack(
+                [state_TD[start : start + tokens].mean(dim=0) for start, tokens in spans]
+            )
+        found = []
+        for place, seen_NL in groups(batch, lengths, state_TD.device):
+            state_NLD = state_TD[place].view(*seen_NL.shape, -1) * seen_NL[:, :, None]
+            found.append(state_NLD.sum(dim=1) / seen_NL.sum(dim=1, keepdim=True))
+        return torch.cat(found)
 
     def _layer(self, prefix: str) -> Layer:
         parts = [f"{prefix}attention.self.{part}" for part in ("query", "key", "value")]
@@ -142,7 +158,7 @@ class Bert:
         """Return the product with one or more layers' weights beside each other."""
         weight = torch.cat([self._weights[f"{name}.weight"] for name in names]).to(self._rounded)
         bias = torch.cat([self._weights[f"{name}.bias"] for name in names]).to(self._rounded)
-        if self._rounded == torch.float32 or self._device != "cpu":
+        if self._by_torch:
             return _plain(weight, bias, gelu=gelu)
         if not has_bfloat16():
             return _rounding(weight.float(), bias.float(), gelu=gelu)

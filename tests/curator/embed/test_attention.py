@@ -34,7 +34,7 @@ def of_documents(rows: torch.Tensor) -> torch.Tensor:
 
 def test_torch_looks_at_a_documents_own_tokens():
     qkv = drawn(1.0)
-    found = attended(qkv, BATCH, LENGTHS, 3)
+    found = attended(qkv, BATCH, LENGTHS, 3, by_torch=True)
 
     torch.testing.assert_close(
         of_documents(found), of_documents(reference(qkv, 3)), atol=1e-5, rtol=0
@@ -46,7 +46,7 @@ def test_torch_looks_at_a_documents_own_tokens():
 def test_the_compiled_softmax_is_as_near_as_bfloat16_allows(spread: float):
     qkv = drawn(spread).bfloat16()
     wanted = of_documents(reference(qkv, 3))
-    found = of_documents(attended(qkv, BATCH, LENGTHS, 3))
+    found = of_documents(attended(qkv, BATCH, LENGTHS, 3, by_torch=False))
 
     assert torch.isfinite(found).all()
     # A score of size s is rounded by s / 512, a weight by as much of itself.
@@ -56,7 +56,7 @@ def test_the_compiled_softmax_is_as_near_as_bfloat16_allows(spread: float):
 
 def test_one_token_sees_only_itself():
     qkv = drawn(1.0).bfloat16()
-    found = attended(qkv, BATCH, LENGTHS, 3)[112]
+    found = attended(qkv, BATCH, LENGTHS, 3, by_torch=False)[112]
 
     torch.testing.assert_close(found, qkv[112, 48:], rtol=2**-7, atol=0)  # rounded twice
 
@@ -66,7 +66,7 @@ def test_a_gpu_gives_the_same_answer():
     if not torch.cuda.is_available():
         pytest.skip("no GPU here")
     qkv = drawn(1.0)
-    found = attended(qkv.cuda(), BATCH, LENGTHS, 3).cpu()
+    found = attended(qkv.cuda(), BATCH, LENGTHS, 3, by_torch=True).cpu()
 
     torch.testing.assert_close(
         of_documents(found), of_documents(reference(qkv, 3)), atol=1e-4, rtol=0

@@ -93,6 +93,14 @@ def test_a_text_without_tokens_is_all_zeros(folder: Path, other_folder: Path):
         assert open_encoder(str(place)).encode([]).shape == (0, 32)
 
 
+def test_what_a_gpu_runs_gives_the_same_vectors(folder: Path):
+    """On "cpu:0" the code is the one for a GPU: torch's products and attention, large batches."""
+    found = open_encoder(str(folder), device="cpu:0").encode(TEXTS)
+    expected = open_encoder(str(folder)).encode(TEXTS)
+
+    assert (found * expected).sum(axis=1)[FULL] == pytest.approx(1, abs=2e-3)
+
+
 @pytest.mark.gpu
 def test_a_gpu_gives_the_same_vectors(folder: Path):
     if not torch.cuda.is_available():
