@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 import time
 
+import numpy as np
 import pyarrow as pa
 
-from curator.text.buckets import bucket_counts
+from curator.text.buckets import bucket_counts, bucket_sums, bucket_totals
 from curator.text.joins import joined
 from curator.text.lm_stream import WordStream, spelled_lines
 from curator.text.lm_table import compile_kernels
@@ -28,6 +29,8 @@ if __name__ == "__main__":
     band_keys(minhash_signatures(texts))
     ngram_hashes(texts, 5)
     bucket_counts(texts, 100)
+    bucket_totals(texts, 100, 2, "sha256")
+    bucket_sums(texts, np.zeros(100))
     find_pii(texts)
     chosen = seeds(texts, 2)
     windows_of(texts, 2, chosen.offsets, chosen.places)
