@@ -75,7 +75,7 @@ def test_a_run_answers_by_the_contract(tiny):
     assert names == [
         "ingest", "clean.statistics", "clean", "dedup.exact", "dedup.minhash", "benchmarks",
         "decontaminate",
-        "heldout", "heldout.copies", "tokens", "score.letters", "score.sim", "score.dsir",
+        "heldout", "heldout.copies", "tokens", "score.letters", "embed", "score.sim", "score.dsir",
     ]  # fmt: skip
     for name in ("random", "sim"):
         arm = told["arms"][name]
