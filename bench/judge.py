@@ -235,7 +235,7 @@ def share_at(shares: Sequence[float], bits: NDArray[np.float64], wanted: float) 
 
 
 def bits_of(told: Mapping[str, Any], arm: str) -> NDArray[np.float64]:
-    return np.array(told["arms"][arm]["evaluation"]["heldout"], np.float64)
+    return np.array(told["arms"][arm]["evaluation"]["heldout/clean"], np.float64)
 
 
 def arguments() -> argparse.Namespace:
