@@ -70,10 +70,7 @@ def main() -> None:
     write_texts(planted, asked.folder)
     for noise in NOISE:
         write_judge(planted, noise, asked.folder)
-    told = {
-        share: run(recipe(asked, share), asked.folder, f"judge-{round(100 * share)}", asked.workers)
-        for share in (1.0, *CURVE)
-    }
+    told = {share: ran(asked, share) for share in (1.0, *CURVE)}
     print(f"{len(planted.texts):,} documents, {sum(map(len, planted.texts)) / 1e6:.1f} MB")
     report_ranking(planted, told[1.0])
     report_training(told[1.0])
@@ -159,7 +156,7 @@ def recipe(asked: argparse.Namespace, share: float) -> dict[str, Any]:
         ]  # fmt: skip
         arms[name] = {"select": {"method": "topk", "by": name, "share": BEST}}
     if share < 1:
-        arms = {name: arms[name] for name in ("random", "noise-0")}
+        arms = {"noise-0": arms["noise-0"]}
     return {
         "name": f"judge-{round(100 * share)}",
         "seed": 17,
@@ -173,7 +170,7 @@ def recipe(asked: argparse.Namespace, share: float) -> dict[str, Any]:
         },
         "score": score,
         "arms": arms,
-        "baseline": "random",
+        "baseline": "random" if share == 1 else "noise-0",
         "train": {
             "proxy": asked.proxy,
             "tokens": round(share * asked.tokens),
@@ -181,6 +178,14 @@ def recipe(asked: argparse.Namespace, share: float) -> dict[str, Any]:
         },
         "evaluate": {"heldout": ["clean"]},
     }
+
+
+def ran(asked: argparse.Namespace, share: float) -> dict[str, Any]:
+    """What the run at a share of the tokens says of itself."""
+    name = f"judge-{round(100 * share)}"
+    run(recipe(asked, share), asked.folder, name, asked.workers)
+    found: dict[str, Any] = json.loads((asked.folder / name / "run.json").read_text())
+    return found
 
 
 def report_ranking(planted: Planted, told: Mapping[str, Any]) -> None:
