@@ -266,7 +266,11 @@ def _baseline(wanted: str, recipes: Sequence[Recipe], entries: Sequence[Entry]) 
 
 
 def _notes(recipes: Sequence[Recipe], models: Mapping[str, ModelSpec]) -> Iterator[str]:
-    trained = [name for name, spec in sorted(models.items()) if spec.train]
+    trained = [
+        name
+        for name, spec in sorted(models.items())
+        if spec.train and spec.train.learns_from is None
+    ]
     if trained and any(set(trained) - set(recipe.models) for recipe in recipes):
         yield (
             f"the text that {', '.join(trained)} is trained on leaves the pool for every arm, so "
