@@ -29,6 +29,7 @@ _LOSSES: Final = {1: "hs", 2: "ns", 3: "softmax", 4: "ova"}
 # fastText answers exp(log(p + 1e-5)) (loss.cc, `std_log`).
 _ADDED: Final = 1e-5
 _ROWS_AT_ONCE: Final = 65_536
+_MOST_NGRAMS: Final = 100  # words: a kernel makes room for n-grams of every length at once
 _AFTER_SPELLING: Final = 10  # NUL, how often it was met (8 bytes), word or label (1 byte)
 
 
@@ -97,13 +98,17 @@ def read_model(path: Path) -> LinearModel:
         )
     if longest > 0:
         raise reader.refusal(f"has sub-words of up to {longest}; train with `maxn=0`")
+    if not 1 <= ngrams <= _MOST_NGRAMS or buckets < (ngrams > 1):
+        raise reader.refusal(
+            f"has n-grams of up to {ngrams} words in {buckets} buckets; wanted 1 to {_MOST_NGRAMS}"
+        )
     words, labels = reader.dictionary()
     inputs, outputs = reader.matrix(), reader.matrix()
     if inputs.shape[1] != dim or outputs.shape != (len(labels), dim) or not len(labels):
         raise reader.refusal(f"has layers of {inputs.shape} and {outputs.shape} for dim={dim}")
     if len(inputs) != len(words) + buckets:
         raise reader.refusal(f"has {len(inputs)} rows for {len(words)} words, {buckets} buckets")
-    names = tuple(label.decode() for label in labels)
+    names = tuple(label.decode(errors="replace") for label in labels)
     return LinearModel(
         vocabulary(words, labels), names, _products(inputs, outputs), buckets, ngrams
     )
@@ -145,7 +150,9 @@ class _Reader:
         entries = []
         for _ in range(size):  # once a worker, 1 us each
             stop = self.content.find(b"\0", self.at)
-            start = self._pass(max(stop, self.at) - self.at + _AFTER_SPELLING)
+            if stop < 0:
+                stop = len(self.content)  # no end: refused below
+            start = self._pass(stop - self.at + _AFTER_SPELLING)
             entries.append(self.content[start:stop])
         return entries[:words], entries[words:]
 

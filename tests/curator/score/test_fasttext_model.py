@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,29 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path):
         read_model(tmp_path / "x")
     with pytest.raises(PluginError, match="ends after 0 bytes"):
         read_model(tmp_path / "empty")
+
+
+@pytest.mark.parametrize(("ngrams", "buckets"), [(0, 300), (-1, 300), (1 << 30, 300), (2, -1)])
+def test_ngrams_that_no_text_has_are_refused_before_room_is_made_for_them(
+    path: Path, tmp_path: Path, ngrams: int, buckets: int
+):
+    content = bytearray(path.read_bytes())
+    struct.pack_into("<i", content, 8 + 4 * 5, ngrams)
+    struct.pack_into("<i", content, 8 + 4 * 8, buckets)
+    (tmp_path / "model.bin").write_bytes(content)
+    with pytest.raises(PluginError, match=f"n-grams of up to {ngrams} words in {buckets} buckets"):
+        read_model(tmp_path / "model.bin")
+
+
+def test_a_dictionary_without_ends_is_read_in_memory_of_its_own_size(path: Path, tmp_path: Path):
+    entries = struct.pack("<iiiqq", 1 << 30, (1 << 30) - 2, 2, 0, -1)
+    (tmp_path / "model.bin").write_bytes(path.read_bytes()[:64] + entries + b"a" * 100_000)
+    tracemalloc.start()
+    with pytest.raises(PluginError, match="ends after"):
+        read_model(tmp_path / "model.bin")
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 10_000_000
 
 
 def test_every_part_cut_from_the_end_is_refused(path: Path, tmp_path: Path):
