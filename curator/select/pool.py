@@ -67,12 +67,14 @@ class Pool:
         group: str = "source",
         within: str = "",
         unseen: str = "",
+        lower: bool = False,
         batch_rows: int = BATCH_ROWS,
         part_rows: int = PART_ROWS,
     ) -> None:
         """Read `frame` by the score `by`, grouped by the columns `group` and `within`.
 
-        `unseen` names a column that is 0 for documents that no scorer learned from.
+        `unseen` names a column that is 0 for documents that no scorer learned from; `lower` says
+        that low scores are the better ones.
 
         Raises:
             RecipeError: a column is absent or of a type that cannot be used; all at once.
@@ -80,6 +82,7 @@ class Pool:
         self._frame = _checked(frame, by, group, within, unseen)
         self._single = bool(by) and frame.collect_schema()[by] == pl.Float32
         self._has_score = bool(by)
+        self._lower = lower
         self._batch_rows = batch_rows
         self._prefixes = self._repeated_prefixes(part_rows)
         self._repeated = self._merged() if len(self._prefixes) else None
@@ -144,14 +147,20 @@ class Pool:
         """Return one row, with `copies`, for each id whose prefix is repeated.
 
         Held in memory: it grows with the number of distinct repeated documents, which exact
-        deduplication makes zero. Equal ids have equal text, so `max` only skips nulls.
+        deduplication makes zero. Equal ids have equal text, so `max` only skips nulls; but a score
+        may call one copy new and the others its repeats, and the document is as good as its best.
         """
         kept = []
         for batch in self._raw():
             mask = np.isin(_prefix(_ids(batch)), self._prefixes)
             kept.append(batch.filter(pl.Series(mask)))
-        rest = pl.all().exclude("doc_id", "copies").max()
-        return pl.concat(kept).group_by("doc_id").agg(rest, pl.col("copies").sum()).sort("doc_id")
+        copies = pl.concat(kept)
+        columns = [pl.col("copies").sum()]
+        for name in copies.columns:
+            if name not in ("doc_id", "copies"):
+                column = pl.col(name)
+                columns.append(column.min() if name == "_score" and self._lower else column.max())
+        return copies.group_by("doc_id").agg(columns).sort("doc_id")
 
     def _rows(self, batch: pl.DataFrame, ids: NDArray[np.uint8]) -> Rows:
         for name in ("source", "tokens"):

@@ -28,7 +28,7 @@ from curator.select.radix import Radix
 from curator.select.ranked import Key, Ranked, Survey, Taken, gather, numbered
 from curator.select.spec import SelectSpec
 
-VERSION = 3  # raise it when the same pool and spec start giving another selection or account
+VERSION = 4  # raise it when the same pool and spec start giving another selection or account
 RANDOM = "select.random"
 PLACEBO = "select.placebo"
 
@@ -117,7 +117,14 @@ def select(
     if spec.method == "placebo":
         return _placebo(frame, spec, of, search)
     sign = spec.direction(better or {})
-    pool = Pool(frame, by=spec.by, group=spec.quota_by, within=spec.within, unseen=spec.unseen)
+    pool = Pool(
+        frame,
+        by=spec.by,
+        group=spec.quota_by,
+        within=spec.within,
+        unseen=spec.unseen,
+        lower=sign < 0,
+    )
     names, budget_of = quota.group_of(spec, pool.groups())
     budget = numbered(lambda rows: rows.group, budget_of)
     scored = Ranked(pool, spec.seed, _signed(sign), budget, len(names))

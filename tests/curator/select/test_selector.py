@@ -167,6 +167,19 @@ def test_identical_documents_are_one_row_that_costs_once():
         assert row["copies"] == (3 if row["doc_id"] in repeated else 1)
 
 
+@pytest.mark.parametrize("better", ["higher", "lower"])
+def test_copies_that_score_differently_are_as_good_as_the_best_of_them(better):
+    sign = 1 if better == "higher" else -1
+    frame = pool(20, nulls=0)
+    least = frame["score"].min()
+    worse = frame.with_columns(score=pl.lit(least - 1.0))
+    both = [each.with_columns(score=sign * pl.col("score")) for each in (frame, worse)]
+    spec = SelectSpec("topk", "score", tokens=200)
+    for order in (both, both[::-1]):
+        chosen = select(pl.concat(order).lazy(), spec, {"score": better})
+        assert taken(chosen) == taken(select(both[0].lazy(), spec, {"score": better}))
+
+
 def test_neighboring_bands_share_nothing_and_leave_nothing_out():
     frame = pool(300, nulls=0)
     edges = [(0, 0.3), (0.3, 0.6), (0.6, 1)]
