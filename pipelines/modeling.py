@@ -184,10 +184,7 @@ def _items(splits: Sequence[Shard], tokens: Tokens) -> pa.Table:
     from curator.train.tokenizer import count_tokens, load_tokenizer
 
     tables = [read_shard(shard, ("doc_id", "source", "text")) for shard in splits]
-    table, tokenizer = pa.concat_tables(tables), load_tokenizer(tokens.path)
-    # Items of equal text have one id, and a mixture has each document once.
-    first = np.unique(id_matrix(table["doc_id"]), axis=0, return_index=True)[1]
-    table = table.take(pa.array(np.sort(first)))
+    table, tokenizer = _distinct(pa.concat_tables(tables)), load_tokenizer(tokens.path)
     counts = count_tokens(tokenizer, table["text"])
     return table.select(["doc_id", "source"]).append_column("tokens", pa.array(counts))
 
@@ -205,4 +202,10 @@ def _chosen(role: str, pool: Pool, decision: Artifact) -> pa.Table:
         table = read_shard(shard, ("doc_id", "source"))
         table = table.append_column("tokens", read_shard(count, ("n_tokens",))["n_tokens"])
         pieces.append(table.filter(mask))
-    return pa.concat_tables(pieces)
+    return _distinct(pa.concat_tables(pieces))
+
+
+def _distinct(table: pa.Table) -> pa.Table:
+    """Return the first row of every doc_id: equal texts have one, and a mixture has each once."""
+    first = np.unique(id_matrix(table["doc_id"]), axis=0, return_index=True)[1]
+    return table.take(pa.array(np.sort(first)))

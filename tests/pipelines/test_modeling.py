@@ -105,6 +105,19 @@ def test_a_swarm_may_take_no_more_than_half_of_the_pool_in_total(prepared):
         reference_models(specs(many=swarm(count=40)), pool, tokens, driver)
 
 
+def test_a_document_that_the_pool_has_twice_is_read_once(tmp_path):
+    twice = [record for record in made_up(60) for _ in range(2)]
+    content = recipe(write_files(twice, tmp_path / "in", 2), train=None, evaluate=None)
+    content["corpus"] = {"ingest": content["corpus"]["ingest"], "tokenizer": {"bpe": 512}}
+    content |= {"score": [], "arms": {}, "baseline": None}
+    content["models"] = {"ref": {"train": {"proxy": "demo", "tokens": 2048}}}
+    driver = Driver(Store(tmp_path / "store"), Inline(1), quiet=True)
+    made = prepare(checked(content, "trial"), driver)
+    read = documents_of(made.models["ref"]).to_pylist()
+
+    assert len(read) == len(set(read)) > 1
+
+
 def test_a_model_called_as_one_of_a_swarm_is_refused(prepared):
     driver, pool, tokens = prepared
     named = {"many-2": {"path": "somewhere"}, "many": swarm()}
