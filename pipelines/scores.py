@@ -21,7 +21,10 @@ BINS = 40
 
 
 def score_columns_of(curated: Curated) -> tuple[made.ScoreColumn, ...]:
-    """Return a histogram of every score, over the pool and over what each arm took."""
+    """Return a histogram of every score, over the pool and over what each arm took.
+
+    Columns of lists or words, which a scorer may write beside its score, are not drawn.
+    """
     if curated.viewed is None:
         return ()
     schema = read_shard(curated.viewed.shards[0]).schema
@@ -29,6 +32,8 @@ def score_columns_of(curated: Curated) -> tuple[made.ScoreColumn, ...]:
     taken = {name: _ids(mixed.selected.shard) for name, mixed in curated.arms.items()}
     columns = []
     for name in directions(curated.viewed):
+        if not _is_number(schema.field(name).type):
+            continue
         values = frame.select("doc_id", pl.col(name).cast(pl.Float64).alias("value")).collect()
         known = values.drop_nulls()
         if not known.height:
@@ -76,6 +81,12 @@ def _ids(shard: Shard) -> pl.DataFrame:
     return pl.DataFrame({"doc_id": pl.Series(ids, dtype=pl.Binary)})
 
 
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(
+        pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind)
+    )
+
+
 def _direction(field: pa.Field) -> str:
     better = field_note(field, "better", "higher")
     return better if better in ("higher", "lower") else "neither"
@@ -83,7 +94,8 @@ def _direction(field: pa.Field) -> str:
 
 def _edges(values: np.ndarray) -> np.ndarray:
     """Return bin borders over the middle 99.8 % of values: no outlier must flatten the rest."""
-    low, high = np.quantile(values, [0.001, 0.999])
+    finite = values[np.isfinite(values)]
+    low, high = np.quantile(finite, [0.001, 0.999]) if len(finite) else (0.0, 0.0)
     if low == high:
         low, high = low - 0.5, high + 0.5
     return np.linspace(low, high, BINS + 1)

@@ -15,6 +15,8 @@ from curator.report.figures import grouped, plain, share
 from curator.report.show import numbers_line, readable
 from curator.report.visible import one_line
 
+_LISTED = 4  # entries of a list that are shown
+
 
 @dataclass(frozen=True)
 class StageVerdict:
@@ -54,7 +56,7 @@ class Score:
     """One score of the document and where it stands in the pool."""
 
     name: str
-    value: float | None
+    value: float | str | list[Any] | None
     rank: int | None = None  # 1 is best
     of: int = 0  # documents with a score
     unit: str = ""
@@ -178,12 +180,20 @@ def _scores(scores: tuple[Score, ...]) -> Table:
         ranked = score.rank is not None and score.of > 0
         table.add_row(
             Text(one_line(score.name, 40)),
-            Text("none" if score.value is None else plain(score.value)),
+            Text(_value(score.value)),
             Text(_meaning(score)),
             Text(f"{grouped(score.rank or 0)} of {grouped(score.of)}" if ranked else "–"),
             Text(share(score.rank or 0, score.of) if ranked else "–"),
         )
     return table
+
+
+def _value(value: Any) -> str:
+    """Return a value as a score's column has it: a number, a word, a list of some, or nothing."""
+    if isinstance(value, list):
+        more = ", …" if len(value) > _LISTED else ""
+        return ", ".join(_value(each) for each in value[:_LISTED]) + more
+    return "none" if value is None else one_line(plain(value), 40)
 
 
 def _choices(choices: tuple[Choice, ...]) -> Table:
