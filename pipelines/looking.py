@@ -150,7 +150,7 @@ def _judged(path: str, view: View) -> tuple[JudgedStatistic, ...]:
 def documents_of(path: str, store: Path, *, n: int, sort: str, where: str, rejected: str) -> Found:
     """Return the first `n` documents that fit, sorted if asked."""
     from curator.report.show import documents
-    from curator.select.where import condition
+    from curator.select.where import condition, explained
 
     view = open_view(path, store)
     best: pl.DataFrame | None = None
@@ -161,7 +161,8 @@ def documents_of(path: str, store: Path, *, n: int, sort: str, where: str, rejec
             wanted = pl.col("reason").is_null() if not rejected else _for_reason(rejected)
             frame = frame.filter(wanted)
         if where:
-            frame = frame.filter(condition(where, frame.lazy()))
+            with explained(where, frame.lazy()):
+                frame = frame.filter(condition(where, frame.lazy()))
         best = _first(frame if best is None else pl.concat([best, frame]), n, sort)
         if not sort and best.height >= n:
             break

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import polars as pl
@@ -20,7 +22,7 @@ def condition(text: str, frame: pl.LazyFrame) -> pl.Expr:
         RecipeError: it is no expression, names an unknown column, or is not true or false.
     """
     schema = frame.collect_schema()
-    try:
+    with explained(text, frame):
         expression = pl.sql_expr(text)
         faults = [
             unknown("column", name, schema)
@@ -29,13 +31,6 @@ def condition(text: str, frame: pl.LazyFrame) -> pl.Expr:
         if faults:
             raise RecipeError("\n".join(faults), where=f"--where {text!r}")
         result = frame.select(expression).collect_schema()
-    except pl.exceptions.PolarsError as error:
-        reason = str(error).splitlines()[0]
-        raise RecipeError(
-            f"{reason}; wanted one condition over {', '.join(schema)}, such as "
-            "\"tokens > 100 AND source = 'wiki'\"",
-            where=f"--where {text!r}",
-        ) from error
     kinds = list(result.dtypes())
     if kinds != [pl.Boolean()]:
         found = ", ".join(map(str, kinds))
@@ -43,6 +38,24 @@ def condition(text: str, frame: pl.LazyFrame) -> pl.Expr:
             f"is {found}; wanted a condition, true or false", where=f"--where {text!r}"
         )
     return expression
+
+
+@contextmanager
+def explained(text: str, frame: pl.LazyFrame) -> Iterator[None]:
+    """Say of errors within that they are the condition's: some only its values bring out.
+
+    Raises:
+        RecipeError: `text` cannot be asked of the columns of `frame`, or of what they hold.
+    """
+    try:
+        yield
+    except pl.exceptions.PolarsError as error:
+        reason = str(error).splitlines()[0]
+        raise RecipeError(
+            f"{reason}; wanted one condition over {', '.join(frame.collect_schema())}, such as "
+            "\"tokens > 100 AND source = 'wiki'\"",
+            where=f"--where {text!r}",
+        ) from error
 
 
 def whatif(frame: pl.LazyFrame, text: str) -> dict[str, Any]:
@@ -55,17 +68,18 @@ def whatif(frame: pl.LazyFrame, text: str) -> dict[str, Any]:
         RecipeError: as `condition`.
     """
     kept = frame.with_columns(condition(text, frame).fill_null(value=False).alias("_kept"))
-    table = (
-        kept.group_by("source")
-        .agg(
-            pl.len().cast(pl.Int64).alias("documents_in"),
-            pl.col("tokens").cast(pl.Int64).sum().alias("tokens_in"),
-            pl.col("_kept").sum().cast(pl.Int64).alias("documents"),
-            pl.col("tokens").cast(pl.Int64).filter(pl.col("_kept")).sum().alias("tokens"),
+    with explained(text, frame):
+        table = (
+            kept.group_by("source")
+            .agg(
+                pl.len().cast(pl.Int64).alias("documents_in"),
+                pl.col("tokens").cast(pl.Int64).sum().alias("tokens_in"),
+                pl.col("_kept").sum().cast(pl.Int64).alias("documents"),
+                pl.col("tokens").cast(pl.Int64).filter(pl.col("_kept")).sum().alias("tokens"),
+            )
+            .sort("source")
+            .collect(engine="streaming")
         )
-        .sort("source")
-        .collect(engine="streaming")
-    )
     totals = {name: int(table[name].sum()) for name in table.columns if name != "source"}
     rows = {row.pop("source"): row for row in table.to_dicts()}
     return {"where": text, **totals, "sources": rows}

@@ -39,6 +39,13 @@ def test_anything_but_one_condition_is_refused(text):
         whatif(pool(5).lazy(), text)
 
 
+@pytest.mark.parametrize("text", ["bits > 10", "CAST(source AS INT) > 5"])
+def test_what_only_the_values_make_impossible_is_refused_too(text):
+    frame = pool(5).with_columns(bits=pl.lit([1.0, 2.0]))
+    with pytest.raises(RecipeError, match="wanted one condition over"):
+        whatif(frame.lazy(), text)
+
+
 def test_an_unknown_column_is_named_with_a_suggestion():
     with pytest.raises(RecipeError, match="did you mean 'score'"):
         whatif(pool(5).lazy(), "scor > 1")
