@@ -26,6 +26,8 @@ from pipelines.lenient import listing, mapping, refusal, words
 from pipelines.picking import pick_problems
 from pipelines.placebos import placebo_problems, placebos
 
+Columns = tuple[str, ...] | None  # of a score; None: it has mistakes and makes none
+
 
 def load_recipe(
     path: Path, *, corpus: Path | None = None, assignments: Iterable[str] = ()
@@ -69,7 +71,7 @@ def named_problems(content: Mapping[str, Any]) -> list[str]:
 
 
 def _scores(content: Mapping[str, Any], corpus: Mapping[str, Any]) -> Iterator[str]:
-    seen: set[str] = set()
+    seen: dict[str, Columns] = {}
     for number, entry in enumerate(listing(content.get("score"))):
         where = f"score.{number}"
         if not isinstance(entry, Mapping) or "use" not in entry:
@@ -83,12 +85,34 @@ def _scores(content: Mapping[str, Any], corpus: Mapping[str, Any]) -> Iterator[s
             yield f"{where}.as: found {entry_name(entry)!r}; wanted letters, digits, '_' and '-'"
         if entry_name(entry) in reserved_names():
             yield f"{where}.as: {entry_name(entry)!r} is a column already; choose another name"
-        yield from _score(where, entry, sorted(seen), corpus)
-        seen.add(entry_name(entry))
+        yield from _score(where, entry, seen, corpus)
+        seen[entry_name(entry)] = _columns(entry)
+
+
+def _columns(entry: Mapping[str, Any]) -> Columns:
+    """Return the columns that an entry of `score` makes; None where it has mistakes."""
+    from curator.registry import make_scorer
+    from pipelines.scoring import column_names, entry_name
+
+    try:
+        return tuple(column_names(entry_name(entry), make_scorer(entry).writes).values())
+    except CuratorError:
+        return None
+
+
+def _lacking(column: str, made: Mapping[str, Columns]) -> str:
+    """Return what is wrong with a score's column, "" if there is one of that name."""
+    name = column.partition(".")[0]
+    if name not in made:
+        return f"no score {column!r}{suggestion(column, made)}"
+    columns = made[name]
+    if columns is None or column in columns:
+        return ""
+    return f"score {name!r} has no column {column!r}{suggestion(column, columns)}"
 
 
 def _score(
-    where: str, entry: Mapping[str, Any], earlier: Iterable[str], corpus: Mapping[str, Any]
+    where: str, entry: Mapping[str, Any], earlier: Mapping[str, Columns], corpus: Mapping[str, Any]
 ) -> Iterator[str]:
     from curator.registry import make_scorer
     from pipelines.scoring import learned_from
@@ -108,6 +132,10 @@ def _score(
     for name in scorer.scores:
         if name not in earlier:
             yield f"{where}: no earlier score {name!r}{suggestion(name, earlier)}"
+    for column in dict.fromkeys(scorer.reads):
+        if column.partition(".")[0] in set(scorer.scores) & set(earlier):
+            told_of = _lacking(column, earlier)
+            yield from [f"{where}: {told_of}"] if told_of else []
     wanted, roles = getattr(scorer, "learns_from", ()), mapping(corpus.get("roles"))
     faults = list(refusal(lambda: learned_from(entry, wanted, roles), where))
     yield from faults
@@ -154,21 +182,22 @@ def _arms(content: Mapping[str, Any], corpus: Mapping[str, Any]) -> Iterator[str
     from pipelines.scoring import entry_name
 
     arms = mapping(content.get("arms"))
-    columns = [
-        entry_name(entry)
+    made = {
+        entry_name(entry): _columns(entry)
         for entry in listing(content.get("score"))
         if isinstance(entry, Mapping) and "use" in entry
-    ]
+    }
     for name, arm in arms.items():
         select = mapping(mapping(arm).get("select"))
         yield from refusal(lambda s=select: parse_select(s), f"arms.{name}.select")
         mix = mapping(arm).get("mix")
         if mix is not None:
             yield from refusal(lambda m=mix: parse_mix(m), f"arms.{name}.mix")
-        for key in ("by", "unseen"):
+        for key in ("by", "unseen", "quota_by", *(["within"] if "band" in select else [])):
             column = select.get(key)
-            if isinstance(column, str) and column and column.split(".")[0] not in columns:
-                yield f"arms.{name}.select.{key}: no score {column!r}{suggestion(column, columns)}"
+            if isinstance(column, str) and column not in ("", "source"):
+                told = _lacking(column, made)
+                yield from [f"arms.{name}.select.{key}: {told}"] if told else []
     selects = {name: mapping(mapping(arm).get("select")) for name, arm in arms.items()}
     yield from placebo_problems(placebos(selects), arms)
     baseline = content.get("baseline")

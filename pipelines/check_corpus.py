@@ -155,17 +155,18 @@ def _minhash(minhash: Mapping[str, Any]) -> Iterator[str]:
 
 def _benchmarks(corpus: Mapping[str, Any]) -> Iterator[str]:
     known = splits(corpus)
-    taken: dict[Any, str] = {}
+    taken: dict[str, str] = {}
     for name, spec in mapping(corpus.get("benchmarks")).items():
         spec = mapping(spec)
         if not (spec.get("source") or spec.get("train") or spec.get("test")):
             yield f"corpus.benchmarks.{name}: gives neither `train`, `test` nor `source`; name one"
         if spec.get("source") and (spec.get("train") or spec.get("test")):
             yield f"corpus.benchmarks.{name}: gives a `source` and files; items come from one"
-        if spec.get("source") and spec["source"] in taken:
-            other = taken[spec["source"]]
-            yield f"corpus.benchmarks.{name}: {other!r} has all documents of {spec['source']!r}"
-        taken[spec.get("source")] = name
+        source = spec.get("source")
+        if isinstance(source, str) and source in taken:
+            other = taken[source]
+            yield f"corpus.benchmarks.{name}: {other!r} has all documents of {source!r}"
+        taken |= {source: name} if isinstance(source, str) else {}
         for split in ("train", "test"):
             path = spec.get(split)
             if isinstance(path, str) and not os.path.exists(path):  # noqa: PTH110 - any length

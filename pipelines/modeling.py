@@ -20,6 +20,7 @@ from curator.recipe import ModelSpec, TrainModelSpec, suggestion
 from curator.shards import Shard, read_shard
 from pipelines.mixing import encode_mixture
 from pipelines.pool import Pool
+from pipelines.scoring import texts_named
 from pipelines.splitting import Benchmark
 from pipelines.tokenizing import Tokens, total_tokens
 from pipelines.trained_on import require_apart
@@ -103,7 +104,7 @@ def texts_called(
         RecipeError: sources and splits are mixed, or something else is named.
     """
     what = roles.get(learns_from, learns_from) if isinstance(learns_from, str) else learns_from
-    named = (what,) if isinstance(what, str) else tuple(what or ())
+    named = texts_named(what)
     if named in ((), ("pool",)):
         return ()
     kinds = {"source" if one.startswith("source:") else "/" if "/" in one else one for one in named}

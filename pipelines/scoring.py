@@ -17,7 +17,7 @@ import pyarrow as pa
 from curator.dedup.target_overlap import refuse_overlap
 from curator.engine.driver import Driver
 from curator.engine.shuffle import rows_in_shard
-from curator.errors import PluginError, RecipeError
+from curator.errors import PluginError, RecipeError, shown
 from curator.ledger import Artifact
 from curator.recipe import suggestion
 from curator.registry import AnyScorer, make_scorer
@@ -54,9 +54,14 @@ def score_one(entry: Mapping[str, Any], pool: Pool, teachers: Teachers, driver: 
     """Return one scorer's sidecar. Its first column is called as the recipe's `as:` says."""
     name = entry_name(entry)
     scorer = made_scorer(entry, teachers)
-    columns = scorer.writes.names
-    names = {columns[0]: name} | {column: f"{name}.{column}" for column in columns[1:]}
+    names = column_names(name, scorer.writes)
     return _sidecar(scorer, f"score.{name}", entry, pool, teachers, driver, names)
+
+
+def column_names(name: str, writes: pa.Schema) -> dict[str, str]:
+    """Return what the columns of a score are called in a run: NAME, and NAME.COLUMN for others."""
+    first, *others = writes.names
+    return {first: name} | {column: f"{name}.{column}" for column in others}
 
 
 def made_scorer(entry: Mapping[str, Any], teachers: Teachers) -> AnyScorer:
@@ -209,8 +214,24 @@ def learned_from(
     for role in wanted:
         what = told.get(role, known.get(role, DEFAULT_ROLES.get(role)))
         what = known.get(what, what) if isinstance(what, str) else what
-        found.append((role, (what,) if isinstance(what, str) else tuple(map(str, what or ()))))
+        found.append((role, texts_named(what)))
     return found
+
+
+def texts_named(what: Any) -> tuple[str, ...]:
+    """Return the one name or the several that a role, or a `learns_from`, stands for.
+
+    Raises:
+        RecipeError: these are no names.
+    """
+    named = (what,) if isinstance(what, str) else what or ()
+    if not isinstance(named, list | tuple) or not all(isinstance(one, str) for one in named):
+        raise RecipeError(
+            f"learns from {shown(what)}; wanted 'pool', 'source:NAME', 'BENCHMARK/SPLIT', or a "
+            "list of such names",
+            where="score",
+        )
+    return tuple(named)
 
 
 def corpus_called(

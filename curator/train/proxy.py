@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from curator.errors import RecipeError
+from curator.errors import RecipeError, shown
 from curator.stage import circumstance
 from curator.strict_yaml import parse_yaml, read_text
 from curator.train.schedule import Schedule
@@ -217,8 +217,10 @@ def find_proxy(name: str | Path) -> Proxy:
     """
     path = Path(name)
     if path.suffix not in (".yaml", ".yml"):
-        if not re.fullmatch(r"[A-Za-z0-9_-]+", str(name)):
-            raise RecipeError(f"proxy is {str(name)!r}; write a name or the path of a .yaml file")
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,100}", str(name)):
+            raise RecipeError(
+                f"proxy is {shown(str(name))}; write a name or the path of a .yaml file"
+            )
         path = PROXIES / f"{name}.yaml"
         if not path.exists() and (dial := re.fullmatch(r"d(\d{1,3})", str(name))):
             return proxy_of_depth(int(dial[1]))

@@ -73,6 +73,27 @@ def test_a_wrong_recipe_leaves_the_disk_as_it_was(tmp_path, monkeypatch):
         ("train: {proxy: huge, tokens: 9}", "no proxy 'huge'"),
         ("train: {proxy: d2, tokens: 9999, trunk: {arm: a, tokens: 9999}}", "no arm 'a'"),
         ("train: {proxy: d2, tokens: 9999, trunk: {arm: a, tokens: 9}}", "less than one batch"),
+        (
+            "score: [{use: letters}]\narms: {a: {select: {method: topk, by: letters.x, share: 1}}}",
+            "score 'letters' has no column 'letters.x'",
+        ),
+        (
+            "score: [{use: letters}, {use: distill, of: letters.taken}]",
+            "score 'letters' has no column 'letters.taken'",
+        ),
+        (
+            "arms: {a: {select: {method: random, share: 1, quota_by: language}}}",
+            "quota_by: no score 'language'",
+        ),
+        (
+            "score: [{use: letters}]\n"
+            "arms: {a: {select: {method: band, by: letters, band: [0, 1], within: lengths}}}",
+            "within: no score 'lengths'",
+        ),
+        ("corpus: {roles: {good: 1.5, bad: pool}}\nscore: [{use: classifier}]", "from 1.5; wanted"),
+        ("corpus: {benchmarks: {quiz: {source: [a]}}}", "corpus.benchmarks.quiz.source"),
+        ("models: {m: {train: {proxy: d2, tokens: 9999, learns_from: [1]}}}", "from [1]; wanted"),
+        (f"train: {{proxy: {'a' * 300}, tokens: 9}}", "write a name or the path"),
         ("evaluate: {heldout: [web]}", "'web' has nothing held out"),
         ("refine: {}", "rewriting is not part of this version"),
         ("seed: seventeen", "valid integer"),
