@@ -98,7 +98,10 @@ def _sidecar(
     names: Mapping[str, str],
 ) -> Artifact:
     """Return what a stage makes of the pool, having made what it reads beside it."""
-    beside = [_sidecar(one, one.name, {}, pool, teachers, driver, {}) for one in stage.beside]
+    beside = [
+        _sidecar(one, one.name, {"use": one.name}, pool, teachers, driver, {})
+        for one in stage.beside
+    ]
     beside += [_earlier(name, pool) for name in stage.scores]
     site = Site(cache=driver.store.root / ANSWERS)
     wanted = getattr(stage, "learns_from", ())

@@ -22,6 +22,7 @@ from curator.stage import Corpus, FittedScorer, Site, Stage, WideScorer
 from pipelines.check import checked
 from pipelines.curate import Curated, curate
 from pipelines.scoring import folders_of, learned_from, needed
+from scorers.classifier import Classifier
 from tests.support.jsonl import write_lines
 
 HERE = "tests.pipelines.test_scoring"
@@ -88,6 +89,15 @@ class Reading(FittedScorer):
 
 
 @dataclass(frozen=True)
+class Untaught(Reading):
+    """Wants a sidecar of a stage whose role nothing fills."""
+
+    @property
+    def beside(self) -> tuple[Stage, ...]:
+        return (Classifier(),)
+
+
+@dataclass(frozen=True)
 class Place(WideScorer):
     """A document's place among all by length, in one key range; nothing is said of the last."""
 
@@ -145,6 +155,12 @@ def test_a_scorer_reads_sidecars_and_earlier_scores_in_its_fit_and_after(tmp_pat
     ]
     letters = column(made, "letters", "letters")
     assert column(made, "sum", "sum") == pytest.approx(np.add(length, letters))
+
+
+def test_a_role_that_nothing_fills_of_a_stage_beside_is_told(tmp_path):
+    score = [{"use": "letters"}, {"use": f"{HERE}:Untaught"}]
+    with pytest.raises(RecipeError, match=r"classifier: learns_from has roles .*wanted \['good'"):
+        run(tmp_path, score=score)
 
 
 def test_what_two_scorers_want_is_made_once(tmp_path):
