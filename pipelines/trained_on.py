@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -45,12 +46,12 @@ def require_apart(name: str, folder: Path, pool: Pool) -> None:
 
 def documents_of(folder: Path) -> pa.Array | None:
     """Return the ids of what a proxy was trained on, None where nothing tells."""
-    try:
-        draw = json.loads((folder / RUN).read_text())["mixture"]["draw_hash"]
-    except (FileNotFoundError, NotADirectoryError, KeyError):
+    mixture = _noted(folder / RUN).get("mixture")
+    draw = mixture.get("draw_hash") if isinstance(mixture, dict) else None
+    if draw is None:
         return None
     for notes in sorted(folder.parent.glob(f"*/{NOTES_FILE}")):
-        if json.loads(notes.read_text()).get("draw_hash") == draw:
+        if _noted(notes).get("draw_hash") == draw:
             index = read_shard(notes.with_name(INDEX_FILE), ("doc_id",))["doc_id"]
             order = folder / ORDER
             if not order.is_file():
@@ -58,3 +59,12 @@ def documents_of(folder: Path) -> pa.Array | None:
             rows = np.unique(read_shard(order, ("row",))["row"].to_numpy())
             return pc.unique(index.take(pa.array(rows)))
     return None
+
+
+def _noted(path: Path) -> dict[str, Any]:
+    """Return what a file of ours says; nothing where there is none, or another program's."""
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):  # ValueError: no JSON, or no text
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -12,6 +12,7 @@ from curator.engine.driver import Driver
 from curator.engine.run import Inline
 from curator.errors import BudgetError, RecipeError
 from curator.ledger import Store
+from curator.mix.reader import NOTES_FILE
 from curator.recipe import ModelSpec
 from curator.shards import read_shard
 from pipelines.check import checked
@@ -147,6 +148,18 @@ def test_of_a_model_that_was_moved_nothing_is_known(trained, tmp_path):
 
     assert documents_of(tmp_path / "moved") is None
     assert documents_of(tmp_path / "absent") is None
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b'"mixture"', b'{"mixture": 3}', b"\xff\xfe"])
+def test_of_another_program_s_notes_nothing_is_known(trained, tmp_path, content):
+    for name in ("model", "beside"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "model" / "run.json").write_bytes(content)
+    assert documents_of(tmp_path / "model") is None
+
+    shutil.copy(trained[1]["many-1"] / "run.json", tmp_path / "model")
+    (tmp_path / "beside" / NOTES_FILE).write_bytes(content)
+    assert documents_of(tmp_path / "model") is None
 
 
 def test_the_name_of_a_swarm_stands_for_all_of_its_models():
