@@ -6,7 +6,9 @@ counts as 0, and their sum is checked where answers are read. Questions are deco
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
+import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -19,6 +21,7 @@ from curator.generate.exchange import Server
 _TOP = 20  # as many as OpenAI and vLLM list
 # To guess a budget by where only the server can count; English has 4 to 5 with most tokenizers.
 _CHARACTERS_A_TOKEN = 4
+_ROUNDED = 0.01  # a logarithm may lie above 0 by what half precision rounds
 
 
 class Endpoint:
@@ -58,11 +61,20 @@ class Endpoint:
                 pool.submit(self._ask, request): place
                 for place, request in itertools.islice(waiting, self._concurrency)
             }
+            failed: Future[Answer] | None = None
             while running:
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
-                yield from _taken(done, running)
-                for place, request in itertools.islice(waiting, len(done)):
+                for future in sorted(done, key=running.__getitem__):
+                    place = running.pop(future)
+                    if future.exception() is None:
+                        yield place, future.result()
+                    else:
+                        failed = failed or future
+                # After a failure nothing is asked, but what is being answered is paid for.
+                for place, request in itertools.islice(waiting, 0 if failed else len(done)):
                     running[pool.submit(self._ask, request)] = place
+            if failed:
+                failed.result()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
             self._server.close()
@@ -84,25 +96,17 @@ class Endpoint:
                 content["logprobs"] = _TOP
             said = self._server.post("/completions", content)
         try:
-            return _answer(said, request)
+            answer = _answer(said, request)
         except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+            why = self._server.without_key(f"{type(error).__name__}: {error}")
+            quoted = shown(self._server.without_key(json.dumps(said)))
             raise PluginError(
-                f"the server's answer is not OpenAI's ({type(error).__name__}: {error}): "
-                f"{shown(said)}; wanted choices with a message or text"
+                f"the server's answer is not OpenAI's ({why}): {quoted}; wanted choices with a "
+                "message or text"
                 + (" and logprobs: serve the model with log probabilities" * bool(request.forms)),
                 where=self._server.url,
             ) from None
-
-
-def _taken(
-    done: set[Future[Answer]], running: dict[Future[Answer], int]
-) -> Iterator[tuple[int, Answer]]:
-    """Yield what is done; an error comes only after all that was answered beside it is out."""
-    failed = [future for future in done if future.exception() is not None]
-    for future in sorted(done.difference(failed), key=running.__getitem__):
-        yield running.pop(future), future.result()
-    for future in failed:
-        future.result()
+        return dataclasses.replace(answer, text=self._server.without_key(answer.text))
 
 
 def _answer(said: Any, request: Request) -> Answer:
@@ -112,15 +116,26 @@ def _answer(said: Any, request: Request) -> Answer:
     return Answer(
         text="" if request.forms else str(text or ""),
         odds=_odds(choice["logprobs"], request.forms) if request.forms else {},
-        prompt_tokens=int(usage.get("prompt_tokens") or 0),
-        tokens=int(usage.get("completion_tokens") or 0),
+        prompt_tokens=_count(usage.get("prompt_tokens")),
+        tokens=_count(usage.get("completion_tokens")),
     )
+
+
+def _count(told: Any) -> int:
+    """Return how many tokens a server counted; 0 where it does not count."""
+    if told is None:
+        return 0
+    if isinstance(told, bool) or not isinstance(told, int) or told < 0:
+        raise ValueError(f"{shown(told)} tokens")
+    return told
 
 
 def _odds(logprobs: Mapping[str, Any], forms: Sequence[str]) -> dict[str, float]:
     """Return the probability of each spelling; tokens that print alike are summed."""
     found = dict.fromkeys(forms, 0.0)
     for token, logarithm in _listed(logprobs):
+        if not logarithm <= _ROUNDED:  # NaN is not, either
+            raise ValueError(f"{logarithm!r} is no logarithm of a probability")
         if token in found:
             found[token] += math.exp(min(0.0, logarithm))
     return {form: min(1.0, value) for form, value in found.items()}

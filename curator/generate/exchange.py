@@ -11,9 +11,11 @@ import http.client
 import json
 import os
 import re
+import socket
+import threading
 import time
 import urllib.parse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -60,9 +62,9 @@ class Server:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be asked, and a key where it could be read on its way."""
-        parts = urllib.parse.urlsplit(self.url)
+        parts = _parts(self.url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise RecipeError(f"url={self.url!r}; wanted http:// or https:// and a host")
+            raise RecipeError(f"url={_told(self.url)}; wanted http:// or https:// and a host")
         if parts.username or parts.password or parts.query or parts.fragment:
             raise RecipeError(
                 f"the url of {parts.hostname} has a user, query or fragment; wanted scheme, host, "
@@ -99,8 +101,8 @@ class Server:
                 if number + 1 < self.attempts:
                     time.sleep(min(pause, _LONGEST_PAUSE))
         raise ShardError(
-            f"no answer in {self.attempts} tries; the last one: {why}; see whether the server "
-            "runs, and run again: answers so far are kept",
+            f"no answer in {self.attempts} tries; the last one: {self.without_key(why)}; see "
+            "whether the server runs, and run again: answers so far are kept",
             where=self.url,
         )
 
@@ -115,9 +117,10 @@ class Server:
         connection = self._idle.pop() if self._idle else self._connection()
         prefix = urllib.parse.urlsplit(self.url).path.rstrip("/")
         try:
-            connection.request("POST", prefix + path, body, headers)
-            response = connection.getresponse()
-            content = _read(response, deadline)
+            with _until(deadline, connection):
+                connection.request("POST", prefix + path, body, headers)
+                response = connection.getresponse()
+                content = _read(response)
         except (OSError, http.client.HTTPException) as error:
             connection.close()
             raise _Unanswered(f"{type(error).__name__}: {error}") from None
@@ -130,7 +133,7 @@ class Server:
     def _judged(self, response: http.client.HTTPResponse, content: bytes) -> Any:
         status = response.status
         if status == HTTPStatus.OK:
-            return _parsed(content)
+            return self._parsed(content)
         if status in _AGAIN or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise _Unanswered(f"HTTP {status} {response.reason}", _asked_pause(response))
         if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
@@ -144,17 +147,30 @@ class Server:
                 "that answers",
                 where=self.url,
             )
-        said = content[:300].decode(errors="replace")
-        raise RecipeError(f"HTTP {status}: {shown(self._without_key(said))}", where=self.url)
+        raise RecipeError(f"HTTP {status}: {self._quoted(content)}", where=self.url)
 
-    def _without_key(self, text: str) -> str:
-        key = os.environ.get(self.key_variable, "") if self.key_variable else ""
+    def _parsed(self, content: bytes) -> Any:
+        try:
+            return json.loads(content)
+        except (ValueError, RecursionError):
+            raise _Unanswered(f"no JSON: {self._quoted(content)}") from None
+
+    def _quoted(self, content: bytes) -> str:
+        """Return the beginning of an answer for a message; the key goes before anything is cut."""
+        return shown(self.without_key(content[:4096].decode(errors="replace"))[:300])
+
+    def without_key(self, text: str) -> str:
+        """Return a text without the key, should a server repeat what it was sent."""
+        key = self._key()
         return text.replace(key, "(key)") if key else text
+
+    def _key(self) -> str:
+        return os.environ.get(self.key_variable, "").strip() if self.key_variable else ""
 
     def _headers(self) -> dict[str, str]:
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         if self.key_variable:
-            key = os.environ.get(self.key_variable, "").strip()
+            key = self._key()
             if not key:
                 raise RecipeError(
                     f"the environment variable {self.key_variable} is empty or not set; put the "
@@ -174,8 +190,37 @@ class Server:
         return kinds[parts.scheme](parts.hostname, parts.port, timeout=self.timeout_seconds)
 
 
-def _read(response: http.client.HTTPResponse, deadline: float) -> bytes:
-    """Return the body; a server may drip bytes for ever, or send too many."""
+@contextlib.contextmanager
+def _until(deadline: float, connection: http.client.HTTPConnection) -> Iterator[None]:
+    """Cut the connection at a time: one that sends a byte now and then never times out by itself.
+
+    Raises:
+        _Unanswered: the time was over before the answer was.
+    """
+    if connection.sock is None:
+        connection.connect()
+    watch = threading.Timer(max(0.0, deadline - time.monotonic()), _cut, [connection.sock])
+    watch.daemon = True
+    watch.start()
+    try:
+        yield
+    except (OSError, http.client.HTTPException):
+        if time.monotonic() < deadline:
+            raise
+    finally:
+        watch.cancel()
+    if time.monotonic() >= deadline:  # what was cut off may look like an end
+        raise _Unanswered("the answer took too long")
+
+
+def _cut(connected: socket.socket) -> None:
+    with contextlib.suppress(OSError):  # closed already
+        # Not the method of a TLS socket, which is not to be called while another thread reads.
+        socket.socket.shutdown(connected, socket.SHUT_RDWR)
+
+
+def _read(response: http.client.HTTPResponse) -> bytes:
+    """Return the body; a server may send too many bytes, or too few."""
     parts: list[bytes] = []
     size = 0
     while part := response.read1(_CHUNK):
@@ -183,19 +228,29 @@ def _read(response: http.client.HTTPResponse, deadline: float) -> bytes:
         size += len(part)
         if size > _LARGEST:
             raise _Unanswered(f"an answer of more than {_LARGEST:,} bytes")
-        if time.monotonic() > deadline:
-            raise _Unanswered("the answer took too long")
     response.close()  # else the connection takes no other question after an empty answer
     if response.length:  # fewer bytes than were announced
         raise _Unanswered(f"the answer broke off {response.length:,} bytes early")
     return b"".join(parts)
 
 
-def _parsed(content: bytes) -> Any:
+def _parts(url: str) -> urllib.parse.SplitResult:
+    """Return the parts of a url.
+
+    Raises:
+        RecipeError: it has none, or a port that is no port.
+    """
     try:
-        return json.loads(content)
-    except (ValueError, RecursionError):
-        raise _Unanswered(f"no JSON: {shown(content[:80])}") from None
+        parts = urllib.parse.urlsplit(url)
+        _ = parts.port  # raises what is wrong with it
+    except ValueError as error:
+        raise RecipeError(f"url={_told(url)} ({error}); wanted scheme, host, port, path") from None
+    return parts
+
+
+def _told(url: str) -> str:
+    """Return a url for a message; one that may hold a key is not told."""
+    return "(with a user or a query)" if {"@", "?", "#"} & set(url) else repr(url)
 
 
 def _asked_pause(response: http.client.HTTPResponse) -> float:

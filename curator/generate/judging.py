@@ -22,6 +22,7 @@ from curator import weights
 from curator.errors import RecipeError
 from curator.generate.asking import Backend
 from curator.generate.client import Client, Limits
+from curator.generate.exchange import Server
 from curator.generate.prompts import Prompt, find_prompt
 from curator.generate.transcripts import Entry, write_transcript
 from curator.generate.verdicts import LEAST_MASS, LEAST_PARSED, Verdicts, refuse_unread
@@ -98,6 +99,8 @@ class Judging(FittedScorer):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise RecipeError(f"{name}={getattr(self, name)!r}; wanted a share from 0 to 1")
         Limits(self.max_requests, self.max_tokens)
+        if self.url:  # a key in it is refused before the recipe is written down anywhere
+            self._server()
 
     @property
     def wording(self) -> Prompt:
@@ -217,6 +220,9 @@ class Judging(FittedScorer):
             raise RecipeError(f"no transcript {self.transcript!r}; wanted a file of answers")
         return path
 
+    def _server(self) -> Server:
+        return Server(self.url, self.key_variable, self.timeout_seconds, self.attempts)
+
     def _backend(self, site: Site) -> Backend:
         """Return who answers. Only the chosen kind's libraries are loaded."""
         if self.transcript:
@@ -225,10 +231,8 @@ class Judging(FittedScorer):
             return Replay(self._transcript())
         if self.url:
             from curator.generate.endpoint import Endpoint
-            from curator.generate.exchange import Server
 
-            server = Server(self.url, self.key_variable, self.timeout_seconds, self.attempts)
-            return Endpoint(server, self.model, concurrency=self.concurrency)
+            return Endpoint(self._server(), self.model, concurrency=self.concurrency)
         import torch
 
         from curator.generate.local import LocalModel

@@ -204,6 +204,7 @@ def test_identity_is_the_wording_and_the_judge_and_not_their_places(tmp_path: Pa
     [
         ({}, "no judge"),
         ({"url": "http://localhost/v1"}, "no judge"),
+        ({"url": "https://host/v1?key=secret", "model": "m"}, "a user, query or fragment"),
         ({"model": "m", "transcript": "t"}, "wanted one judge"),
         ({"model": "m", "documents": 0}, "wanted 1 or more"),
         ({"model": "m", "least_parsed": 2.0}, "a share from 0 to 1"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -143,6 +144,31 @@ def served(
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@contextlib.contextmanager
+def dripping(begin: bytes, drip: bytes) -> Iterator[str]:
+    """Answer anything on loopback with `begin`, then `drip` again and again; yields the url."""
+    over = threading.Event()
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):  # the client has had enough, or nobody came
+            connected, _ = listening.accept()
+            with connected:
+                connected.recv(1 << 16)
+                connected.sendall(begin)
+                while not over.wait(0.02):
+                    connected.sendall(drip)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
+    finally:
+        over.set()
+        listening.close()
+        thread.join()
 
 
 def chat_reply(odds: dict[str, float]) -> Reply:

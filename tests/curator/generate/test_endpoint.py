@@ -105,6 +105,60 @@ def test_a_server_without_odds_is_refused(body: bytes):
         list(endpoint(url).answers(ASKED[:1]))
 
 
+def test_what_is_being_answered_beside_a_failure_is_kept(tmp_path: Path):
+    failed = threading.Event()
+
+    def reply(number: int, *_: object):
+        if number:
+            failed.wait(5)
+            threading.Event().wait(0.05)
+            return chat_reply({"yes": 0.9})
+        failed.set()
+        return 400, {}, b""
+
+    with served(reply) as url, pytest.raises(RecipeError, match="HTTP 400"):
+        Client(endpoint(url, concurrency=3), cache=tmp_path).ask(ASKED)
+    with served(lambda *_: chat_reply({"yes": 0.9})) as url:
+        assert Client(endpoint(url), cache=tmp_path).cost(ASKED).requests == 6
+
+
+@pytest.mark.parametrize(
+    ("logprob", "usage"),
+    [
+        ("NaN", "{}"),
+        ("0.5", "{}"),
+        ("-1", '{"prompt_tokens": -5}'),
+        ("-1", '{"prompt_tokens": Infinity}'),
+    ],
+)
+def test_numbers_that_are_no_odds_or_counts_are_refused(logprob: str, usage: str):
+    listed = f'{{"content": [{{"top_logprobs": [{{"token": "yes", "logprob": {logprob}}}]}}]}}'
+    choice = f'{{"message": {{"content": ""}}, "logprobs": {listed}}}'
+    body = f'{{"choices": [{choice}], "usage": {usage}}}'.encode()
+    with (
+        served(lambda *_: (200, {}, body)) as url,
+        pytest.raises(PluginError, match="not OpenAI's"),
+    ):
+        list(endpoint(url).answers(ASKED[:1]))
+
+
+def test_a_key_that_a_server_repeats_is_in_no_message_and_no_answer(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setenv("JUDGE_KEY", "sk-secret-of-the-test")
+
+    def reply(number: int, _: str, __: dict, headers: dict):
+        said = {"choices": [{"message": {"content": headers["Authorization"]}}]}
+        return 200, {}, json.dumps(said if number else headers).encode()
+
+    with served(reply) as url:
+        judge = Endpoint(Server(url, "JUDGE_KEY", attempts=1), "served-model")
+        with pytest.raises(PluginError) as caught:
+            list(judge.answers(ASKED[:1]))
+        ((_, answer),) = judge.answers([request("", forms=(), max_tokens=9)])
+    assert "secret" not in str(caught.value) + answer.text
+
+
 @pytest.mark.parametrize("settings", [{"model": ""}, {"model": "m", "concurrency": 0}])
 def test_an_endpoint_without_model_or_room_is_refused(settings: dict):
     with pytest.raises(RecipeError, match=r"wanted 1 or more|the name that its server"):

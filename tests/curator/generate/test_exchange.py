@@ -7,7 +7,7 @@ import pytest
 
 from curator.errors import CuratorError, RecipeError, ShardError
 from curator.generate.exchange import Server
-from tests.support.judges import served
+from tests.support.judges import dripping, served
 
 KEY = "sk-secret-of-the-test"
 OK = (200, {}, b'{"said": 1}')
@@ -65,9 +65,25 @@ def test_a_slow_server_is_not_waited_for():
         return OK
 
     begun = time.monotonic()
-    with served(reply) as url, pytest.raises(ShardError, match="timed out"):
+    with served(reply) as url, pytest.raises(ShardError, match="took too long"):
         asked(url, timeout_seconds=0.05, attempts=2)
     assert time.monotonic() - begun < 3  # twice .05 s, and what the server still had to do
+
+
+@pytest.mark.parametrize(
+    ("begin", "drip"),
+    [
+        (b"HTTP/1.1 200 OK\r\nX: ", b"a"),  # a header that never ends
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n", b"A: b\r\n"),
+        (b"HTTP/1.1 200 OK\r\n\r\n1", b" "),  # a body that is JSON wherever it is cut off
+    ],
+)
+def test_a_server_that_drips_is_not_waited_for(begin: bytes, drip: bytes):
+    begun = time.monotonic()
+    with dripping(begin, drip) as url, pytest.raises(ShardError, match="took too long"):
+        asked(url, timeout_seconds=0.3, attempts=1)
+    assert time.monotonic() - begun < 3
 
 
 def test_a_huge_answer_is_not_read_to_its_end():
@@ -119,12 +135,13 @@ def test_the_key_is_sent_from_the_environment(monkeypatch: pytest.MonkeyPatch):
     assert (sent["path"], sent["content"]) == ("/v1/ask", {"question": 1})
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 500])
+@pytest.mark.parametrize("end", ["", "\n"])
+@pytest.mark.parametrize("status", [200, 400, 401, 403, 500])
 def test_the_key_is_in_no_message_even_if_the_server_repeats_it(
-    monkeypatch: pytest.MonkeyPatch, status: int
+    monkeypatch: pytest.MonkeyPatch, status: int, end: str
 ):
-    monkeypatch.setenv("JUDGE_KEY", KEY)
-    body = json.dumps({"error": f"incorrect key {KEY}"}).encode()
+    monkeypatch.setenv("JUDGE_KEY", KEY + end)
+    body = (json.dumps({"error": f"incorrect key {KEY}"}) + "no JSON").encode()
 
     with served(lambda *_: (status, {}, body)) as url:
         open_server = server(url, key_variable="JUDGE_KEY", attempts=1)
@@ -132,6 +149,15 @@ def test_the_key_is_in_no_message_even_if_the_server_repeats_it(
             open_server.post("/ask", {})
         open_server.close()
     assert KEY not in str(caught.value) + repr(caught.value) + repr(open_server)
+
+
+def test_a_key_in_the_first_line_of_an_answer_is_not_told(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("JUDGE_KEY", KEY)
+    begin = f"HTTP/1.1 500 {KEY}\r\nContent-Length: 0\r\n\r\n".encode()
+
+    with dripping(begin, b"") as url, pytest.raises(ShardError, match="HTTP 500") as caught:
+        asked(url, key_variable="JUDGE_KEY", attempts=1)
+    assert KEY not in str(caught.value)
 
 
 def test_a_missing_key_is_refused_before_anything_is_sent(monkeypatch: pytest.MonkeyPatch):
@@ -151,6 +177,9 @@ def test_a_missing_key_is_refused_before_anything_is_sent(monkeypatch: pytest.Mo
         ({"url": "http://example.org/v1", "key_variable": "KEY"}, "can be read; use https"),
         ({"url": "https://host/v1", "key_variable": "sk-abc-123"}, "never the key itself"),
         ({"url": "https://host/v1", "attempts": 0}, "attempts=0"),
+        ({"url": "user:secret@host/v1"}, "wanted http"),
+        ({"url": "https://host:99999/v1"}, "out of range"),
+        ({"url": "https://[host/v1"}, "wanted scheme, host"),
     ],
 )
 def test_a_place_that_should_not_be_asked_is_refused(settings: dict, message: str):
