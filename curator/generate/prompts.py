@@ -6,6 +6,7 @@ beside every recorded answer, so that answers to one wording are never taken for
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -23,7 +24,10 @@ CUT: Final = "\n[cut here]"
 _PLACES = {"document": ("{document}",), "pair": ("{first}", "{second}")}
 # What ends a turn or opens another in the chat formats of common models: a document that spells
 # one could speak as the user or as the judge itself.
-_TURNS = re.compile(r"<(?=\||/?s>|start_of_turn>|end_of_turn>)|\[(?=/?INST\])")
+_TURNS = re.compile(
+    r"<(?=[|\uff5c]|/?s>|start_of_turn>|end_of_turn>|bos>|eos>|</?SYS>>)"
+    r"|\[(?=/?(?:INST|SYSTEM_PROMPT)\])"
+)
 _VERSION = re.compile(r"[A-Za-z0-9][\w.-]{0,49}")
 
 
@@ -175,13 +179,19 @@ def _answer_faults(content: Mapping[str, Any]) -> list[str]:
     if not isinstance(answers, Mapping) or len(answers) < 2:
         return [f"answers is {shown(answers)}; wanted two or more values, each with its words"]
     found = []
+    values = []
     for value, words in answers.items():
         try:
-            float(value)
+            values.append(float(value))
         except ValueError:
+            values.append(math.nan)
+        if not math.isfinite(values[-1]):
             found.append(f"answers has the value {shown(value)}; wanted a number")
-        if not all(isinstance(word, str | int) and str(word).strip() for word in _listed(words)):
+        listed = _listed(words)
+        if not listed or not all(isinstance(w, str | int) and str(w).strip() for w in listed):
             found.append(f"answer {value} is {shown(words)}; wanted a word or a list of words")
+    if len(values) != len(set(values)):
+        found.append(f"answers has the values {list(answers)}, of which two are one number")
     forms = [form for words in answers.values() for form in spellings(_words(words))]
     if len(forms) != len(set(forms)):
         found.append("two answers have a spelling in common")
