@@ -18,6 +18,7 @@ from pipelines.entering import enter
 from pipelines.leaderboard import Settings, run_leaderboard, rung_metric_of
 from pipelines.measuring import compare_run_folders
 from pipelines.rereading import rewrite_report
+from pipelines.scoring import entry_name
 from pipelines.tidying import collect_garbage
 
 PROXY, TOKENS, SEEDS = "d1", 8192, 2  # four steps: what is tested is what surrounds them
@@ -371,18 +372,18 @@ def test_training_is_set_by_the_options_and_not_by_overrides(place):
 
 
 def test_an_arm_pays_for_the_scores_that_it_ranks_by_and_for_no_other(place, tmp_path):
-    by = {"select": {"method": "topk", "by": "letters2.second", "tokens": 16_000}}
+    by = {"select": {"method": "topk", "by": "place.among", "tokens": 16_000}}
     score = [
         *LETTERS,
-        {"use": "letters", "as": "letters2"},
+        {"use": "tests.pipelines.test_scoring:Place"},
         {"use": "letters", "as": "top"},
     ]
     contest = enter(
         [write_recipe(tmp_path, place.files, "two", {"a": HIGH, "b": by}, score=score)], TRAIN
     )
-    found = {e.name: [s.get("as", s["use"]) for s in e.recipe.score] for e in contest.entries}
+    found = {e.name: [entry_name(s) for s in e.recipe.score] for e in contest.entries}
 
-    assert found == {"random": [], "a": ["letters"], "b": ["letters2"]}
+    assert found == {"random": [], "a": ["letters"], "b": ["place"]}
 
 
 def test_a_device_that_is_not_here_is_refused_before_anything_runs(place):
