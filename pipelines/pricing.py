@@ -14,8 +14,9 @@ import numpy as np
 import pyarrow as pa
 
 from curator.identity import document_ids, fingerprint, id_matrix, settings_of
-from curator.ledger import Store, folder_seconds
+from curator.ledger import Artifact, Store, folder_seconds
 from curator.recipe import ModelSpec, Recipe
+from curator.registry import make_scorer
 from curator.schema import SELECTION
 from curator.train.proxy import Proxy
 from pipelines.curate import Curated
@@ -218,9 +219,21 @@ def _run(folder: Path) -> dict[str, Any]:
 
 def _estimated(entry: Mapping[str, Any], made: Curated, store: Store) -> float | None:
     """Return the seconds that a score would take at the rate of the same scorer's other work."""
-    rates = []
-    for path in sorted((store.root / "artifacts").glob("score.*.json")):
-        artifact = store.artifact(path)
-        if artifact.identity.get("name") == entry["use"] and artifact.rows_in and artifact.seconds:
-            rates.append(artifact.seconds / artifact.rows_in)
-    return statistics.median(rates) * made.pool.rows if rates else None
+    made_of = [store.artifact(p) for p in sorted((store.root / "artifacts").glob("score.*.json"))]
+    by_id = {artifact.id: artifact for artifact in made_of}
+    called, rates = make_scorer(entry).name, []
+    for artifact in made_of:
+        whole = artifact.name.count(".") == 1  # others are parts of a scorer's that shuffles
+        if whole and artifact.identity.get("name") == called and artifact.rows_in:
+            rates.append(_seconds(artifact, by_id) / artifact.rows_in)
+    known = [rate for rate in rates if rate]
+    return statistics.median(known) * made.pool.rows if known else None
+
+
+def _seconds(artifact: Artifact, by_id: Mapping[str, Artifact]) -> float:
+    """Return what a score took with the steps of its shuffle, which are its ancestors."""
+    parts = [by_id[parent] for parent in artifact.parents if parent in by_id]
+    score = artifact.name.split(".")[1]
+    return artifact.seconds + sum(
+        _seconds(part, by_id) for part in parts if part.name.startswith(f"score.{score}.")
+    )

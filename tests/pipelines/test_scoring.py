@@ -21,6 +21,7 @@ from curator.shards import read_shard
 from curator.stage import Corpus, FittedScorer, Site, Stage, WideScorer
 from pipelines.check import checked
 from pipelines.curate import Curated, curate
+from pipelines.pricing import scoring_of
 from pipelines.scoring import folders_of, learned_from, needed
 from scorers.classifier import Classifier
 from tests.support.jsonl import write_lines
@@ -182,6 +183,18 @@ def test_a_wide_scorer_s_rows_come_home_wherever_the_corpus_is_cut(tmp_path, fil
 
     assert [column(made, "p", "p")[row] for row in order] == [*range(23), None]
     assert column(made, "p", "p.among").count(24.0) == 23
+
+
+def test_a_score_is_expected_to_take_what_all_steps_of_an_equal_one_took(tmp_path):
+    made = run(tmp_path, score=[{"use": f"{HERE}:Place", "as": "one"}])
+    store = Store(tmp_path / "store")
+    steps = [artifact for _, artifact in store.artifacts() if artifact.name.startswith("score.one")]
+    other = [{"use": f"{HERE}:Place", "as": "other"}]
+    told = scoring_of(Recipe(name="t", score=other), made, store).scores[0]
+
+    assert {step.name for step in steps} == {"score.one", "score.one.emit", "score.one.reduce"}
+    assert not told.made
+    assert told.seconds == pytest.approx(sum(step.seconds for step in steps))
 
 
 def test_an_entry_that_reads_a_later_score_is_refused():
