@@ -26,6 +26,8 @@ from curator.stage import Corpus, FittedScorer, Site
 _ABILITIES = "abilities.json"
 _REPORT = "report.json"
 
+_COUNTABLE = 5.0  # documents expected by chance: a count of fewer says nothing
+
 
 @dataclass(frozen=True)
 class Concordance(ByModels, FittedScorer):
@@ -39,7 +41,8 @@ class Concordance(ByModels, FittedScorer):
         least_tokens: documents that a model reads fewer tokens of have no score.
         target_documents: of the target, measured at most.
         least_enrichment: how many times as many documents as by chance must order all models as
-            their abilities do.
+            their abilities do. Where fewer than five would by chance, more than half of all pairs
+            must be in order instead; 0 asks for neither.
         most_at_top: share of documents that may do so at most.
     """
 
@@ -127,7 +130,16 @@ class Concordance(ByModels, FittedScorer):
     def _require(self, report: Mapping[str, Any]) -> None:
         top, documents = report["at_top"], report["documents"]
         told = f"{top['documents']} of {documents} documents order all models as their abilities do"
-        if top["documents"] < self.least_enrichment * top["expected"]:
+        mean = report["mean"]
+        countable = top["expected"] >= _COUNTABLE
+        if self.least_enrichment and not countable and mean["share"] <= mean["expected"]:
+            raise RecipeError(
+                f"{mean['share']:.3f} of the pairs of models are in order of ability, "
+                f"{mean['expected']:.3f} would be by chance; wanted more: train models whose "
+                "mixtures differ more (lower concentration), or longer; or score more documents",
+                where=self.name,
+            )
+        if countable and top["documents"] < self.least_enrichment * top["expected"]:
             raise RecipeError(
                 f"{told}, {top['expected']:.1f} would by chance; wanted at least "
                 f"{self.least_enrichment} times as many: train models whose mixtures differ more "

@@ -117,3 +117,13 @@ def test_losses_of_short_windows_are_refused(tmp_path: Path):
     scorer = Concordance(models, context=256)
     with pytest.raises(RecipeError, match="reads 64 tokens at a time, context is 256"):
         scorer.open_models(Site())
+
+
+def test_where_hardly_a_document_is_expected_at_the_top_all_pairs_decide():
+    # One document in 5,040 would have seven models in order by chance: of a hundred, none.
+    few = {"documents": 100, "at_top": {"documents": 0, "expected": 0.02}}
+    scorer = Concordance(("a", "b", "c", "d"))
+
+    scorer._require({**few, "mean": {"share": 0.56, "expected": 0.5}})
+    with pytest.raises(RecipeError, match="0.480 of the pairs of models are in order of ability"):
+        scorer._require({**few, "mean": {"share": 0.48, "expected": 0.5}})
