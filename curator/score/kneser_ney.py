@@ -7,8 +7,9 @@ model estimation"), whose choices are followed where the paper leaves any:
 - an n-gram below the highest order counts its different left neighbors, unless it begins with
   `<s>`: then its occurrences (adjusted counts, section 3 there);
 - discounts per order from the adjusted counts of all n-grams, pruned ones too (equation 26 of Chen
-  & Goodman); where a count of counts is zero or a discount falls outside [0, count], the order gets
-  `FALLBACK`, what `lmplz --discount_fallback` gives;
+  & Goodman); where a count of counts is zero or a discount falls outside (0, count], the order gets
+  `FALLBACK`, what `lmplz --discount_fallback` gives: after a discount of 0 a context
+  could leave nothing to what it has not seen;
 - unigrams are interpolated with the uniform distribution over all words, `</s>` and `<unk>`;
 - the mass of pruned n-grams goes to the backoff weight of their context.
 """
@@ -188,7 +189,7 @@ def discounts_of(counts: Ints) -> tuple[tuple[float, float, float], bool]:
         return FALLBACK, True
     y = n[1] / (n[1] + 2 * n[2])
     first, second, more = (float(k - (k + 1) * y * n[k + 1] / n[k]) for k in (1, 2, 3))
-    if not (0 <= first <= 1 and 0 <= second <= 2 and 0 <= more <= 3):
+    if not (0 < first <= 1 and 0 < second <= 2 and 0 < more <= 3):
         return FALLBACK, True
     return (first, second, more), False
 

@@ -44,7 +44,7 @@ class KneserNey:
             return (0.5, 1.0, 1.5)
         y = times[1] / (times[1] + 2 * times[2])
         found = tuple(k - (k + 1) * y * times[k + 1] / times[k] for k in (1, 2, 3))
-        inside = all(0 <= one <= k for k, one in enumerate(found, 1))
+        inside = all(0 < one <= k for k, one in enumerate(found, 1))
         return found if inside else (0.5, 1.0, 1.5)
 
     def taken(self, gram: tuple[str, ...]) -> float:

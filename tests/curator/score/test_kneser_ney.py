@@ -80,6 +80,18 @@ def test_counts_that_give_no_discounts_get_those_of_lmplz(counts: list[int]):
     assert discounts_of(np.array(counts)) == (FALLBACK, True)
 
 
+def test_a_discount_of_nothing_leaves_room_for_what_was_not_seen():
+    # 12, 6, 6 and 9 bigrams that occur 1, 2, 3 and 4 times: equation 26 gives 3 or more exactly 0.
+    often = [1] * 4 + [2] * 2 + [3] * 2 + [4] * 3
+    lines = [
+        f"{'bcdfghklmnp'[n]}a {'bcdfghklmnp'[n]}e" for n, k in enumerate(often) for _ in range(k)
+    ]
+    model = trained(lines, 2)
+
+    assert model.about["discounts_fell_back"] == [True, True]
+    assert np.isfinite(model.tally(pa.array(["pa unheard"], pa.large_string())).log10).all()
+
+
 def test_pruning_leaves_out_what_is_rare():
     lines = sentences()
     whole, pruned = trained(lines, 3), trained(lines, 3, (0, 0, 1))
