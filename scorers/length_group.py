@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from curator.errors import RecipeError
 from curator.schema import score_field
 from curator.score.correlation import average_ranks
+from curator.score.numbers import numbers_of
 from curator.stage import Corpus, FittedScorer, Site
 
 _BORDERS = "borders.json"
@@ -61,7 +62,7 @@ class LengthGroup(FittedScorer):
     @property
     def reads(self) -> tuple[str, ...]:  # type: ignore[override] # which, a setting says
         """The text, and the scores that are reported on."""
-        return ("text", *self.of)
+        return tuple(dict.fromkeys(("text", *self.of)))
 
     @property
     def scores(self) -> tuple[str, ...]:
@@ -76,7 +77,9 @@ class LengthGroup(FittedScorer):
         """
         parts = [np.zeros((1 + len(self.of), 0))]
         for table in corpora["raw"].tables(self.reads):
-            columns = [_lengths(table), *(_numbers(table[name]) for name in self.of)]
+            columns = [
+                _lengths(table), *(numbers_of(table, name, where=self.name) for name in self.of)
+            ]  # fmt: skip
             parts.append(np.stack(columns))
         rows = np.concatenate(parts, axis=1)
         lengths, values = rows[0], rows[1:]
@@ -113,10 +116,6 @@ def _lengths(table: pa.Table) -> NDArray[np.float64]:
     """Return the bytes of every text, 0 where there is none."""
     sizes: Any = pc.fill_null(pc.binary_length(table["text"]), 0)
     return np.asarray(sizes, np.float64)
-
-
-def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
-    return np.asarray(pc.fill_null(column.cast(pa.float64()), float("nan")), np.float64)
 
 
 def _spearman(lengths: NDArray[np.float64], values: NDArray[np.float64]) -> float | None:

@@ -27,6 +27,7 @@ from curator.embed.vectors import Embed
 from curator.errors import RecipeError
 from curator.identity import id_matrix
 from curator.schema import field_note, score_field
+from curator.score.numbers import numbers_of
 from curator.stage import Corpus, FittedScorer, Site, Stage, circumstance
 
 _KEPT: Final = "kept.npy"
@@ -95,7 +96,7 @@ class NovelBest(FittedScorer):
     @property
     def reads(self) -> tuple[str, ...]:  # type: ignore[override]  # depends on `of`
         """The ids and the scores that are multiplied."""
-        return ("doc_id", *self.of)
+        return tuple(dict.fromkeys(("doc_id", *self.of)))
 
     def identity(self) -> dict[str, Any]:
         """Return what names the score: the settings and the encoder's content."""
@@ -203,8 +204,9 @@ class NovelBest(FittedScorer):
                     f"`prefer: {better}`, or take a score that points the other way",
                     where=self.name,
                 )
-            lowest = pc.min(table[column]).as_py()
-            if len(self.of) > 1 and lowest is not None and lowest < 0:
+            values = numbers_of(table, column, where=self.name)
+            lowest = float(np.min(values, where=~np.isnan(values), initial=np.inf))
+            if len(self.of) > 1 and lowest < 0:
                 raise RecipeError(
                     f"score {column!r} has values down to {lowest!r}; wanted none below 0 in a "
                     "product: two bad scores would make a good one",
@@ -217,5 +219,5 @@ class NovelBest(FittedScorer):
         """Return the product of the scores, NaN where one is null."""
         product = np.ones(table.num_rows)
         for column in self.of:
-            product *= table[column].cast(pa.float64()).to_numpy()
+            product *= numbers_of(table, column, where=self.name)
         return product

@@ -27,6 +27,7 @@ from curator.errors import RecipeError
 from curator.identity import id_matrix, uniform
 from curator.schema import field_note, score_field
 from curator.score.grid import declared, on_grid
+from curator.score.numbers import numbers_of
 from curator.stage import Corpus, FittedScorer, Site, Stage, circumstance
 
 _CUT: Final = "cut.json"
@@ -164,7 +165,14 @@ class Prototypes(FittedScorer):
 
     def _standing(self, table: pa.Table) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return each document's value of `of`, the best lowest and none infinite, and chance."""
-        column = table[self.of].cast(pa.float64()).to_numpy()
-        sign = -1 if field_note(table.schema.field(self.of), "better") == "higher" else 1
+        column = numbers_of(table, self.of, where=self.name)
+        better = field_note(table.schema.field(self.of), "better", "lower")
+        if better not in ("higher", "lower"):
+            raise RecipeError(
+                f"score {self.of!r} declares better={better!r}, so none of its documents come "
+                "first; wanted a score of which the higher or the lower are better",
+                where=self.name,
+            )
+        sign = -1 if better == "higher" else 1
         values = np.where(np.isnan(column), np.inf, sign * column)
         return values, uniform(id_matrix(table["doc_id"]), _TIES, self.seed)

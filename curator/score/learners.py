@@ -15,6 +15,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from curator.embed.vectors import matrix
+from curator.errors import RecipeError
 from curator.score import classifier
 from curator.score.fasttext_model import LinearModel
 from curator.score.heldout import auc
@@ -122,6 +124,12 @@ class Vectors:
     def learn(self, lesson: Lesson, out: Path) -> dict[str, Any]:
         """Fit to the documents that have a vector."""
         rows, known = _dense(lesson.inputs)
+        if not len(rows):
+            raise RecipeError(
+                f"none of {len(known)} documents to learn from has a vector; wanted some: label "
+                "documents that have text",
+                where="ridge",
+            )
         taken = replace(lesson, target=lesson.target[known])
         np.save(out / _WEIGHTS, _fitted(rows, taken, self.penalty))
         return {"settings": {"dimensions": rows.shape[1], "penalty": self.penalty}}
@@ -148,9 +156,7 @@ def _fitted(rows: Any, lesson: Lesson, penalty: float) -> NDArray[np.float64]:
 def _dense(column: pa.ChunkedArray) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Return the vectors that there are, (k, D), and which of the (n,) rows have one."""
     known = np.asarray(column.is_valid().to_numpy())
-    flat = column.combine_chunks().flatten().to_numpy(zero_copy_only=False).astype(np.float64)
-    count = int(known.sum())
-    return flat.reshape(count, -1 if len(flat) else 0), known
+    return matrix(column.filter(pa.array(known))).astype(np.float64), known
 
 
 def _array(folder: Path) -> NDArray[np.float64]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from curator.errors import RecipeError
+from curator.shards import read_shard, write_shard
 from curator.stage import Site
 from curator.testing import documents
 from scorers.distill import Distill
@@ -82,6 +84,18 @@ def test_a_model_of_vectors_reads_no_text(tmp_path: Path):
     assert report["spearman"] > 0.99
     assert found[:3] == pytest.approx(shares[:3], abs=0.02)
     assert found[3] is None
+
+
+def test_labels_of_documents_without_vectors_teach_nothing(tmp_path: Path):
+    texts, shares = graded_texts(COUNT)
+    made = labelled(tmp_path / "made", texts, shares, vectors=np.zeros((COUNT, 4)))
+    nulls = [pa.nulls(shard.rows, pa.list_(pa.float16())) for shard in made.shards]
+    beside = tuple(
+        write_shard(read_shard(s).set_column(1, "vector", n), tmp_path / s.name, name=s.name)
+        for s, n in zip(made.beside[0], nulls, strict=True)
+    )
+    with pytest.raises(RecipeError, match=r"none of .* documents to learn from has a vector"):
+        fitted(tmp_path, corpus=replace(made, beside=(beside,)), model="ridge")
 
 
 def test_labels_of_which_the_lower_are_better_teach_the_same(tmp_path: Path):

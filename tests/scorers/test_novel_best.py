@@ -122,6 +122,14 @@ def test_quality_is_the_product_of_scores(scorer, tmp_path):
     assert product.scores == ("good", "depth")
 
 
+def test_a_score_that_is_named_twice_is_squared(scorer, tmp_path):
+    scorer, table = replace(scorer, of=("good", "good")), pool()
+    found = scorer.process(scorer.load(fitted(scorer, table, tmp_path)), table)["quality"]
+
+    kept = found.is_valid().to_numpy()
+    assert found.drop_null().to_pylist() == pytest.approx((qualities()[kept] ** 2).tolist())
+
+
 def test_a_visit_can_stop_early(scorer, tmp_path):
     table, few = pool(), replace(scorer, most=20)
 

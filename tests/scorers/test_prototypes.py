@@ -100,6 +100,11 @@ def test_a_score_that_is_better_high_is_taken_from_its_high_end(scorer, tmp_path
     assert novelty()[kept].min() >= novelty()[~kept].max()
 
 
+def test_a_score_that_neither_way_is_better_is_refused(scorer, tmp_path):
+    with pytest.raises(RecipeError, match="'novelty' declares better='neither'"):
+        fitted(scorer, pool(novelty(), better="neither"), tmp_path)
+
+
 def test_documents_without_a_vector_or_an_earlier_score_get_none(scorer, tmp_path):
     values = novelty()
     values[:5] = np.nan
