@@ -18,6 +18,7 @@ from curator.dedup.target_overlap import refuse_overlap
 from curator.engine.driver import Driver
 from curator.engine.shuffle import rows_in_shard
 from curator.errors import PluginError, RecipeError, shown
+from curator.generate.targets import ROLE as FINAL_TARGET
 from curator.ledger import Artifact
 from curator.recipe import suggestion
 from curator.registry import AnyScorer, make_scorer
@@ -107,6 +108,9 @@ def _sidecar(
     wanted = getattr(stage, "learns_from", ())
     if wanted and isinstance(stage, FittedScorer | WideScorer):
         corpora = roles(entry, wanted, pool, teachers, beside)
+        final = _final(teachers)
+        if final is not None and getattr(stage, "shuns_final_target", False):
+            corpora[FINAL_TARGET] = Corpus((final.items,))
         fitted = driver.fit(stage, corpora, step=step.removeprefix("score."), site=site)
         site = replace(site, fitted=fitted)
     if isinstance(stage, WideScorer):
@@ -180,13 +184,18 @@ def roles(
 
 def _keep_from_final(learned: Sequence[str], teachers: Teachers) -> None:
     """Raise where benchmark items that are learned from repeat those of the final target."""
-    final = teachers.benchmarks.get((teachers.final or "").partition("#")[0])
+    final = _final(teachers)
     if final is None:
         return
     items = read_shard(final.items, ("source", "text"))
     for name in dict.fromkeys(one for one in learned if one in teachers.benchmarks):
         examples = read_shard(teachers.benchmarks[name].items, ("source", "text"))
         refuse_overlap(examples, items, where=f"score, learns_from {name}")
+
+
+def _final(teachers: Teachers) -> Benchmark | None:
+    """Return the split that the result will be judged by; None if there is none."""
+    return teachers.benchmarks.get((teachers.final or "").partition("#")[0])
 
 
 def learned_from(

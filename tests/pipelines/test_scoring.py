@@ -279,3 +279,22 @@ def test_examples_that_repeat_the_final_target_are_refused_or_left_out(tmp_path)
         curated()
     made = curated(apart=13)
     assert read_shard(made.benchmarks["b/train"].items)["text"].to_pylist() == train
+
+
+def test_a_document_of_the_final_target_is_not_judged(tmp_path):
+    item = "a question of thirteen words and more that the judge has perhaps seen before today"
+    pool = write_lines(tmp_path / "p.jsonl", {"text": "short"}, {"text": f"Quoted: {item}"})
+    test = write_lines(tmp_path / "test.jsonl", {"text": item})
+    (tmp_path / "none.jsonl").write_text("")
+    corpus = {
+        "ingest": [{"reader": "jsonl", "source": "web", "files": str(pool)}],
+        "benchmarks": {"b": {"test": str(test)}},
+        "tokenizer": {"bpe": 300},
+    }
+    score = [{"use": "judge", "prompt": "quality", "transcript": str(tmp_path / "none.jsonl")}]
+    evaluate = {"final_target": "b/test"}
+    content = {"name": "t", "corpus": corpus, "score": score, "evaluate": evaluate}
+    driver = Driver(Store(tmp_path / "store"), Inline(1), quiet=True)
+
+    with pytest.raises(RecipeError, match="1 of the documents to judge are in the final target"):
+        curate(Recipe.model_validate(content), driver)
