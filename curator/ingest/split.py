@@ -47,11 +47,14 @@ def split_long(documents: pa.Table, most: int) -> pa.Table:
         documents["origin"].combine_chunks().take(pa.array(rows)), parts.cast(pa.string()), "/"
     )
     origins = pc.if_else(pc.equal(parts, 0), documents["origin"].take(pa.array(rows)), named)
-    taken = documents.take(pa.array(rows))
-    for name, column in (("origin", origins), ("text", pa.array(pieces, pa.large_binary()))):
-        at = taken.column_names.index(name)
-        taken = taken.set_column(at, taken.field(name), column.cast(taken.field(name).type))
-    return taken
+    # Without the texts: each would be copied whole for every one of its pieces.
+    taken = documents.drop_columns(["text"]).take(pa.array(rows))
+    made = {"origin": origins, "text": pa.array(pieces, pa.large_binary())}
+    columns = [
+        made[field.name].cast(field.type) if field.name in made else taken[field.name]
+        for field in documents.schema
+    ]
+    return pa.table(columns, schema=documents.schema)
 
 
 def _cuts(content: bytes, most: int) -> list[int]:
@@ -66,6 +69,8 @@ def _cuts(content: bytes, most: int) -> list[int]:
             cuts.append(cut)
     if not content[cuts[-1] :].strip() and len(cuts) > 1:
         cuts.pop()
+    if len(cuts) > 1 and not content[: cuts[1]].strip():
+        del cuts[1]  # what a text begins with has no piece before it
     return [*cuts, len(content)]
 
 

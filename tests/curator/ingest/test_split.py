@@ -40,6 +40,26 @@ def test_a_piece_is_no_longer_than_was_asked_but_for_white_space(contents):
         assert text.strip() or text in contents
 
 
+def test_white_space_that_a_text_begins_with_goes_with_its_first_words():
+    pieces = split([" " * 3 * LEAST + "word " * 60])["text"].to_pylist()
+
+    assert [len(piece.split()) for piece in pieces] == [51, 9]
+    assert split([" " * 3 * LEAST])["text"].to_pylist() == [" " * 3 * LEAST]
+
+
+def test_a_text_is_not_held_once_for_every_piece():
+    documents = documents_table("s", ["f#0"], ["x" * 400_000])
+    usual, counting = pa.default_memory_pool(), pa.proxy_memory_pool(pa.default_memory_pool())
+    pa.set_memory_pool(counting)
+    try:
+        made = split_long(documents, LEAST)
+    finally:
+        pa.set_memory_pool(usual)
+
+    assert made.num_rows == 1563
+    assert counting.max_memory() < 10_000_000
+
+
 def test_a_text_is_cut_at_the_best_pause_of_the_second_half():
     first, second = "word. " * 30, "more words " * 20
 
