@@ -20,7 +20,7 @@ from curator.recipe import ModelSpec, TrainModelSpec, suggestion
 from curator.shards import Shard, read_shard
 from pipelines.mixing import encode_mixture
 from pipelines.pool import Pool
-from pipelines.scoring import texts_named
+from pipelines.scoring import Teachers, keep_from_final, texts_named
 from pipelines.splitting import Benchmark
 from pipelines.tokenizing import Tokens, total_tokens
 from pipelines.trained_on import require_apart
@@ -38,16 +38,18 @@ def reference_models(
     driver: Driver,
     benchmarks: Mapping[str, Benchmark] = MappingProxyType({}),
     roles: Mapping[str, str | Sequence[str]] = MappingProxyType({}),
+    final: str | None = None,
 ) -> tuple[Pool, dict[str, Path]]:
     """Return the pool without the documents that reference models are trained on, and the models.
 
     A swarm's models are there one by one: NAME-1, NAME-2, ... One that learns from benchmarks
-    takes nothing out of the pool: their items have left it before.
+    takes nothing out of the pool: their items have left it before. `final` is the split that the
+    result will be judged by.
 
     Raises:
         BudgetError: a reference asks for more than half of the pool's tokens.
-        RecipeError: two models have one name; a model learns from nothing that is known; one on
-            disk was trained on documents of the pool.
+        RecipeError: two models have one name; a model learns from nothing that is known, or from
+            items that repeat the final target; one on disk was trained on documents of the pool.
     """
     models = {name: Path(str(spec.path or spec.gguf)) for name, spec in specs.items()}
     jobs: dict[str, TrainJob] = {}
@@ -56,6 +58,7 @@ def reference_models(
             continue
         del models[name]
         told = texts_called(spec.train.learns_from, roles)
+        keep_from_final(told, Teachers(benchmarks, final=final), where=f"models.{name}")
         splits = [benchmarks[what].items for what in told if what in benchmarks]
         decision = None
         if not splits:

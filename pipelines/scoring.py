@@ -178,19 +178,23 @@ def roles(
         RecipeError: a role is not filled, or by something that does not exist.
     """
     told = learned_from(entry, wanted, teachers.roles)
-    _keep_from_final([one for _, what in told for one in what], teachers)
+    keep_from_final([one for _, what in told for one in what], teachers)
     return {role: corpus_called(what, pool, teachers.benchmarks, beside) for role, what in told}
 
 
-def _keep_from_final(learned: Sequence[str], teachers: Teachers) -> None:
-    """Raise where benchmark items that are learned from repeat those of the final target."""
+def keep_from_final(learned: Sequence[str], teachers: Teachers, *, where: str = "score") -> None:
+    """Return only if no benchmark items that are learned from repeat those of the final target.
+
+    Raises:
+        RecipeError: some do.
+    """
     final = _final(teachers)
     if final is None:
         return
     items = read_shard(final.items, ("source", "text"))
     for name in dict.fromkeys(one for one in learned if one in teachers.benchmarks):
         examples = read_shard(teachers.benchmarks[name].items, ("source", "text"))
-        refuse_overlap(examples, items, where=f"score, learns_from {name}")
+        refuse_overlap(examples, items, where=f"{where}, learns_from {name}")
 
 
 def _final(teachers: Teachers) -> Benchmark | None:

@@ -260,7 +260,9 @@ def test_examples_that_repeat_the_final_target_are_refused_or_left_out(tmp_path)
         for split, contents in texts.items()
     }
 
-    def curated(**benchmark: Any) -> Curated:
+    ref = {"ref": {"train": {"proxy": "demo", "tokens": 2048, "learns_from": "target"}}}
+
+    def curated(models: Any = None, **benchmark: Any) -> Curated:
         pool = write_lines(tmp_path / "p.jsonl", *({"text": f"{'word ' * n}{n}"} for n in range(9)))
         corpus = {
             "ingest": [{"reader": "jsonl", "source": "web", "files": str(pool)}],
@@ -269,14 +271,16 @@ def test_examples_that_repeat_the_final_target_are_refused_or_left_out(tmp_path)
             "roles": {"target": "b/train"},
             "tokenizer": {"bpe": 300},
         }
-        score = [{"use": "ngrams", "as": "n"}]
-        evaluate = {"final_target": "b/test"}
-        content = {"name": "t", "corpus": corpus, "score": score, "evaluate": evaluate}
+        score = [] if models else [{"use": "ngrams", "as": "n"}]
+        content = {"name": "t", "corpus": corpus, "score": score, "models": models or {}}
+        content["evaluate"] = {"final_target": "b/test"}
         recipe = Recipe.model_validate(content)
         return curate(recipe, Driver(Store(tmp_path / "store"), Inline(1), quiet=True))
 
     with pytest.raises(RecipeError, match=r"1 of 6 examples share 13 words.*`apart: 13`"):
         curated()
+    with pytest.raises(RecipeError, match=r"models.ref, learns_from b/train: 1 of 6 examples"):
+        curated(ref)
     made = curated(apart=13)
     assert read_shard(made.benchmarks["b/train"].items)["text"].to_pylist() == train
 
