@@ -132,12 +132,12 @@ class NgramPerplexity(FittedScorer):
 
     def __post_init__(self) -> None:
         """Refuse settings that no model or no percentile could come from."""
+        if not 1 <= self.order <= 6:
+            raise RecipeError(f"order={self.order!r}; wanted 1 to 6 words")
         thresholds_of(self.prune, self.order)
         for name in ("reference_bytes", "least_reference_words", "sample", "least_documents"):
             if getattr(self, name) < 1:
                 raise RecipeError(f"{name}={getattr(self, name)!r}; wanted 1 or more")
-        if not 1 <= self.order <= 6:
-            raise RecipeError(f"order={self.order!r}; wanted 1 to 6 words")
         if not 0 <= self.most_overlap < 1:
             raise RecipeError(f"most_overlap={self.most_overlap!r}; wanted 0 or more, below 1")
 

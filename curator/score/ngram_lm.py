@@ -24,7 +24,7 @@ from curator.errors import LedgerError, RecipeError
 from curator.score.kneser_ney import Estimate, estimate
 from curator.shards import read_shard, write_shard
 from curator.text.buffers import Texts
-from curator.text.lm_stream import FIRST_WORD, WordStream
+from curator.text.lm_stream import WordStream
 from curator.text.lm_table import (
     MOST_ORDER,
     RECORD,
@@ -203,8 +203,3 @@ def _logarithms(
 ) -> tuple[Rows, Rows, NDArray[np.float32], NDArray[np.float32]]:
     prob = np.minimum(np.log10(one.prob), 0.0).astype(np.float32)
     return one.suffix, one.first, prob, np.log10(one.backoff).astype(np.float32)
-
-
-def vocabulary_size(model: NgramModel) -> int:
-    """Return how many words the model can foretell: all it knows, `</s>` and `<unk>`."""
-    return len(model.words.spelled) + FIRST_WORD - 1

@@ -218,5 +218,6 @@ def test_an_unfitted_scorer_says_what_it_needs():
     ],
 )
 def test_settings_that_give_no_model_are_refused(settings: dict):
-    with pytest.raises(RecipeError):
+    (name,) = settings
+    with pytest.raises(RecipeError, match=f"{name}="):
         NgramPerplexity(**settings)
