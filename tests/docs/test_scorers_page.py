@@ -15,6 +15,8 @@ BUILT_IN = [name for name in scorer_names() if scorer_package(name) == "curator-
 
 NEEDED = {  # settings without which a scorer cannot say what it writes
     "perplexity": {"model": "any"},
+    "judge": {"model": "any"},
+    "pairs": {"model": "any"},
     "losses": {"models": ["any"]},
     "concordance": {"models": ["any"]},
     "correlation": {"models": ["any"]},
