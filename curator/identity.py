@@ -67,6 +67,12 @@ def id_matrix(doc_ids: pa.Array | pa.ChunkedArray) -> NDArray[np.uint8]:
     return np.frombuffer(array.buffers()[1], dtype=np.uint8)[start:stop].reshape(-1, _ID_BYTES)
 
 
+def id_array(ids: NDArray[np.uint8]) -> pa.FixedSizeBinaryArray:
+    """Return (n, 16) bytes as an Arrow array of n ids: the other way from `id_matrix`."""
+    content = pa.py_buffer(np.ascontiguousarray(ids))
+    return pa.Array.from_buffers(pa.binary(_ID_BYTES), len(ids), [None, content])
+
+
 def uniform(doc_id: NDArray[np.uint8], purpose: str, seed: int) -> NDArray[np.float64]:
     """Return one number in (0, 1) per document, fixed by its id, `purpose` and `seed`.
 

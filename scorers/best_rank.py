@@ -29,7 +29,7 @@ from curator.embed.ranks import TargetRanks
 from curator.embed.units import units
 from curator.embed.vectors import Embed
 from curator.errors import RecipeError
-from curator.identity import id_matrix, random_bits, uniform
+from curator.identity import id_array, id_matrix, random_bits, uniform
 from curator.schema import score_field
 from curator.score.examples import draw_threshold
 from curator.stage import Corpus, FittedScorer, Site, Stage, circumstance
@@ -167,7 +167,7 @@ class BestRank(FittedScorer):
         if site.fitted is None:
             raise RecipeError(f"{self.name} has not been fitted; give it a target by `learns_from`")
         with np.load(site.fitted / _SCORES, allow_pickle=False) as kept:
-            return _id_array(kept["ids"]), pa.array(kept["scores"])
+            return id_array(kept["ids"]), pa.array(kept["scores"])
 
     def score(self, model: tuple[pa.Array, pa.Array], table: pa.Table) -> pa.Table:
         """Return `best_rank`, one row a document."""
@@ -300,12 +300,7 @@ def best_ranks(
     order = np.lexsort((-margin, place, document))
     found, first = np.unique(document[order], return_index=True)
     chosen = order[first]
-    whole = pc.index_in(_id_array(kept[found]), value_set=_id_array(ids)).to_numpy()
+    whole = pc.index_in(id_array(kept[found]), value_set=id_array(ids)).to_numpy()
     rank, best = np.zeros(len(ids), np.int64), np.zeros(len(ids), np.float32)
     rank[whole], best[whole] = place[chosen] + 1, margin[chosen]
     return rank, best
-
-
-def _id_array(ids: NDArray[np.uint8]) -> pa.Array:
-    buffers = [None, pa.py_buffer(np.ascontiguousarray(ids).tobytes())]
-    return pa.Array.from_buffers(pa.binary(16), len(ids), buffers)

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curator.errors import RecipeError
+from curator.identity import id_array
 from curator.schema import score_field
 from curator.score import classifier, distillation, heldout
 from curator.score.format_leak import leak
@@ -187,7 +188,7 @@ class Distill(FittedScorer):
         if site.fitted is None:
             raise RecipeError(f"{self.name} has not been fitted; give it labels by `of`")
         ids = np.load(site.fitted / _SEEN, allow_pickle=False)
-        return Model(self._learner(0).load(site.fitted), distillation.id_array(ids))
+        return Model(self._learner(0).load(site.fitted), id_array(ids))
 
     def score(self, model: Model, table: pa.Table) -> pa.Table:
         """Return the prediction and whether the document was learned from, one row a document."""

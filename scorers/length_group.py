@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from curator.errors import RecipeError
 from curator.schema import score_field
-from curator.score.correlation import average_ranks
+from curator.score.heldout import spearman
 from curator.score.numbers import numbers_of
 from curator.stage import Corpus, FittedScorer, Site
 
@@ -121,7 +121,5 @@ def _lengths(table: pa.Table) -> NDArray[np.float64]:
 def _spearman(lengths: NDArray[np.float64], values: NDArray[np.float64]) -> float | None:
     """Return the correlation of ranks where there is a score; None where nothing varies."""
     known = ~np.isnan(values)
-    ranks = [average_ranks(each[known]) for each in (lengths, values)]
-    if not known.any() or any(each.std() == 0 for each in ranks):
-        return None
-    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
+    found = spearman(lengths[known], values[known])
+    return None if np.isnan(found) else found

@@ -25,7 +25,7 @@ from curator.embed.encoder import encoder_digest
 from curator.embed.units import units
 from curator.embed.vectors import Embed
 from curator.errors import RecipeError
-from curator.identity import id_matrix
+from curator.identity import id_array, id_matrix
 from curator.schema import field_note, score_field
 from curator.score.numbers import numbers_of
 from curator.stage import Corpus, FittedScorer, Site, Stage, circumstance
@@ -120,8 +120,7 @@ class NovelBest(FittedScorer):
         """Return the ids of the documents kept."""
         if site.fitted is None:
             raise RecipeError(f"{self.name} has not been fitted; give it the folder of its fit")
-        kept = np.load(site.fitted / _KEPT, allow_pickle=False)
-        return pa.Array.from_buffers(pa.binary(16), len(kept), [None, pa.py_buffer(kept.tobytes())])
+        return id_array(np.load(site.fitted / _KEPT, allow_pickle=False))
 
     def score(self, model: pa.Array, table: pa.Table) -> pa.Table:
         """Return `quality`, one row a document."""

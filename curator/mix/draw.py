@@ -17,7 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from curator.errors import BudgetError, RecipeError
-from curator.identity import id_matrix, random_bits, uniform
+from curator.identity import id_array, id_matrix, random_bits, uniform
 from curator.mix import share
 from curator.mix.spec import MixEntry, MixSpec
 from curator.schema import DRAW
@@ -231,10 +231,9 @@ def _interleaved(drawn: Mapping[str, _Part], seed: int) -> pa.Table:
     sources = pa.DictionaryArray.from_arrays(
         pa.array(names[order].astype(np.int32)), pa.array([part.name for part in parts])
     )
-    packed = pa.py_buffer(np.ascontiguousarray(ids[order]))
     tokens = np.concatenate([part.tokens for part in parts])[order]
     columns = [
-        pa.Array.from_buffers(pa.binary(16), len(ids), [None, packed]),
+        id_array(ids[order]),
         sources.cast(pa.string()),
         pa.array(tokens.astype(np.uint32)),
         pa.array(epoch[order]),

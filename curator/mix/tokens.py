@@ -19,6 +19,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from curator.errors import BudgetError, LedgerError, PluginError
+from curator.identity import id_array
 from curator.mix.draw import Draw
 from curator.mix.reader import DTYPES, INDEX_FILE, NOTES_FILE, TOKENS_FILE
 from curator.schema import DOC_ID
@@ -113,8 +114,7 @@ class _Places:
 
     def copy(self, part: Encoded, target: NDArray[Any]) -> None:
         """Copy every drawn document of `part` to all its places in `target`."""
-        packed = pa.py_buffer(np.ascontiguousarray(part.doc_id))
-        ids = pa.Array.from_buffers(pa.binary(16), len(part.doc_id), [None, packed])
+        ids = id_array(part.doc_id)
         keys = id_keys(pa.table([ids], schema=pa.schema([DOC_ID])))
         first = np.searchsorted(self._keys, keys, side="left")
         last = np.searchsorted(self._keys, keys, side="right")

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from curator.errors import PluginError, RecipeError
-from curator.identity import id_matrix, uniform
+from curator.identity import id_array, id_matrix, uniform
 from curator.schema import field_note
 from curator.stage import Corpus
 
@@ -261,9 +261,3 @@ def documents_of(corpus: Corpus, ids: NDArray[np.uint8], columns: Sequence[str])
     )
     _, rows = np.unique(id_matrix(whole["doc_id"]), axis=0, return_index=True)
     return whole.take(pa.array(rows))
-
-
-def id_array(ids: NDArray[np.uint8]) -> pa.FixedSizeBinaryArray:
-    """Return (n, 16) bytes as an Arrow array of ids."""
-    content = pa.py_buffer(np.ascontiguousarray(ids))
-    return pa.Array.from_buffers(pa.binary(ids.shape[1]), len(ids), [None, content])

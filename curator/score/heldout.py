@@ -12,6 +12,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from curator.score.correlation import average_ranks
+
 RATES: Final = (0.03, 0.1, 0.3)  # of recall and of thresholds
 BINS: Final = 10
 MOST_LEVELS: Final = 20  # a label with more values is not discrete
@@ -33,18 +35,10 @@ def auc(good: Numbers, bad: Numbers) -> float:
 
 def spearman(one: Numbers, other: Numbers) -> float:
     """Return the correlation of average ranks, in [-1, 1]; NaN if either side is constant."""
-    ranks = [average_ranks(np.asarray(values)) for values in (one, other)]
+    ranks = [average_ranks(np.asarray(values, np.float64)) for values in (one, other)]
     if len(one) < 2 or min(np.ptp(each) for each in ranks) == 0:
         return float("nan")
     return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
-
-
-def average_ranks(values: Numbers) -> NDArray[np.float64]:
-    """Return ranks from 1, equal values sharing the mean of theirs."""
-    _, group, sizes = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(sizes)
-    mean: NDArray[np.float64] = (last - (sizes - 1) / 2)[group]
-    return mean
 
 
 def recall_of_top(truth: Numbers, score: Numbers, rate: float) -> float:

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from curator.identity import id_array
 from curator.schema import SELECTION
 from curator.select.pool import Pool, Rows
 from curator.select.radix import Cuts, Places, places
@@ -147,11 +148,8 @@ def gather(ranked: Ranked, cuts: Cuts) -> Taken:
 
 
 def _selection_table(rows: Rows, key: NDArray[np.float64]) -> pa.Table:
-    ids = pa.Array.from_buffers(
-        pa.binary(16), len(key), [None, pa.py_buffer(np.ascontiguousarray(rows.doc_id))]
-    )
     columns = [
-        ids,
+        id_array(rows.doc_id),
         rows.source.cast(pa.string()),
         pa.array(rows.tokens.astype(np.uint32)),
         pa.array(rows.copies),

@@ -16,6 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from curator.errors import LedgerError
+from curator.identity import id_array
 from curator.shards import read_shard, write_shard
 from curator.train.loader import Mixture
 
@@ -109,9 +110,7 @@ def first_pieces(run: str | Path, mixture: Mixture) -> pa.Table:
         )
     begun = order.filter((order["offset"].to_numpy() == 0) & (order["epoch"].to_numpy() == 0))
     rows = begun["row"].to_numpy()
-    ids = pa.FixedSizeBinaryArray.from_buffers(
-        pa.binary(16), len(rows), [None, pa.py_buffer(mixture.doc_ids[rows].tobytes())]
-    )
+    ids = id_array(mixture.doc_ids[rows])
     return begun.select(["row", "position", "step"]).add_column(0, "doc_id", ids)
 
 

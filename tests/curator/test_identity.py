@@ -17,6 +17,7 @@ from curator.identity import (
     document_ids,
     file_digest,
     fingerprint,
+    id_array,
     id_matrix,
     settings_of,
     uniform,
@@ -50,6 +51,14 @@ def test_a_derived_id_names_parent_and_operation():
 
     assert one != derived_ids(parents, "rephrase/2", TEXTS).to_pylist()
     assert one[0] != one[1]
+
+
+def test_an_id_array_is_the_ids_of_its_matrix():
+    ids = document_ids("s", pa.array(["a", "b", "c"]))
+    matrix = id_matrix(ids)
+    assert id_array(matrix).equals(ids)
+    assert id_array(matrix[::2]).equals(ids.take(pa.array([0, 2])))
+    assert len(id_array(matrix[:0])) == 0
 
 
 def test_an_id_matrix_of_a_slice_is_the_slice_of_the_matrix():

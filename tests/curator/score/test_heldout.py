@@ -24,8 +24,7 @@ def test_auc_of_nothing_is_not_a_number():
 
 
 @given(GRADES)
-def test_ranks_and_correlation_are_those_of_scipy(values):
-    np.testing.assert_allclose(heldout.average_ranks(values), stats.rankdata(values))
+def test_correlation_is_that_of_scipy(values):
     other = np.arange(len(values)) % 5
     if np.ptp(values) and np.ptp(other):
         expected = stats.spearmanr(values, other).statistic
