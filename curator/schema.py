@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from curator.errors import PluginError
+from curator.errors import PluginError, RecipeError
 
 DOC_ID = pa.field("doc_id", pa.binary(16), nullable=False)
 
@@ -115,6 +116,24 @@ def places_of(rows: NDArray[np.integer], n_rows: int) -> pa.Array:
     places = np.full(n_rows, -1, np.int64)
     places[rows] = np.arange(len(rows))
     return pa.array(places, mask=places < 0)
+
+
+def vector_matrix(column: pa.ChunkedArray) -> NDArray[np.float32]:
+    """Return (N, D) float32 of a column of N vectors without nulls.
+
+    Raises:
+        RecipeError: a null, or vectors of several lengths: they are not of one encoder.
+    """
+    array = column.combine_chunks()
+    lengths = pc.unique(pc.list_value_length(array)).to_pylist()
+    if len(lengths) > 1 or None in lengths:
+        raise RecipeError(
+            f"vectors have lengths {lengths[:5]} (None: no vector); wanted one, of one encoder: "
+            "leave documents without a vector out, and embed all with the same settings"
+        )
+    flat = array.flatten().to_numpy(zero_copy_only=False)
+    wide: NDArray[np.float32] = flat.astype(np.float32).reshape(len(column), -1 if len(flat) else 0)
+    return wide
 
 
 def conform(table: pa.Table, schema: pa.Schema, *, where: str = "") -> pa.Table:

@@ -21,9 +21,9 @@ import pyarrow.compute as pc
 from curator.embed.directions import directions
 from curator.embed.encoder import encoder_digest
 from curator.embed.neighbors import Neighbors
-from curator.embed.vectors import Embed, matrix
+from curator.embed.vectors import Embed
 from curator.errors import RecipeError
-from curator.schema import score_field
+from curator.schema import score_field, vector_matrix
 from curator.score.examples import draw_examples
 from curator.score.grid import declared, on_grid
 from curator.stage import Corpus, FittedScorer, Site, Stage, circumstance
@@ -93,7 +93,7 @@ class Similarity(FittedScorer):
                 f"{self.name}: role 'target' has {targets.num_rows} documents, none with tokens; "
                 "wanted at least one"
             )
-        vectors = directions(matrix(column), where=f"{self.name}, role 'target'")
+        vectors = directions(vector_matrix(column), where=f"{self.name}, role 'target'")
         np.save(out / "targets.npy", vectors, allow_pickle=False)
         report = {"targets": len(vectors), "dimensions": int(vectors.shape[1])}
         (out / "report.json").write_text(json.dumps(report, indent=2, sort_keys=True) + "\n")
@@ -110,7 +110,7 @@ class Similarity(FittedScorer):
         cosines = np.zeros(table.num_rows)
         known = pc.is_valid(table["vector"]).to_numpy()
         if known.any():
-            vectors = directions(matrix(table["vector"].drop_null()), where=self.name)
+            vectors = directions(vector_matrix(table["vector"].drop_null()), where=self.name)
             k = 1 if self.aggregate == "max" else self.k
             products, _ = model.top_k(vectors, k)
             cosines[known] = np.clip(products.mean(axis=1, dtype=np.float64), -1, 1)

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from curator.embed.vectors import matrix
 from curator.errors import LedgerError, RecipeError
+from curator.schema import vector_matrix
 
 # Half precision keeps each number to 2**-11 of itself, so the length to about 0.0005.
 _OFF: Final = 0.01
@@ -40,7 +40,7 @@ def units(
             "vectors of one encoder only, and embed the corpus again if its encoder changed",
             where=where,
         )
-    found = matrix(column)
+    found = vector_matrix(column)
     check_units(found, where=where)
     return found
 

@@ -8,8 +8,6 @@ from typing import Any, ClassVar, Final, Literal
 import numpy as np
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from curator.embed.encoder import Encoder, encoder_digest, open_encoder
 from curator.errors import RecipeError
@@ -68,21 +66,3 @@ class Embed(Stage):
             pa.array(offsets), values, type=VECTOR.type, mask=pa.array(lengths == 0)
         )
         return pa.table([lists], schema=self.writes)
-
-
-def matrix(column: pa.ChunkedArray) -> NDArray[np.float32]:
-    """Return (N, D) float32 of a column of N vectors without nulls.
-
-    Raises:
-        RecipeError: a null, or vectors of several lengths: they are not of one encoder.
-    """
-    array = column.combine_chunks()
-    lengths = pc.unique(pc.list_value_length(array)).to_pylist()
-    if len(lengths) > 1 or None in lengths:
-        raise RecipeError(
-            f"vectors have lengths {lengths[:5]} (None: no vector); wanted one, of one encoder: "
-            "leave documents without a vector out, and embed all with the same settings"
-        )
-    flat = array.flatten().to_numpy(zero_copy_only=False)
-    wide: NDArray[np.float32] = flat.astype(np.float32).reshape(len(column), -1 if len(flat) else 0)
-    return wide

@@ -15,8 +15,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from curator.embed.vectors import matrix
 from curator.errors import RecipeError
+from curator.schema import vector_matrix
 from curator.score import classifier
 from curator.score.fasttext_model import LinearModel
 from curator.score.heldout import auc
@@ -156,7 +156,7 @@ def _fitted(rows: Any, lesson: Lesson, penalty: float) -> NDArray[np.float64]:
 def _dense(column: pa.ChunkedArray) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Return the vectors that there are, (k, D), and which of the (n,) rows have one."""
     known = np.asarray(column.is_valid().to_numpy())
-    return matrix(column.filter(pa.array(known))).astype(np.float64), known
+    return vector_matrix(column.filter(pa.array(known))).astype(np.float64), known
 
 
 def _array(folder: Path) -> NDArray[np.float64]:

@@ -8,9 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from curator.embed.vectors import Embed, matrix
+from curator.embed.vectors import Embed
 from curator.errors import RecipeError
 from curator.identity import fingerprint
+from curator.schema import vector_matrix
 from curator.stage import Site
 from curator.testing import corpus, documents, example_texts, tiny_encoder
 from scorers.similarity import Similarity
@@ -38,7 +39,7 @@ def scores(scorer: Similarity, site: Site, texts: list[str]) -> list[float | Non
 
 
 def cosines(scorer: Similarity, folder: Path, texts: list[str]) -> np.ndarray:
-    vectors = matrix(embedded(scorer, texts)["vector"]).astype(np.float64)
+    vectors = vector_matrix(embedded(scorer, texts)["vector"]).astype(np.float64)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     return vectors @ np.load(folder / "targets.npy").T.astype(np.float64)
 

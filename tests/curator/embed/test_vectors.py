@@ -7,9 +7,10 @@ import pyarrow as pa
 import pytest
 
 from curator.embed.encoder import open_encoder
-from curator.embed.vectors import VECTOR, Embed, matrix
+from curator.embed.vectors import VECTOR, Embed
 from curator.errors import RecipeError
 from curator.identity import fingerprint
+from curator.schema import vector_matrix
 from curator.stage import Site
 from curator.testing import documents, tiny_encoder
 
@@ -34,7 +35,7 @@ def test_the_matrix_of_a_column_is_what_the_encoder_gave_in_half_precision(folde
     column = stage.process(stage.load(Site()), documents(TEXTS))["vector"].drop_null()
     given = open_encoder(folder).encode([TEXTS[0], TEXTS[2]])
 
-    assert np.array_equal(matrix(column), given.astype(np.float16).astype(np.float32))
+    assert np.array_equal(vector_matrix(column), given.astype(np.float16).astype(np.float32))
 
 
 @pytest.mark.parametrize("vectors", [[[1.0, 2.0], [1.0]], [[1.0, 2.0], None]])
@@ -42,11 +43,11 @@ def test_vectors_of_several_lengths_or_none_are_refused(vectors: list):
     column = pa.chunked_array([pa.array(vectors, VECTOR.type)])
 
     with pytest.raises(RecipeError, match=r"vectors have lengths .* of one encoder"):
-        matrix(column)
+        vector_matrix(column)
 
 
 def test_no_vectors_are_an_empty_matrix():
-    assert matrix(pa.chunked_array([pa.array([], VECTOR.type)])).shape == (0, 0)
+    assert vector_matrix(pa.chunked_array([pa.array([], VECTOR.type)])).shape == (0, 0)
 
 
 def test_precision_is_identity_and_the_place_of_the_encoder_is_not(folder: str, tmp_path: Path):
