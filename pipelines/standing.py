@@ -27,6 +27,7 @@ from pipelines.reporting import (
 )
 from pipelines.scores import overlap_of
 from pipelines.summarizing import summary_of
+from pipelines.training import budget_of
 
 if TYPE_CHECKING:
     from pipelines.comparing import Evidence
@@ -117,7 +118,7 @@ def _with_scoring(found: Multiple | None, spent: Spent, arm: Mixed) -> Multiple 
     """Return a multiplier that knows what scoring adds to the price of a selected token."""
     if found is None or not spent.seconds:
         return found
-    a_token = spent.seconds / (spent.tokens * spent.runs)
+    a_token = spent.seconds / (spent.allowed * spent.runs)
     training = a_token * int(arm.selected.summary["tokens"])
     return replace(found, scoring=1 + spent.scoring_seconds / training)
 
@@ -138,6 +139,7 @@ def _spent(entry: Entry, raced: Raced, store: Store) -> Spent:
         scoring_flops=float(scoring.flops),
         scores=tuple(score.name for score in scoring.scores),
         reused=sum(folder in raced.reused for folder in folders),
+        budget=budget_of(runs[0]),
     )
 
 

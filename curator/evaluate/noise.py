@@ -112,7 +112,8 @@ def noise_of_run(record: Mapping[str, Any]) -> list[Noise]:
     for row in record.get("comparison", ()):
         proxies = record["arms"].get(row["arm"], {}).get("proxies", ())
         if proxies and row.get("sd") and "parameters" in proxies[0]:
-            blocks, tokens = proxies[0]["parameters"]["blocks"], proxies[0]["tokens"]
+            blocks = proxies[0]["parameters"]["blocks"]
+            tokens = proxies[0].get("budget", proxies[0]["tokens"])  # less if it picks
             found.append(Noise(blocks, tokens, row["metric"], row["sd"], row["seeds"]))
     return found
 

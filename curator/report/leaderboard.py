@@ -72,7 +72,10 @@ def _facts(board: Leaderboard) -> Markup:
     spent = [each.spent for each in board.standings if not each.alike]
     runs, reused = sum(each.runs for each in spent), sum(each.reused for each in spent)
     told = f"{reused} of them reused" if reused else ""
-    climbed = sum(len(r.values) for r in board.rungs if r.tokens != board.standings[0].spent.tokens)
+    allowed = board.standings[0].spent.allowed
+    # The baseline's own runs are one of its budgets, which may have been no whole batches.
+    own = min(board.rungs, key=lambda rung: abs(rung.tokens - allowed), default=None)
+    climbed = sum(len(rung.values) for rung in board.rungs if rung is not own)
     if climbed:
         told += f"{', ' if told else ''}and {climbed} for the multiplier, not counted here"
     facts = [
@@ -321,9 +324,9 @@ def _dot(board: Leaderboard, each: Standing) -> Dot | None:
     if not measured:
         return None
     value = each.multiple.value if each.multiple else None
-    reaches = None if value is None else value * each.spent.tokens
+    reaches = None if value is None else value * each.spent.allowed
     color = arm_color(board.report, each.arm)
-    return Dot(each.arm, color, float(each.spent.tokens), measured[0], reaches)
+    return Dot(each.arm, color, float(each.spent.allowed), measured[0], reaches)
 
 
 def cost(board: Leaderboard) -> Markup:

@@ -69,7 +69,7 @@ def _costs(ranked: Sequence[Standing], board: Leaderboard) -> Table:
     table = borderless(*heads, *["multiplier>"] * multiples)
     one = ranked[0].spent  # all arms are trained alike
     told = f"; multiplier on {one_line(board.rung_metric, 60)}" if multiples else ""
-    runs = f"{figures.counted(one.runs, 'run')} of {one.tokens:,} tokens"
+    runs = f"{figures.counted(one.runs, 'run')} of {one.allowed:,} tokens"
     table.caption = Text(f"an arm: {runs}{told}")
     table.caption_style, table.caption_justify = "dim", "left"
     for each in ranked:

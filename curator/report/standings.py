@@ -20,7 +20,7 @@ Where = Literal["inside", "below", "above"]
 class Spent:
     """What the verdict on one arm cost: all its seeds, and the scores that it ranks by."""
 
-    tokens: int  # of one run
+    tokens: int  # that one run trained on
     runs: int
     flops: float  # of training, all runs
     seconds: float  # of training, all runs
@@ -29,6 +29,12 @@ class Spent:
     scoring_flops: float = 0.0  # of training reference models
     scores: tuple[str, ...] = ()
     reused: int = 0  # runs that were there before
+    budget: int = 0  # tokens of plain training that one run may pay for; 0: `tokens`
+
+    @property
+    def allowed(self) -> int:
+        """The budget of one run: more than it trained on where it paid for picking its rows."""
+        return self.budget or self.tokens
 
     @property
     def hours(self) -> float:

@@ -103,6 +103,8 @@ def test_a_finished_run_shows_the_deviations_of_its_comparisons():
     }
 
     assert noise_of_run(record) == [Noise(7, 11, "heldout", 0.5, 3)]
+    proxies[0]["budget"] = 20  # it paid for picking its rows
+    assert noise_of_run(record) == [Noise(7, 20, "heldout", 0.5, 3)]
 
 
 def test_one_seed_and_unknown_proxies_are_refused(table):

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from curator.report.content import Comparison
-from curator.report.leaderboard import SECTIONS, multiple_words, render, title
+from curator.report.leaderboard import SECTIONS, multiple_words, multiplier, render, title
 from curator.report.leaderboard_plots import Cross, Dot, ladder, tradeoff
 from curator.report.leaderboard_table import table_of
 from curator.report.standings import (
@@ -50,7 +50,8 @@ def board(**changes: object) -> Leaderboard:
         for name in names
     )  # fmt: skip
     rungs = tuple(
-        Rung(tokens, (2.4 - 0.1 * n, 2.41 - 0.1 * n)) for n, tokens in enumerate((1, 2, 4))
+        Rung(budget, (2.4 - 0.1 * n, 2.41 - 0.1 * n))
+        for n, budget in enumerate((200_000, 400_100, 800_000))  # its own: no whole batches
     )
     whole = Leaderboard(
         report, standings, ("one", "two"), RETAINED, rungs, TARGET, ("a note",)
@@ -188,7 +189,7 @@ def test_the_top_of_the_page_counts_what_arms_share_once_and_says_what_it_leaves
     facts = " ".join(parsed(render(replace(shown, standings=copied))).text).split("Ranking")[0]
 
     assert f"proxies {5 * (len(copied) - 1)}" in " ".join(facts.split())
-    assert "and 6 for the multiplier, not counted here" in facts
+    assert "and 4 for the multiplier, not counted here" in facts
     assert f"{2.2 * (len(copied) - 1):.1f}" in facts  # TFLOP of training, no reference models
 
 
@@ -198,6 +199,21 @@ def test_a_table_of_multipliers_fits_a_pipe():
 
     assert "1.80× (1.50 to 2.25)" in printed.getvalue()
     assert "an arm: 5 runs of 400,000 tokens" in printed.getvalue()
+
+
+def test_an_arm_that_paid_for_picking_its_rows_stands_at_its_budget_and_not_at_what_it_trained_on():
+    shown = board()
+    picked = replace(COST, tokens=160_000, budget=400_000)
+    first = replace(shown.standings[0], spent=picked, multiple=Multiple(2.0, 1.5, 2.5))
+    changed = replace(shown, standings=(first, *shown.standings[1:]))
+    plain = replace(shown, standings=(replace(first, spent=COST), *shown.standings[1:]))
+    printed = io.StringIO()
+    Console(file=printed, width=120).print(table_of(changed))
+    facts = " ".join(parsed(render(changed)).text).split("Ranking")[0]
+
+    assert "an arm: 5 runs of 400,000 tokens" in printed.getvalue()
+    assert "and 4 for the multiplier, not counted here" in facts
+    assert str(multiplier(changed)) == str(multiplier(plain))
 
 
 def test_multipliers_are_told_with_their_interval_or_where_they_lie():
