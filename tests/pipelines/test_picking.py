@@ -192,6 +192,7 @@ def board(tmp_path_factory):
     train = {"proxy": str(proxy), "tokens": TOKENS, "seeds": [1, 2]}
     made = content(files, models=models, arms=arms, train=train)
     made["corpus"] |= {"clean": None, "dedup": {"exact": True}, "tokenizer": {"bpe": 300}}
+    made["corpus"]["benchmarks"]["exam"]["apart"] = 13  # a reference learns from its examples
     path = folder / "rho.yaml"
     path.write_text(json.dumps(made))
     settings = Settings(folder / "store", folder / "out", quiet=True)
