@@ -129,9 +129,10 @@ def _line(entry: Entry) -> str:
 def _entry(line: str) -> Entry:
     content = json.loads(line)
     answer = content["answer"]
-    documents = tuple(_word(one) for one in content["documents"])
-    if not documents:
-        raise ValueError("documents is empty")
+    listed = content["documents"]
+    if not isinstance(listed, list) or not listed:
+        raise ValueError(f"documents is {shown(listed)}")
+    documents = tuple(_word(one) for one in listed)
     return Entry(
         _word(content["key"]),
         documents,

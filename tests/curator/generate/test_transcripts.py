@@ -65,6 +65,7 @@ def test_a_transcript_holds_no_text_of_a_document(tmp_path: Path):
         {"shown": ""},
         {"documents": []},
         {"documents": [3]},
+        {"documents": "abc"},
         {"piece": -1},
         {"answer": {"text": "", "odds": {"yes": 1.5}, "prompt_tokens": 0, "tokens": 0}},
         {"answer": {"text": "", "odds": {"yes": True}, "prompt_tokens": 0, "tokens": 0}},
