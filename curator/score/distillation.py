@@ -134,9 +134,14 @@ def read_labels(corpus: Corpus, column: str, *, where: str) -> Labels:
         )
     if not np.isfinite(every).all():
         raise RecipeError(f"labels {column!r} are not all finite; wanted numbers", where=where)
-    distinct, rows = np.unique(np.concatenate(ids), axis=0, return_index=True)
     flipped = better == "lower"
-    return Labels(distinct, -every[rows] if flipped else every[rows], flipped, unlabelled)
+    if flipped:
+        every = -every
+    # Copies of a document may have other labels, as where one counts as new and the next as its
+    # repeat: the best of them is the document's, whatever the order of rows.
+    falling = np.argsort(-every, kind="stable")
+    distinct, rows = np.unique(np.concatenate(ids)[falling], axis=0, return_index=True)
+    return Labels(distinct, every[falling][rows], flipped, unlabelled)
 
 
 def _refuse_direction(field: pa.Field, better: str, where: str) -> None:

@@ -45,6 +45,15 @@ def test_a_document_that_is_there_twice_has_one_label(tmp_path: Path):
     assert len(distillation.read_labels(made, "label", where="here").values) == 2
 
 
+@pytest.mark.parametrize("better", ["higher", "lower"])
+def test_of_a_document_s_labels_the_best_counts_whichever_comes_first(tmp_path: Path, better: str):
+    texts, values = ["a", "b", "a"], np.array([1.0, 0.0, -1.0])
+    for name, order in (("one", [0, 1, 2]), ("other", [2, 1, 0])):
+        given = [texts[row] for row in order]
+        made = labelled(tmp_path / name, given, values[order], better=better)
+        assert sorted(distillation.read_labels(made, "label", where="here").values) == [0.0, 1.0]
+
+
 def test_the_best_share_is_positive():
     plan = classes(np.arange(100.0), positives=0.1)
 
