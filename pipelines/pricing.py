@@ -156,7 +156,8 @@ def scoring_of(recipe: Recipe, made: Curated, store: Store) -> Scoring:
     Each is charged whole, over the whole pool, to every arm that ranks by it: that is what the
     arm would cost alone. What no record tells is estimated from the same scorer's other work.
     """
-    teachers = Teachers(made.benchmarks, made.models, recipe.corpus.roles)
+    final = recipe.evaluate.final_target if recipe.evaluate else None
+    teachers = Teachers(made.benchmarks, made.models, recipe.corpus.roles, final)
     pool, told = made.pool, set[str]()
     costs = []
     for entry in recipe.score:

@@ -21,10 +21,11 @@ from curator.shards import read_shard
 from curator.stage import Corpus, FittedScorer, Site, Stage, WideScorer
 from pipelines.check import checked
 from pipelines.curate import Curated, curate
-from pipelines.pricing import scoring_of
+from pipelines.pricing import Scoring, scoring_of
 from pipelines.scoring import folders_of, learned_from, needed
 from scorers.classifier import Classifier
 from tests.support.jsonl import write_lines
+from tests.support.judges import recorded
 
 HERE = "tests.pipelines.test_scoring"
 
@@ -287,18 +288,24 @@ def test_examples_that_repeat_the_final_target_are_refused_or_left_out(tmp_path)
 
 def test_a_document_of_the_final_target_is_not_judged(tmp_path):
     item = "a question of thirteen words and more that the judge has perhaps seen before today"
-    pool = write_lines(tmp_path / "p.jsonl", {"text": "short"}, {"text": f"Quoted: {item}"})
     test = write_lines(tmp_path / "test.jsonl", {"text": item})
-    (tmp_path / "none.jsonl").write_text("")
-    corpus = {
-        "ingest": [{"reader": "jsonl", "source": "web", "files": str(pool)}],
-        "benchmarks": {"b": {"test": str(test)}},
-        "tokenizer": {"bpe": 300},
-    }
-    score = [{"use": "judge", "prompt": "quality", "transcript": str(tmp_path / "none.jsonl")}]
-    evaluate = {"final_target": "b/test"}
-    content = {"name": "t", "corpus": corpus, "score": score, "evaluate": evaluate}
-    driver = Driver(Store(tmp_path / "store"), Inline(1), quiet=True)
+    texts = ["short", "shorter"]
+    said = recorded(tmp_path / "t.jsonl", texts, lambda _: {1.0: 0.7, 0.0: 0.2}, source="web")
+    store = Store(tmp_path / "store")
 
+    def judged(*more: str) -> Scoring:
+        pool = write_lines(tmp_path / "p.jsonl", *({"text": text} for text in (*texts, *more)))
+        corpus = {
+            "ingest": [{"reader": "jsonl", "source": "web", "files": str(pool)}],
+            "benchmarks": {"b": {"test": str(test)}},
+            "tokenizer": {"bpe": 300},
+        }
+        score = [{"use": "judge", "prompt": "quality", "transcript": str(said)}]
+        evaluate = {"final_target": "b/test"}
+        content = {"name": "t", "corpus": corpus, "score": score, "evaluate": evaluate}
+        recipe = Recipe.model_validate(content)
+        return scoring_of(recipe, curate(recipe, Driver(store, Inline(1), quiet=True)), store)
+
+    assert [score.made for score in judged().scores] == [True]
     with pytest.raises(RecipeError, match="1 of the documents to judge are in the final target"):
-        curate(Recipe.model_validate(content), driver)
+        judged(f"Quoted: {item}")
