@@ -53,11 +53,25 @@ def open_encoder(
     Raises:
         RecipeError: it is not here (with the command that brings it), or it is no encoder.
     """
+    from pickle import UnpicklingError  # what torch ends in where a pickle holds more than weights
+
+    from safetensors import SafetensorError
+
     if threads == 1:
         os.environ["TOKENIZERS_PARALLELISM"] = "false"  # else it takes every core there is
     if name == "wordllama":
         return StaticEncoder(weights.find(name), weights.find("wordllama-tokenizer"))
     path = weights.find(name)
+    try:
+        return _opened(path, device=device, threads=threads, precision=precision)
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError, UnpicklingError) as error:
+        raise RecipeError(
+            f"{str(path)!r} cannot be read as an encoder ({type(error).__name__}: "
+            f"{str(error)[:200]}); wanted its files as they were published: fetch them again"
+        ) from error
+
+
+def _opened(path: Path, *, device: str, threads: int, precision: Precision) -> Encoder:
     if (path / "modules.json").is_file():
         from curator.embed.bert import is_bert
         from curator.embed.sentence import BertEncoder, SentenceEncoder

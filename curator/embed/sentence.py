@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from curator.batches import Batch, fixed_batches
 from curator.embed.bert import Bert, Precision, longest_input
-from curator.embed.packing import Packed, packed
+from curator.embed.packing import STEP, Packed, packed
 from curator.embed.tokenizing import Beginnings
 
 # Shapes: N texts, D dimensions, T rows (tokens) of a batch.
@@ -33,9 +33,11 @@ class BertEncoder:
         import torch
 
         torch.set_num_threads(threads)
-        self._rows = _ROWS if device == "cpu" else _ROWS_ON_A_GPU
+        longest = longest_input(path)
+        rows = _ROWS if device == "cpu" else _ROWS_ON_A_GPU
+        self._rows = max(rows, -(-longest // STEP) * STEP)  # a document lies in one batch
         self._model = Bert(path, precision=precision, device=device, rows=self._rows)
-        self._tokens = Beginnings(path / "tokenizer.json", longest_input(path))
+        self._tokens = Beginnings(path / "tokenizer.json", longest)
 
     @property
     def dimensions(self) -> int:

@@ -69,6 +69,18 @@ def test_a_folder_that_is_no_encoder_is_refused(tmp_path: Path):
         open_encoder(str(tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("model.safetensors", "junk"), ("modules.json", "{"), ("modules.json", '{"type": 1}')],
+)
+def test_a_folder_of_broken_files_is_refused(tmp_path: Path, name: str, content: str):
+    broken = tiny_encoder(tmp_path / "broken")
+    (broken / name).write_text(content)
+
+    with pytest.raises(RecipeError, match=r"cannot be read as an encoder .*fetch them again"):
+        open_encoder(str(broken))
+
+
 def test_the_digest_follows_the_content(folder: Path, tmp_path: Path):
     copy = tiny_encoder(tmp_path / "copy")
 

@@ -10,7 +10,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 
 from curator import weights
-from curator.embed import bert
+from curator.embed import bert, sentence
 from curator.embed.encoder import Encoder, open_encoder
 from curator.embed.sentence import BertEncoder, SentenceEncoder
 from curator.errors import RecipeError
@@ -85,6 +85,16 @@ def test_the_bits_of_a_vector_do_not_depend_on_the_texts_beside_it(
 
         assert np.array_equal(together, alone)
         assert np.array_equal(together[::-1], encoder.encode(TEXTS[::-1]))
+
+
+def test_a_document_that_is_longer_than_a_usual_batch_fits_its_own(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    whole = open_encoder(str(folder), precision="float32").encode(TEXTS)
+    monkeypatch.setattr(sentence, "_ROWS", 16)  # documents have up to 40 tokens
+    narrow = open_encoder(str(folder), precision="float32").encode(TEXTS)
+
+    np.testing.assert_allclose(narrow, whole, atol=1e-5)
 
 
 def test_a_text_without_tokens_is_all_zeros(folder: Path, other_folder: Path):
