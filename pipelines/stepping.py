@@ -57,12 +57,17 @@ def score_once(
 def select_once(folder: Path, *, settings: Mapping[str, Any], out: Path, quiet: bool) -> Run:
     """Return the pool of a run with one new selection, the arm `main` of the run folder `out`.
 
+    A placebo stands beside an arm of the run, which is then in `out` too.
+
     Raises:
         RecipeError: every mistake of the selection's settings at once.
         BudgetError: the pool has less than is asked for.
     """
-    arms = {"main": {"select": dict(settings)}}
-    return _execute({**_recipe_of(folder), "arms": arms}, folder, out, quiet=quiet)
+    content = _recipe_of(folder)
+    of, known = settings.get("of"), content["arms"]
+    beside = _with_whom(of, known) if isinstance(of, str) and of in known else {}
+    arms = {**beside, "main": {"select": dict(settings)}}
+    return _execute({**content, "arms": arms}, folder, out, quiet=quiet)
 
 
 def mix_once(folder: Path, *, arm: str, mix: Mapping[str, Any], out: Path, quiet: bool) -> Run:
@@ -77,16 +82,20 @@ def mix_once(folder: Path, *, arm: str, mix: Mapping[str, Any], out: Path, quiet
     name = arm or (next(iter(arms)) if len(arms) == 1 else "")
     if name not in arms:
         raise RecipeError(f"--arm: no arm {name!r}{suggestion(name, arms)}", where=str(folder))
-    # A placebo is drawn beside the arm that it is of.
-    with_whom = chain(name, placebos({each: arms[each]["select"] for each in arms}))
-    mixed = {each: arms[each] for each in with_whom} | {name: {**arms[name], "mix": dict(mix)}}
+    mixed = _with_whom(name, arms) | {name: {**arms[name], "mix": dict(mix)}}
     return _execute({**content, "arms": mixed}, folder, out, quiet=quiet)
 
 
+def _with_whom(name: str, arms: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an arm and, for a placebo, the arms without which it cannot be drawn."""
+    of = placebos({each: arms[each]["select"] for each in arms})
+    return {each: arms[each] for each in chain(name, of)}
+
+
 def _recipe_of(folder: Path) -> dict[str, Any]:
-    """Return the recipe of a run without training and what follows it."""
+    """Return the recipe of a run without training; what it is judged by still binds scorers."""
     content = dict(read_run(folder)["recipe_content"])
-    return {**content, "baseline": None, "train": None, "evaluate": None}
+    return {**content, "baseline": None, "train": None}
 
 
 def _execute(content: dict[str, Any], folder: Path, out: Path, *, quiet: bool) -> Run:
