@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import struct
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,10 +34,6 @@ class PretrainedModel:
     def __init__(
         self, path: Path, *, device: str, threads: int, precision: Precision = "float32"
     ) -> None:
-        from transformers.utils import logging
-
-        quiet: Any = logging.disable_progress_bar  # transformers' helpers have no types
-        quiet()
         torch.set_num_threads(threads)
         model, tokenizer = open_model(path)
         self._model = model.to(device).eval()
@@ -71,9 +69,14 @@ def open_model(path: Path) -> tuple[Any, Any]:
     Raises:
         RecipeError: there is none that transformers reads, or a package is missing.
     """
+    os.environ.setdefault("TQDM_DISABLE", "1")  # bars of its own would run through ours
     from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
 
-    folder, options = path, dict[str, Any](local_files_only=True)
+    quiet: Any = logging.disable_progress_bar  # transformers' helpers have no types
+    quiet()
+    # Unless told no, transformers asks at the terminal whether to run the code of the folder.
+    folder, options = path, dict[str, Any](local_files_only=True, trust_remote_code=False)
     if path.suffix == ".gguf":
         folder, options = path.parent, {**options, "gguf_file": path.name}
     try:
@@ -86,7 +89,7 @@ def open_model(path: Path) -> tuple[Any, Any]:
             f"{path.name} needs a package that is not installed ({error}); "
             "run: pip install 'curator-lm[llm]'"
         ) from error
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, struct.error) as error:
         raise RecipeError(
             f"transformers cannot read a causal language model here: {error}; wanted a folder "
             "with config.json, model.safetensors and tokenizer.json, or a .gguf file",

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 
 from curator.errors import RecipeError
 from curator.score.likelihood import document_bits, windows
-from curator.score.pretrained import PretrainedModel
+from curator.score.pretrained import PretrainedModel, open_model
 from curator.testing import awkward_documents, tiny_language_model
 
 TEXTS = [text for text in awkward_documents()["text"].to_pylist() if len(text) < 3000]
@@ -105,3 +107,25 @@ def test_weights_in_a_pickle_are_never_read(tmp_path: Path):
 
     with pytest.raises(RecipeError, match=r"model\.safetensors"):
         opened(folder)
+
+
+def test_no_code_of_a_models_folder_is_run_and_nobody_is_asked_whether_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    classes = {"AutoConfig": "own.Config", "AutoModelForCausalLM": "own.Model"}
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "own", "auto_map": classes}))
+    (tmp_path / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nConfig = int\n")
+    asked = []
+    monkeypatch.setattr("builtins.input", lambda *_: asked.append(1) or "y")
+
+    with pytest.raises(RecipeError, match="cannot read a causal language model here"):
+        open_model(tmp_path)
+    assert not asked
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_file_that_only_begins_like_a_gguf_is_refused(tmp_path: Path):
+    (tmp_path / "m.gguf").write_bytes(b"GGUF" + struct.pack("<IQQ", 3, 1 << 60, 1 << 60))
+
+    with pytest.raises(RecipeError, match="cannot read a causal language model here"):
+        open_model(tmp_path / "m.gguf")
