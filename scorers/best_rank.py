@@ -292,15 +292,8 @@ def best_ranks(
     """
     lists = TargetRanks(targets_TD, keep + 1, seed=seed)
     lists.add(ids, vectors_ND)
-    kept, document_TR, cosine_TR = lists.nearest()
-    margin_TR = cosine_TR[:, :-1] - np.nan_to_num(cosine_TR[:, 1:], nan=-np.inf)
-    target, place = np.nonzero(document_TR[:, :keep] >= 0)
-    document = document_TR[target, place]
-    margin = np.minimum(margin_TR[target, place], np.float32(2))
-    order = np.lexsort((-margin, place, document))
-    found, first = np.unique(document[order], return_index=True)
-    chosen = order[first]
-    whole = pc.index_in(id_array(kept[found]), value_set=id_array(ids)).to_numpy()
-    rank, best = np.zeros(len(ids), np.int64), np.zeros(len(ids), np.float32)
-    rank[whole], best[whole] = place[chosen] + 1, margin[chosen]
-    return rank, best
+    best = lists.best(keep)
+    at = pc.index_in(id_array(best.ids), value_set=id_array(ids)).to_numpy()
+    rank, margin = np.zeros(len(ids), np.int64), np.zeros(len(ids), np.float32)
+    rank[at], margin[at] = best.rank, best.margin
+    return rank, margin

@@ -49,12 +49,15 @@ class BestRanks(NamedTuple):
         rank: (M,) uint32, from 1: the document is some target's nearest.
         cosine: (M,) float32 with that target; of several that rank it so, the largest.
         target: (M,) int64, that target; the first of equal ones.
+        margin: (M,) float32, by how much the document's cosine passes that of the target's next
+            one; of several that rank it so, the largest; 2 where a target keeps no next one.
     """
 
     ids: NDArray[np.uint8]
     rank: NDArray[np.uint32]
     cosine: NDArray[np.float32]
     target: NDArray[np.int64]
+    margin: NDArray[np.float32]
 
 
 class TargetRanks:
@@ -89,7 +92,6 @@ class TargetRanks:
         self._ids = np.zeros((0, 16), np.uint8)
         self._forget = _FORGET
         self._seed = seed
-        self.added = 0
 
     def add(self, ids: NDArray[np.uint8], vectors_ND: NDArray[np.float32]) -> None:
         """Let every target choose among more documents.
@@ -112,18 +114,26 @@ class TargetRanks:
             self._offer(found, ties, before + np.arange(start, stop))
         if len(self._ids) > self._forget:
             self._let_go()
-        self.added += len(ids)
 
-    def best(self) -> BestRanks:
-        """Return the best rank of every document that some target keeps."""
+    def best(self, ranks: int | None = None) -> BestRanks:
+        """Return the best rank of every document that some target keeps.
+
+        Args:
+            ranks: of a target that count; None: all that are kept.
+        """
         ids, document_TR, cosine_TR = self.nearest()
-        target, place = np.nonzero(document_TR >= 0)
+        target, place = np.nonzero(document_TR[:, :ranks] >= 0)
         document, cosine = document_TR[target, place], cosine_TR[target, place]
         order = np.lexsort((target, -cosine, place, document))
-        document, first = np.unique(document[order], return_index=True)
+        found, first, row = np.unique(document[order], return_index=True, return_inverse=True)
         chosen = order[first]
+        after_TR = np.pad(cosine_TR[:, 1:], ((0, 0), (0, 1)), constant_values=np.nan)
+        ahead = cosine - np.nan_to_num(after_TR[target, place], nan=-np.inf)
+        margin = np.full(len(found), -np.inf, np.float32)
+        best = place[order] == place[chosen][row]
+        np.maximum.at(margin, row[best], np.minimum(ahead[order][best], np.float32(2)))
         rank = (place[chosen] + 1).astype(np.uint32)
-        return BestRanks(ids, rank, cosine[chosen], target[chosen])
+        return BestRanks(ids[found], rank, cosine[chosen], target[chosen], margin)
 
     def nearest(self) -> Nearest:
         """Return every target's list."""
