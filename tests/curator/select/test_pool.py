@@ -36,6 +36,14 @@ def test_ids_of_other_lengths_and_missing_costs_are_refused():
         list(Pool(frame.with_columns(tokens=pl.lit(None, dtype=pl.UInt32)).lazy()).batches())
 
 
+@pytest.mark.parametrize("column", ["doc_id", "bits"])
+def test_lists_and_bytes_are_no_groups(column):
+    frame = pool(5).with_columns(bits=pl.lit([1.0, 2.0])).lazy()
+    for use in ("group", "within"):
+        with pytest.raises(RecipeError, match=f"column '{column}' is .*groups by words"):
+            Pool(frame, **{use: column})
+
+
 def test_text_cannot_be_ranked_by():
     with pytest.raises(RecipeError, match="ranks by numbers"):
         Pool(pool(5).lazy(), by="source")
