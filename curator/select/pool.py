@@ -199,9 +199,11 @@ def _checked(frame: pl.LazyFrame, by: str, group: str, within: str, unseen: str)
             schema[numbers].is_numeric() or schema[numbers] == pl.Boolean
         ):
             faults.append(f"column {numbers!r} is {schema[numbers]}; a selection {use} numbers")
-    for name in dict.fromkeys((group, within)):
-        if schema.get(name, pl.String()).is_nested() or schema.get(name) == pl.Binary:
-            faults.append(f"column {name!r} is {schema[name]}; a selection groups by words")
+    faults += [
+        f"column {name!r} is {schema[name]}; a selection groups by words"
+        for name in dict.fromkeys((group, within))
+        if schema.get(name, pl.String()).is_nested() or schema.get(name) == pl.Binary
+    ]
     if faults:
         raise RecipeError("\n".join(faults), where="select")
     copies = pl.col("copies") if "copies" in schema else pl.lit(1)
