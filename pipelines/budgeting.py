@@ -162,8 +162,22 @@ def plan_of(contest: Contest, store: Store, workers: int, *, reach: int = 0) -> 
         workers,
         made is not None,
         tuple(expectations(_whole(contest), store)),
-        (*contest.notes, *_notes(arms, contest.train, rungs)),
+        (*contest.notes, *_not_counted(contest, made), *_notes(arms, contest.train, rungs)),
     )
+
+
+def _not_counted(contest: Contest, made: Curated | None) -> Iterator[str]:
+    """Yield which reference models are still to be trained: `training` is of the arms alone."""
+    if made is not None:
+        return  # they are there, and what they took is part of the scoring
+    told = [
+        f"{name} ({f'{spec.train.count} x ' if spec.train.count else ''}{spec.train.proxy} on "
+        f"{spec.train.tokens:,} tokens)"
+        for name, spec in contest.shared.models.items()
+        if spec.train
+    ]
+    if told:
+        yield f"reference models are trained first, and not counted above: {', '.join(told)}"
 
 
 def _whole(contest: Contest) -> Recipe:

@@ -237,6 +237,22 @@ def test_an_arm_is_charged_the_training_of_its_reference(board):
     assert spent["rho"]["scores"] == ("clean",)
 
 
+def test_a_plan_says_which_references_it_does_not_count(board, tmp_path):
+    path = Path(board[0]["out"]).parent / "rho.yaml"
+    proxy = str(path.parent / "tiny.yaml")
+
+    def notes(store):
+        settings = Settings(store, tmp_path / "out", quiet=True)
+        found = run_leaderboard(
+            [path], proxy=proxy, tokens=TOKENS, seeds=2, settings=settings, plan_only=True
+        )
+        return " ".join(found.summary["plan"]["notes"])
+
+    told = f"not counted above: clean ({proxy} on 2,048 tokens), quizzed ({proxy} on 2,048 tokens)"
+    assert told in notes(tmp_path / "store")
+    assert "not counted above" not in notes(path.parent / "store")
+
+
 def test_a_reference_reads_the_text_it_was_told_to_and_that_is_no_longer_in_the_pool(board):
     runs = {name: records(board[0], name)[0] for name in ("random", "rho", "quiz")}
     store = Path(board[0]["arms"][0]["proxies"][0]).parent
