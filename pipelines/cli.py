@@ -237,6 +237,7 @@ cli_steps.register(commands)
 
 def app() -> None:
     """Run the command line; errors made on purpose print their message and exit with 1."""
+    os.environ.setdefault("TQDM_DISABLE", "1")  # bars of libraries would run through ours
     from curator.errors import CuratorError
     from curator.report.visible import visible
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import struct
 from pathlib import Path
 from typing import Any, Literal
@@ -69,7 +68,6 @@ def open_model(path: Path) -> tuple[Any, Any]:
     Raises:
         RecipeError: there is none that transformers reads, or a package is missing.
     """
-    os.environ.setdefault("TQDM_DISABLE", "1")  # bars of its own would run through ours
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
 
