@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from curator.errors import RecipeError
+from curator.errors import RecipeError, shown
 from curator.identity import file_digest, fingerprint
 from curator.ledger import RECORD
 from curator.recipe import suggestion
@@ -90,12 +90,13 @@ def find(name: str) -> Path:
         if found is None:
             raise RecipeError(f"model {name!r} is not installed; run: {KNOWN[name].install}")
         return found
-    path = Path(name).expanduser()
-    if path.exists():
-        return path
+    path = os.path.expanduser(name)  # noqa: PTH111 - this one takes any text
+    if os.path.exists(path):  # noqa: PTH110 - so does this
+        return Path(path)
     if _HUB_ID.fullmatch(name):
         return _in_hub_cache(name)
-    raise RecipeError(f"no model {name!r}: neither a path nor a hub id{suggestion(name, KNOWN)}")
+    told = f"no model {shown(name)}: neither a path nor a hub id"
+    raise RecipeError(f"{told}{suggestion(name, KNOWN)}")
 
 
 def digest(path: Path) -> str:

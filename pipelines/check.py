@@ -86,6 +86,7 @@ def _scores(content: Mapping[str, Any], corpus: Mapping[str, Any]) -> Iterator[s
         if entry_name(entry) in reserved_names():
             yield f"{where}.as: {entry_name(entry)!r} is a column already; choose another name"
         yield from _score(where, entry, seen, corpus)
+        yield from _absent(where, entry, mapping(content.get("models")))
         seen[entry_name(entry)] = _columns(entry)
 
 
@@ -98,6 +99,25 @@ def _columns(entry: Mapping[str, Any]) -> Columns:
         return tuple(column_names(entry_name(entry), make_scorer(entry).writes).values())
     except CuratorError:
         return None
+
+
+def _absent(where: str, entry: Mapping[str, Any], trained: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the encoders and models that an entry of `score` asks for and that are not here."""
+    from curator import weights
+    from curator.registry import make_scorer
+
+    try:
+        beside = make_scorer(entry).beside
+    except CuratorError:
+        return  # told already
+    encoders = {getattr(stage, "encoder", None) for stage in beside} - {None}
+    for name in sorted(map(str, encoders)):
+        yield from refusal(lambda n=name: weights.find(n), f"{where}.encoder")
+    for name in words(entry.get("models")):
+        head, _, number = name.rpartition("-")
+        if name not in trained and not (number.isdigit() and head in trained):
+            for fault in refusal(lambda n=name: weights.find(n), f"{where}.models"):
+                yield f"{fault}; of this recipe: {', '.join(map(str, trained)) or 'none'}"
 
 
 def _lacking(column: str, made: Mapping[str, Columns]) -> str:

@@ -38,6 +38,12 @@ def test_an_unknown_name_gets_a_suggestion():
         weights.find("wordlama")
 
 
+@pytest.mark.parametrize("name", ["x" * 5000, "~nobody-of-this-name/x", "a\0b", ""], ids=range(4))
+def test_text_that_can_be_no_path_is_no_model(name: str):
+    with pytest.raises(RecipeError, match=r"no model .*neither a path nor a hub id"):
+        weights.find(name)
+
+
 def test_the_digest_is_of_content_and_not_of_place(tmp_path: Path):
     for name in ("one", "two"):
         (tmp_path / name).mkdir()

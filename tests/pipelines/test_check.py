@@ -81,6 +81,12 @@ def test_a_wrong_recipe_leaves_the_disk_as_it_was(tmp_path, monkeypatch):
             "score: [{use: letters}, {use: distill, of: letters.taken}]",
             "score 'letters' has no column 'letters.taken'",
         ),
+        ("score: [{use: novelty, encoder: wordlama}]", "score.0.encoder: no model 'wordlama'"),
+        (
+            "models: {swarm: {train: {proxy: d2, tokens: 9999, count: 4}}}\n"
+            "score: [{use: losses, models: [swarn, swarm, swarm-2]}]",
+            "score.0.models: no model 'swarn'",
+        ),
         (
             "arms: {a: {select: {method: random, share: 1, quota_by: language}}}",
             "quota_by: no score 'language'",
