@@ -125,5 +125,5 @@ def test_where_hardly_a_document_is_expected_at_the_top_all_pairs_decide():
     scorer = Concordance(("a", "b", "c", "d"))
 
     scorer._require({**few, "mean": {"share": 0.56, "expected": 0.5}})
-    with pytest.raises(RecipeError, match="0.480 of the pairs of models are in order of ability"):
+    with pytest.raises(RecipeError, match=r"0\.480 of the pairs of models are in order of ability"):
         scorer._require({**few, "mean": {"share": 0.48, "expected": 0.5}})
