@@ -53,9 +53,12 @@ def board_of(raced: Raced, store: Store) -> Leaderboard:
         seconds=raced.seconds,
     )
     retention = retention_of(evidence)
+    lines = list(_standings(raced, report, retention, store))
+    of_base = next(line.spent for line in lines if line.arm == evidence.baseline)
+    base = _dearer(of_base, curated.arms[evidence.baseline])
     return Leaderboard(
         report=report,
-        standings=tuple(_standings(raced, report, retention, store)),
+        standings=tuple(_with_scoring(line, base, curated.arms) for line in lines),
         recipes=tuple(recipe.name for recipe in raced.contest.recipes),
         retention_metric=retention,
         rungs=tuple(Rung(tokens, tuple(values)) for tokens, values in raced.rungs.items()),
@@ -107,20 +110,28 @@ def _standings(
             spent=spent,
             headline=found.get((name, headline)),
             retention=found.get((name, retention)),
-            multiple=_with_scoring(multiples.get(name), spent, raced.made.arms[name]),
+            multiple=multiples.get(name),
             alike="" if alike == name else alike,
         )
         known = effect and replace(standing, overlap=effect.overlap, covers=effect.covers)
         yield known or standing
 
 
-def _with_scoring(found: Multiple | None, spent: Spent, arm: Mixed) -> Multiple | None:
-    """Return a multiplier that knows what scoring adds to the price of a selected token."""
-    if found is None or not spent.seconds:
-        return found
+def _with_scoring(standing: Standing, base: float, made: Mapping[str, Mixed]) -> Standing:
+    """Return a line whose multiplier knows what scoring makes of its tokens' price, and `base` of
+    the baseline's."""
+    if standing.multiple is None:
+        return standing
+    dearer = _dearer(standing.spent, made[standing.arm]) / base
+    return replace(standing, multiple=replace(standing.multiple, scoring=dearer))
+
+
+def _dearer(spent: Spent, arm: Mixed) -> float:
+    """Return the price of a selected token over that of training on it alone."""
+    if not spent.seconds:
+        return 1.0
     a_token = spent.seconds / (spent.allowed * spent.runs)
-    training = a_token * int(arm.selected.summary["tokens"])
-    return replace(found, scoring=1 + spent.scoring_seconds / training)
+    return 1 + spent.scoring_seconds / (a_token * int(arm.selected.summary["tokens"]))
 
 
 def _spent(entry: Entry, raced: Raced, store: Store) -> Spent:

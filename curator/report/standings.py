@@ -46,8 +46,8 @@ class Spent:
 class Multiple:
     """How many times an arm's tokens the baseline needs to be as good; None: beyond its budgets.
 
-    `scoring` is by how much scoring makes an arm's tokens dearer: the time of training on all that
-    it selected and of scoring the pool, over the time of training alone.
+    `scoring` is by how much scoring makes an arm's tokens dearer than the baseline's: of each, the
+    time of training on all that it selected and of scoring the pool, over that of training alone.
     """
 
     value: float | None
