@@ -432,4 +432,3 @@ def test_folders_record_how_long_they_took(place):
     ]
     assert scored
     assert all(one.seconds > 0 for one in scored)
-
