@@ -26,7 +26,7 @@ from pipelines.picking import picks_of
 from pipelines.pool import Pool
 from pipelines.preparing import clean
 from pipelines.privacy import tell_pii
-from pipelines.scoring import Teachers, score
+from pipelines.scoring import score, teachers_of
 from pipelines.selecting import view
 from pipelines.splitting import Benchmark, benchmarks_of, hold_out
 from pipelines.tokenizing import Tokens, count_tokens
@@ -90,8 +90,7 @@ def choose(recipe: Recipe, made: Curated, driver: Driver) -> Curated:
     """Return what is prepared with the recipe's scores beside it and its arms' mixtures."""
     assert made.tokens is not None  # `prepare` counts them for every recipe with arms
     tokens = made.tokens
-    final = recipe.evaluate.final_target if recipe.evaluate else None
-    teachers = Teachers(made.benchmarks, made.models, recipe.corpus.roles, final)
+    teachers = teachers_of(recipe, made.benchmarks, made.models)
     pool = score(recipe.score, made.pool, teachers, driver)
     viewed = view(pool, driver)
     selections = select_arms(recipe.arms, viewed, recipe.seed, tokens, driver)

@@ -24,7 +24,14 @@ from pipelines.evaluating import EVALUATION, EvaluateJob, sets_of
 from pipelines.pool import Pool
 from pipelines.reporting import flops_of
 from pipelines.rereading import Nothing, NotMade, Reading
-from pipelines.scoring import Teachers, entry_name, folders_of, made_scorer, score_one
+from pipelines.scoring import (
+    Teachers,
+    entry_name,
+    folders_of,
+    made_scorer,
+    score_one,
+    teachers_of,
+)
 from pipelines.training import PROXY
 
 _LATEST = 20  # runs whose median speed is taken: a machine's load changes
@@ -156,8 +163,7 @@ def scoring_of(recipe: Recipe, made: Curated, store: Store) -> Scoring:
     Each is charged whole, over the whole pool, to every arm that ranks by it: that is what the
     arm would cost alone. What no record tells is estimated from the same scorer's other work.
     """
-    final = recipe.evaluate.final_target if recipe.evaluate else None
-    teachers = Teachers(made.benchmarks, made.models, recipe.corpus.roles, final)
+    teachers = teachers_of(recipe, made.benchmarks, made.models)
     pool, told = made.pool, set[str]()
     costs = []
     for entry in recipe.score:

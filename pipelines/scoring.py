@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,10 +21,10 @@ from curator.engine.shuffle import rows_in_shard
 from curator.errors import PluginError, RecipeError, shown
 from curator.generate.targets import ROLE as FINAL_TARGET
 from curator.ledger import Artifact
-from curator.recipe import suggestion
+from curator.recipe import Recipe, suggestion
 from curator.registry import AnyScorer, make_scorer
 from curator.schema import conform, places_of
-from curator.shards import read_shard
+from curator.shards import Shard, read_shard
 from curator.stage import Corpus, FittedScorer, Site, Stage, WideScorer
 from pipelines.pool import Pool
 from pipelines.splitting import Benchmark
@@ -40,6 +41,14 @@ class Teachers:
     models: Mapping[str, Path] = field(default_factory=dict)
     roles: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
     final: str | None = None  # the split that the result will be judged by, "arc_easy/test"
+
+
+def teachers_of(
+    recipe: Recipe, benchmarks: Mapping[str, Benchmark], models: Mapping[str, Path]
+) -> Teachers:
+    """Return what a recipe's scorers learn from besides the pool."""
+    final = recipe.evaluate.final_target if recipe.evaluate else None
+    return Teachers(benchmarks, models, recipe.corpus.roles, final)
 
 
 def score(
@@ -191,10 +200,15 @@ def keep_from_final(learned: Sequence[str], teachers: Teachers, *, where: str = 
     final = _final(teachers)
     if final is None:
         return
-    items = read_shard(final.items, ("source", "text"))
     for name in dict.fromkeys(one for one in learned if one in teachers.benchmarks):
-        examples = read_shard(teachers.benchmarks[name].items, ("source", "text"))
-        refuse_overlap(examples, items, where=f"{where}, learns_from {name}")
+        _require_apart(teachers.benchmarks[name].items, final.items, f"{where}, learns_from {name}")
+
+
+@lru_cache  # a leaderboard asks for every arm, before it runs and after
+def _require_apart(examples: Shard, final: Shard, where: str) -> None:
+    """Raise where benchmark items repeat those of the final target."""
+    told = [read_shard(one, ("source", "text")) for one in (examples, final)]
+    refuse_overlap(*told, where=where)
 
 
 def _final(teachers: Teachers) -> Benchmark | None:
