@@ -9,11 +9,12 @@ results back in place, so a sidecar always has the rows of its corpus in the sam
 from __future__ import annotations
 
 import dataclasses
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -150,6 +151,14 @@ class WideStage(Work):
     @abstractmethod
     def reduce(self, partition: pa.Table) -> pa.Table:
         """Return what one key range says; rows with equal keys are always together."""
+
+
+REPORT: Final = "report.json"  # in the folder of a fit: what the run's page shows of it
+
+
+def write_report(out: Path, report: Mapping[str, Any]) -> None:
+    """Write what a fit has to say of itself into its folder."""
+    (out / REPORT).write_text(json.dumps(report, indent=2, sort_keys=True) + "\n")
 
 
 class WideScorer(WideStage):

@@ -7,6 +7,7 @@ import json
 from curator.errors import LedgerError
 from curator.ledger import RECORD, Artifact, Store, folder_digest
 from curator.report.learned import Learned
+from curator.stage import REPORT
 from pipelines.curate import Curated
 
 _LARGEST = 1_000_000  # bytes of a report that a page could still show
@@ -26,7 +27,7 @@ def _learned(sidecar: Artifact, store: Store) -> Learned | None:
     score = sidecar.name.removeprefix("score.")
     for record in sorted((store.root / "folders").glob(f"fit.*/{RECORD}")):
         folder = record.parent
-        path = folder / "report.json"
+        path = folder / REPORT
         if not folder.name.startswith(f"fit.{score}-") or not path.is_file():
             continue
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from curator.engine.driver import Driver
 from curator.errors import RecipeError
 from curator.ledger import Artifact
 from curator.shards import read_shard
-from curator.stage import Site
+from curator.stage import Site, write_report
 from pipelines.pool import Pool
 
 
@@ -84,4 +83,4 @@ def _learn(pool: Pool, vectors: Artifact, clusters: int, seed: int, out: Path) -
     centroids = drawn[:1] if len(drawn) < 2 else spherical_kmeans(drawn, clusters, seed=seed)
     np.save(out / "centroids.npy", centroids, allow_pickle=False)
     report = {"clusters": len(centroids), "vectors": len(drawn), "seed": seed}
-    (out / "report.json").write_text(json.dumps(report, indent=2, sort_keys=True) + "\n")
+    write_report(out, report)

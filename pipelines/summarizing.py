@@ -57,7 +57,7 @@ def stage_summary(step: Step) -> dict[str, Any]:
         "rows_out": artifact.rows_out,
         "dropped": artifact.dropped,
         "quarantined": artifact.quarantined,
-        "seconds": round(step.seconds, 6),
+        "seconds": step.seconds,  # whole: a report made again from it must print the same
         "cached": step.cached,
     }
 

@@ -9,7 +9,6 @@ to make of the rest (`distill`). Costs 2 x examples x sample x dimensions operat
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -32,7 +31,7 @@ from curator.errors import RecipeError
 from curator.identity import id_array, id_matrix, random_bits, uniform
 from curator.schema import score_field
 from curator.score.examples import draw_threshold
-from curator.stage import Corpus, FittedScorer, Site, Stage, circumstance
+from curator.stage import Corpus, FittedScorer, Site, Stage, circumstance, write_report
 
 _SAMPLE: Final = "best_rank.sample"
 _TARGETS: Final = "best_rank.targets"
@@ -160,7 +159,7 @@ class BestRank(FittedScorer):
             "other_languages": sample.others,
             "seed": self.seed,
         }
-        (out / "report.json").write_text(json.dumps(report, indent=2, sort_keys=True) + "\n")
+        write_report(out, report)
 
     def load(self, site: Site) -> tuple[pa.Array, pa.Array]:
         """Return the sample's ids and their scores."""

@@ -8,7 +8,6 @@ beside the model, and a model that cannot tell its own classes apart is refused.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +24,7 @@ from curator.score import classifier, heldout
 from curator.score.examples import draw_examples, lowest_share
 from curator.score.format_leak import leak
 from curator.score.grid import declared, on_grid
-from curator.stage import Corpus, FittedScorer, Site
+from curator.stage import Corpus, FittedScorer, Site, write_report
 
 # Fewer held-out examples of a class than this say too little to refuse a model by.
 _ENOUGH_HELD_OUT = 50
@@ -104,7 +103,7 @@ class Classifier(FittedScorer):
             **_judged(classifier.load(out / "model.bin"), good_out["text"], bad_out["text"]),
         }
         self._refuse_noise(report)
-        (out / "report.json").write_text(json.dumps(report, indent=2, sort_keys=True) + "\n")
+        write_report(out, report)
 
     def load(self, site: Site) -> Any:
         """Return the model that `fit` wrote, to be asked without fastText."""

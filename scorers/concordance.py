@@ -21,10 +21,9 @@ from curator.errors import RecipeError
 from curator.evaluate.losses import COLUMNS, ByModels, LossColumns, corpus_losses, read_losses
 from curator.schema import score_field
 from curator.score.concordance import check_abilities, concordance, report_of
-from curator.stage import Corpus, FittedScorer, Site
+from curator.stage import REPORT, Corpus, FittedScorer, Site
 
 _ABILITIES = "abilities.json"
-_REPORT = "report.json"
 
 _COUNTABLE = 5.0  # documents expected by chance: a count of fewer says nothing
 
@@ -82,7 +81,7 @@ class Concordance(ByModels, FittedScorer):
         if self.permuted is not None:
             abilities = np.random.default_rng(self.permuted).permutation(abilities)
         report = report_of(self._losses(corpora["raw"]), abilities)
-        (out / _REPORT).write_text(json.dumps(report, indent=1))
+        (out / REPORT).write_text(json.dumps(report, indent=1))
         self._require(report)
         (out / _ABILITIES).write_text(json.dumps(abilities.tolist()))
 

@@ -39,12 +39,11 @@ from curator.score.correlation import (
     project_linear,
 )
 from curator.score.grid import declared
-from curator.stage import Corpus, FittedScorer, Site
+from curator.stage import REPORT, Corpus, FittedScorer, Site
 
 _GRID = 1e-6
 _NULL_DOCUMENTS = 2000  # that permutations are tried on
 _FITTED = "fitted.json"
-_REPORT = "report.json"
 
 
 class Known(NamedTuple):
@@ -148,7 +147,7 @@ class Correlation(ByModels, FittedScorer):
             "quantiles": np.quantile(known.estimates, [0, 0.05, 0.25, 0.5, 0.75, 0.95, 1]).tolist(),
             "permuted": null_report(known.sample, errors, self.estimator),
         }
-        (out / _REPORT).write_text(json.dumps(report, indent=1))
+        (out / REPORT).write_text(json.dumps(report, indent=1))
 
     def load(self, site: Site) -> dict[str, Any]:
         """Return what `fit` wrote."""

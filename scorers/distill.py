@@ -7,7 +7,6 @@ regression is trained on it. Scores at about 90 MB/s a core (fastText), 40 MB/s 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +23,7 @@ from curator.score import classifier, distillation, heldout
 from curator.score.format_leak import leak
 from curator.score.grid import declared, on_grid
 from curator.score.learners import FastText, Hashed, Learner, Lesson, Vectors
-from curator.stage import Corpus, FittedScorer, Site, Stage, circumstance
+from curator.stage import Corpus, FittedScorer, Site, Stage, circumstance, write_report
 
 _GRID = 1e-4  # of log-odds, or of the label's unit
 _SEEN = "seen.npy"
@@ -179,7 +178,7 @@ class Distill(FittedScorer):
         size = pc.binary_length(documents["text"]).to_numpy()[part].astype(np.float64)
         truth, positive = labels.values[plan.heldout], plan.positive[plan.heldout]
         report |= heldout.judged(truth, positive, predicted[part], size, classes=classes)
-        (out / "report.json").write_text(json.dumps(report, indent=2, sort_keys=True) + "\n")
+        write_report(out, report)
         self._refuse_noise(report, where)
         np.save(out / _SEEN, labels.ids[plan.seen])
 

@@ -22,10 +22,9 @@ from curator.errors import RecipeError
 from curator.schema import score_field
 from curator.score.heldout import spearman
 from curator.score.numbers import numbers_of
-from curator.stage import Corpus, FittedScorer, Site
+from curator.stage import REPORT, Corpus, FittedScorer, Site
 
 _BORDERS = "borders.json"
-_REPORT = "report.json"
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,7 @@ class LengthGroup(FittedScorer):
                 name: _spearman(lengths, of) for name, of in zip(self.of, values, strict=True)
             },
         }
-        (out / _REPORT).write_text(json.dumps(report, indent=1))
+        (out / REPORT).write_text(json.dumps(report, indent=1))
 
     def load(self, site: Site) -> NDArray[np.float64]:
         """Return the lengths at which groups begin but the first, rising."""

@@ -39,7 +39,7 @@ from curator.score.drawn_text import (
 from curator.score.examples import draw_threshold
 from curator.score.kneser_ney import thresholds_of
 from curator.score.ngram_lm import NgramModel, bits, perplexity
-from curator.stage import Corpus, FittedScorer, Site
+from curator.stage import Corpus, FittedScorer, Site, write_report
 
 _REFERENCE: Final = "ngram_perplexity.reference"
 _CUTOFFS: Final = "ngram_perplexity.cutoffs"
@@ -312,7 +312,7 @@ class NgramPerplexity(FittedScorer):
                 np.save(path, samples[language], allow_pickle=False)
         np.save(out / "read.npy", read, allow_pickle=False)
         (out / "languages.json").write_text(json.dumps(languages) + "\n")
-        (out / "report.json").write_text(json.dumps(report, indent=2, sort_keys=True) + "\n")
+        write_report(out, report)
 
 
 def _described(reading: Reading, model: NgramModel) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from curator.errors import RecipeError
 from curator.identity import id_matrix, uniform
 from curator.schema import score_field
-from curator.stage import Corpus, FittedScorer, Site
+from curator.stage import REPORT, Corpus, FittedScorer, Site, write_report
 from curator.text.buckets import Naming, bucket_sums, bucket_totals
 from curator.text.sha_buckets import MOST_BUCKETS
 
@@ -113,7 +113,7 @@ class Ngrams(FittedScorer):
             **self._effective_sample_size(corpora["raw"], ratios),
         }
         np.save(out / "log_ratio.npy", ratios, allow_pickle=False)
-        (out / "report.json").write_text(json.dumps(report, indent=2, sort_keys=True) + "\n")
+        write_report(out, report)
 
     def load(self, site: Site) -> NDArray[np.float64]:
         """Return the log ratio of every bucket, (buckets,) float64.
@@ -123,7 +123,7 @@ class Ngrams(FittedScorer):
         """
         if site.fitted is None:
             raise RecipeError(f"{self.name} has not been fitted; give it a target by `learns_from`")
-        report = json.loads((site.fitted / "report.json").read_text())
+        report = json.loads((site.fitted / REPORT).read_text())
         fitted = {name: report.get(name) for name in self._features}
         if fitted != self._features:
             raise RecipeError(

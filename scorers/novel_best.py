@@ -9,7 +9,6 @@ so many of them are what the loop would have when it stops there.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +27,7 @@ from curator.errors import RecipeError
 from curator.identity import id_array, id_matrix
 from curator.schema import field_note, score_field
 from curator.score.numbers import numbers_of
-from curator.stage import Corpus, FittedScorer, Site, Stage, circumstance
+from curator.stage import Corpus, FittedScorer, Site, Stage, circumstance, write_report
 
 _KEPT: Final = "kept.npy"
 _PORTION: Final = 65_536  # documents whose vectors are read in one pass; a multiple of 256
@@ -114,7 +113,7 @@ class NovelBest(FittedScorer):
             "kept": len(kept),
             "threshold": self.threshold,
         }
-        (out / "report.json").write_text(json.dumps(report, indent=2, sort_keys=True) + "\n")
+        write_report(out, report)
 
     def load(self, site: Site) -> pa.Array:
         """Return the ids of the documents kept."""

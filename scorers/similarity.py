@@ -8,7 +8,6 @@ left here costs 2 * targets * dimensions operations a document.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +25,7 @@ from curator.errors import RecipeError
 from curator.schema import score_field, vector_matrix
 from curator.score.examples import draw_examples
 from curator.score.grid import declared, on_grid
-from curator.stage import Corpus, FittedScorer, Site, Stage, circumstance
+from curator.stage import Corpus, FittedScorer, Site, Stage, circumstance, write_report
 
 _GRID = 1e-4  # of a cosine
 
@@ -96,7 +95,7 @@ class Similarity(FittedScorer):
         vectors = directions(vector_matrix(column), where=f"{self.name}, role 'target'")
         np.save(out / "targets.npy", vectors, allow_pickle=False)
         report = {"targets": len(vectors), "dimensions": int(vectors.shape[1])}
-        (out / "report.json").write_text(json.dumps(report, indent=2, sort_keys=True) + "\n")
+        write_report(out, report)
 
     def load(self, site: Site) -> Neighbors:
         """Return the examples that `fit` wrote."""

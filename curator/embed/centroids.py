@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ from curator.embed.units import CENTROIDS, units
 from curator.embed.vectors import VECTOR
 from curator.errors import RecipeError
 from curator.identity import id_matrix, uniform
-from curator.stage import Corpus
+from curator.stage import Corpus, write_report
 
 # Vectors that centroids are learned from: 256 a cluster serve as well as all (FAISS's default), and
 # half a million of 256 numbers are half a gigabyte.
@@ -52,7 +51,7 @@ class Learned(NamedTuple):
             "sampled": self.sampled,
             "seed": seed,
         }
-        (out / "report.json").write_text(json.dumps(report, indent=2, sort_keys=True) + "\n")
+        write_report(out, report)
 
 
 def learn_centroids(

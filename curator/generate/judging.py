@@ -28,7 +28,7 @@ from curator.generate.transcripts import Entry, write_transcript
 from curator.generate.verdicts import LEAST_MASS, LEAST_PARSED, Verdicts, refuse_unread
 from curator.identity import id_matrix, uniform
 from curator.score.examples import draw_threshold
-from curator.stage import Corpus, FittedScorer, Site, circumstance
+from curator.stage import REPORT, Corpus, FittedScorer, Site, circumstance
 
 PURPOSE = "judge.documents"  # of the chance that decides which documents are judged
 TRANSCRIPT = "transcript.jsonl"
@@ -183,7 +183,7 @@ class Judging(FittedScorer):
         write_shard(found.take(pa.array(order)), out / _GRADES, name="grades")
         write_transcript(entries, out / TRANSCRIPT)
         text = json.dumps(report, indent=2, sort_keys=True, allow_nan=False)
-        (out / "report.json").write_text(text + "\n")
+        (out / REPORT).write_text(text + "\n")
 
     def described(self, entries: Iterable[Entry], verdicts: Iterable[Verdicts]) -> dict[str, Any]:
         """Return what a report says of any judge: who, how asked, how well read, at what cost."""

@@ -9,11 +9,14 @@ from typing import NamedTuple
 import pytest
 
 from bench.trial import made_up, write_files
+from curator.engine.driver import Step
 from curator.errors import LedgerError, RecipeError
+from curator.ledger import Artifact
 from curator.shards import read_shard
 from pipelines.looking import documents_of, open_view, verification_of, what_if
 from pipelines.rereading import rewrite_report
 from pipelines.running import read_run
+from pipelines.summarizing import stage_summary
 from tests.support.runs import run_record, small_run, write_run
 
 
@@ -39,6 +42,13 @@ def test_a_run_is_read_from_any_folder(place, monkeypatch):
     assert what_if(place.run, "letters >= 0").summary["documents"] > 0
     assert verification_of(str(place.run), Path("none")).summary["faults"] == []
     assert read_shard(read_run(place.run)["arms"]["random"]["selection"]["path"]).num_rows > 0
+
+
+def test_a_record_holds_a_time_that_a_report_prints_as_the_run_did():
+    edge = 0.0033499999  # printed with two digits: .0033, and .0034 once rounded to a microsecond
+    step = Step(Artifact("clean", {}, ()), edge, cached=False)
+
+    assert json.loads(json.dumps(stage_summary(step)))["seconds"] == edge
 
 
 def test_a_report_is_made_again_and_nothing_else(place):
