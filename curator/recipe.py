@@ -23,10 +23,11 @@ from pydantic import (
     model_validator,
 )
 
+from curator.arm_spec import ArmSpec
 from curator.corpus_spec import CorpusSpec
 from curator.errors import RecipeError, shown
 from curator.identity import fingerprint
-from curator.section import Name, Section, Seed, Share, is_name
+from curator.section import Name, Section, Seed, is_name
 from curator.strict_yaml import parse_yaml, read_text
 
 RECIPES = Path(__file__).parents[1] / "configs" / "recipes"
@@ -72,25 +73,6 @@ class ModelSpec(Section):
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         return self.one_of("train", "path", "gguf")
-
-
-class PickSpec(Section):
-    """Which rows an arm's proxies train on, of those they read: chosen while they train."""
-
-    method: str
-    keep: float = Share
-    reference: Name | None = None  # one of `models`
-    temperature: PositiveFloat | None = None
-    scored_tokens: PositiveInt | None = None
-    seed: Seed = 0
-
-
-class ArmSpec(Section):
-    """One way to choose and mix, and to pick from the mixture while training."""
-
-    select: dict[str, Any]
-    mix: list[dict[str, Any]] | dict[str, Any] | None = None
-    pick: PickSpec | None = None
 
 
 class TrunkSpec(Section):

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from curator.arm_spec import ArmSpec
 from curator.engine.driver import Driver
 from curator.ledger import Artifact
-from curator.recipe import ArmSpec
 from curator.select.manifest import manifest_hash
 from curator.select.selector import VERSION, select
 from curator.select.spec import SelectSpec, parse_select

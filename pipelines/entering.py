@@ -14,10 +14,11 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from curator.arm_spec import ArmSpec
 from curator.errors import RecipeError, shown
 from curator.identity import fingerprint
 from curator.ledger import Store
-from curator.recipe import ArmSpec, ModelSpec, Recipe, TrainSpec, suggestion
+from curator.recipe import ModelSpec, Recipe, TrainSpec, suggestion
 from pipelines.check import load_recipe
 from pipelines.picking import picks_of
 from pipelines.placebos import chain, placebos

@@ -8,9 +8,10 @@ from dataclasses import asdict
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
+from curator.arm_spec import ArmSpec
 from curator.evaluate.overlap import APART, Sharing, sharing, wider
 from curator.ledger import Store
-from curator.recipe import ArmSpec, Recipe, TrainSpec
+from curator.recipe import Recipe, TrainSpec
 from curator.report.visible import one_line
 from curator.train.packing import CIRCLE, GOLDEN
 

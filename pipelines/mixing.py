@@ -13,13 +13,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curator.arm_spec import ArmSpec
 from curator.engine.driver import Driver
 from curator.engine.tasks import Sight
 from curator.identity import id_matrix
 from curator.mix.draw import VERSION, Draw, draw
 from curator.mix.spec import MixSpec, parse_mix
 from curator.mix.tokens import Encoded, write_tokens
-from curator.recipe import ArmSpec, Recipe
+from curator.recipe import Recipe
 from curator.schema import SELECTION, conform
 from curator.shards import Shard, read_shard, write_shard
 from curator.stage import library_versions

@@ -8,9 +8,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from curator.arm_spec import ArmSpec, PickSpec
 from curator.errors import CuratorError, RecipeError
 from curator.identity import file_digest
-from curator.recipe import ArmSpec, PickSpec, suggestion
+from curator.recipe import suggestion
 from curator.train.pick import METHODS, REFERENCE, Pick, cost_of
 from curator.train.proxy import Proxy, find_proxy
 from pipelines.lenient import mapping, refusal

@@ -11,19 +11,31 @@ from tests.architecture.sources import imported_on_loading, imports, modules
 # A part may import from parts on lower levels, and from itself. Parts of one level are siblings.
 LEVELS = {
     "errors": 0, "strict_yaml": 1, "schema": 1, "identity": 1, "shards": 1, "section": 1,
-    "corpus_spec": 2, "recipe": 2, "stage": 2, "ledger": 2, "batches": 2, "text": 2,
+    "corpus_spec": 2, "arm_spec": 2, "recipe": 2, "stage": 2, "ledger": 2, "batches": 2, "text": 2,
     "rewrite": 3, "weights": 3, "registry": 3, "engine": 4,
     "ingest": 5, "clean": 5, "dedup": 5, "embed": 5, "score": 5, "select": 5, "generate": 5,
-    "mix": 5, "laws": 5, "train": 5, "evaluate": 6, "testing": 6, "report": 7,
+    "submodular": 5, "mix": 5, "laws": 5, "train": 5, "evaluate": 6, "influence": 6, "testing": 6,
+    "report": 7,
 }  # fmt: skip
 SIBLINGS = {  # exceptions to "siblings do not import each other", each with its reason
     ("identity", "schema"),
     ("schema", "identity"),
     ("generate", "score"),  # judges on disk are opened, and samples drawn, as scores have them
     ("train", "mix"),  # weights that change in training begin from the shares of mixtures
+    ("influence", "evaluate"),  # gradients and losses are of the same windows of the same models
     ("mix", "select"),  # a mixture is drawn from a selection and named by the same hashes
 }
-FOUNDATION = {"errors", "schema", "identity", "shards", "stage", "ledger", "recipe", "corpus_spec"}
+FOUNDATION = {
+    "errors",
+    "schema",
+    "identity",
+    "shards",
+    "stage",
+    "ledger",
+    "recipe",
+    "corpus_spec",
+    "arm_spec",
+}
 
 HEAVY = {
     "torch", "ray", "faiss", "fasttext", "datasets", "sentence_transformers", "transformers",
@@ -37,6 +49,8 @@ HEAVY_AT_HOME = {
     "curator.train": {"torch", "numba"},
     "curator.train.modeling_proxy": {"transformers"},  # travels alone: curator never imports it
     "curator.evaluate": {"torch", "scipy"},
+    "curator.influence": {"torch"},
+    "curator.submodular": {"numba", "torch"},
     "curator.laws": {"scipy"},
     "curator.mix": {"numba"},
     "curator.select": {"numba"},

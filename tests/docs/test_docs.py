@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 from ruamel.yaml import YAML
 
-from curator import corpus_spec, errors, recipe
+from curator import arm_spec, corpus_spec, errors, recipe
 from curator.clean.rules import GROUPS, RULES
 from curator.evaluate.metrics import KINDS
 from curator.ingest.reader import READERS, Reader, reader_class
@@ -50,8 +50,8 @@ SECTIONS = {
     "corpus.tokenizer": corpus_spec.TokenizerSpec,
     "models.NAME": recipe.ModelSpec,
     "models.NAME.train": recipe.TrainModelSpec,
-    "arms.NAME": recipe.ArmSpec,
-    "arms.NAME.pick": recipe.PickSpec,
+    "arms.NAME": arm_spec.ArmSpec,
+    "arms.NAME.pick": arm_spec.PickSpec,
     "train": recipe.TrainSpec,
     "train.trunk": recipe.TrunkSpec,
     "evaluate": recipe.EvaluateSpec,

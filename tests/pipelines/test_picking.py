@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from bench.trial import made_up, recipe, write_files
+from curator.arm_spec import PickSpec
 from curator.errors import RecipeError
 from curator.ledger import Store
-from curator.recipe import PickSpec
 from curator.train.pick import Pick
 from pipelines import training
 from pipelines.check import checked
