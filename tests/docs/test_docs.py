@@ -112,7 +112,7 @@ def test_every_recipe_key_is_told_with_its_default(section: str):
 def test_every_section_of_a_recipe_is_on_the_page():
     made = {
         each
-        for module in (recipe, corpus_spec)
+        for module in (recipe, arm_spec, corpus_spec)
         for each in vars(module).values()
         if isinstance(each, type) and issubclass(each, Section)
     }
