@@ -47,6 +47,7 @@ class TrainModelSpec(Section):
     learns_from: list[str] | str | None = None  # as a scorer's role; None: a share of the pool
     count: int | None = Field(default=None, ge=2, le=64)
     concentration: PositiveFloat | None = None
+    state: bool = False  # its rate is held to the end, and its optimizer's state kept
 
     @model_validator(mode="after")
     def _mixtures_of_many(self) -> Self:

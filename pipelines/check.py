@@ -235,6 +235,8 @@ def _training(content: Mapping[str, Any], corpus: Mapping[str, Any]) -> Iterator
         if isinstance(section.get("proxy"), str):
             yield from refusal(lambda p=section["proxy"]: find_proxy(p), f"{where}.proxy")
             yield from _too_few_tokens(where, section)
+            if section.get("state") is True:
+                yield from _holds_its_rate(where, section["proxy"])
         yield from _taught(where, section.get("learns_from"), corpus)
     yield from _trunk(content)
     evaluate = mapping(content.get("evaluate"))
@@ -259,8 +261,6 @@ def _training(content: Mapping[str, Any], corpus: Mapping[str, Any]) -> Iterator
 
 def _trunk(content: Mapping[str, Any]) -> Iterator[str]:
     """Yield what is wrong with the runs that the arms would branch from."""
-    from curator.train.proxy import find_proxy
-
     section = mapping(content.get("train"))
     trunk = mapping(section.get("trunk"))
     if not trunk or not isinstance(section.get("proxy"), str):
@@ -269,7 +269,18 @@ def _trunk(content: Mapping[str, Any]) -> Iterator[str]:
     if isinstance(trunk.get("arm"), str) and trunk["arm"] not in arms:
         yield f"train.trunk.arm: no arm {trunk['arm']!r}{suggestion(trunk['arm'], arms)}"
     yield from _too_few_tokens("train.trunk", {"proxy": section["proxy"], **trunk})
-    yield from refusal(lambda: find_proxy(section["proxy"]).schedule.of_trunk(), "train.trunk")
+    yield from _holds_its_rate("train.trunk", section["proxy"])
+
+
+def _holds_its_rate(where: str, proxy: str) -> Iterator[str]:
+    """Yield a line if a proxy's schedule cannot stop before its decay."""
+    from curator.train.proxy import find_proxy
+
+    try:
+        schedule = find_proxy(proxy).schedule
+    except CuratorError:
+        return  # told already
+    yield from refusal(schedule.of_trunk, where)
 
 
 def _kind(target: str, corpus: Mapping[str, Any]) -> Iterator[str]:

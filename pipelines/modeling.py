@@ -78,8 +78,9 @@ def reference_models(
             mixture = encode_mixture(f"reference.{called}", chosen, shards, tokens, driver)
             train = spec.train
             jobs[called] = TrainJob(
-                mixture, train.proxy, train.tokens, train.seed, driver.store, f"model {called}"
-            )
+                mixture, train.proxy, train.tokens, train.seed, driver.store, f"model {called}",
+                as_trunk=train.state,
+            )  # fmt: skip
     for name, folder in models.items():
         require_apart(name, folder, pool)
     folders = train_jobs(list(jobs.values()), driver) if jobs else []

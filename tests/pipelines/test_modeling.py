@@ -15,6 +15,7 @@ from curator.ledger import Store
 from curator.mix.reader import NOTES_FILE
 from curator.recipe import ModelSpec
 from curator.shards import read_shard
+from curator.train.checkpoint import TRUNK, read_record
 from pipelines.check import checked
 from pipelines.curate import prepare
 from pipelines.modeling import reference_models
@@ -104,6 +105,20 @@ def test_a_swarm_may_take_no_more_than_half_of_the_pool_in_total(prepared):
     driver, pool, tokens = prepared
     with pytest.raises(BudgetError, match=r"'many' would train on .*wanted at most half"):
         reference_models(specs(many=swarm(count=40)), pool, tokens, driver)
+
+
+def test_a_model_with_state_keeps_its_optimizers_and_is_another_run(prepared):
+    driver, pool, tokens = prepared
+    train = {"proxy": "demo", "tokens": 2048}
+    plain, kept = (
+        reference_models(specs(warm={"train": train | more}), pool, tokens, driver)[1]["warm"]
+        for more in ({}, {"state": True})
+    )
+
+    assert not (plain / TRUNK).exists()
+    assert (kept / TRUNK).is_file()
+    assert read_record(kept)["identity"] != read_record(plain)["identity"]
+    assert Store.whole(kept)
 
 
 def test_a_document_that_the_pool_has_twice_is_read_once(tmp_path):
