@@ -213,7 +213,8 @@ def _arms(content: Mapping[str, Any], corpus: Mapping[str, Any]) -> Iterator[str
         mix = mapping(arm).get("mix")
         if mix is not None:
             yield from refusal(lambda m=mix: parse_mix(m), f"arms.{name}.mix")
-        for key in ("by", "unseen", "quota_by", *(["within"] if "band" in select else [])):
+        grouped = ["within"] if "band" in select else []
+        for key in ("by", "unseen", "quota_by", "quotas", *grouped):
             column = select.get(key)
             if isinstance(column, str) and column not in ("", "source"):
                 told = _lacking(column, made)

@@ -67,19 +67,22 @@ class Pool:
         group: str = "source",
         within: str = "",
         unseen: str = "",
+        quotas: str = "",
         lower: bool = False,
         batch_rows: int = BATCH_ROWS,
         part_rows: int = PART_ROWS,
     ) -> None:
         """Read `frame` by the score `by`, grouped by the columns `group` and `within`.
 
-        `unseen` names a column that is 0 for documents that no scorer learned from; `lower` says
-        that low scores are the better ones.
+        `unseen` names a column that is 0 for documents that no scorer learned from, `quotas` one
+        that has a number for each group; `lower` says that low scores are the better ones.
 
         Raises:
             RecipeError: a column is absent or of a type that cannot be used; all at once.
         """
-        self._frame = _checked(frame, by, group, within, unseen)
+        self._frame = _checked(frame, by, group, within, unseen, quotas)
+        self._group = group
+        self._quotas = quotas
         self._single = bool(by) and frame.collect_schema()[by] == pl.Float32
         self._has_score = bool(by)
         self._lower = lower
@@ -108,6 +111,37 @@ class Pool:
     def groups(self) -> list[str]:
         """Return the names of all quota groups in the pool, sorted."""
         return self._names("_group")
+
+    def quotas(self) -> dict[str, float]:
+        """Return each quota group's number in the column `quotas`; 0 where it is null throughout.
+
+        Raises:
+            RecipeError: a group has several, or one that is negative or not finite.
+        """
+        number = pl.col("_quota")
+        found = (
+            self._frame.group_by("_group")
+            .agg(number.min().alias("low"), number.max().alias("high"), number.is_nan().any())
+            .sort("_group")
+            .collect(engine="streaming")
+            .with_columns(
+                pl.col("low", "high").fill_null(0.0), pl.col("_quota").fill_null(value=False)
+            )
+        )
+        fine = pl.col("high").is_finite() & (pl.col("low") >= 0) & (pl.col("low") == pl.col("high"))
+        wrong = found.filter(pl.col("_quota") | ~fine)
+        if wrong.height:
+            told = [
+                f"{group}: {low:g}" + (f" to {high:g}" if high != low else "") + " and NaN" * nan
+                for group, low, high, nan in wrong.head(5).iter_rows()
+            ]
+            raise RecipeError(
+                f"column {self._quotas!r} gives no quota for {wrong.height} of {found.height} "
+                f"groups of {self._group!r} ({'; '.join(told)}); wanted one number at or above 0 "
+                "for all documents of a group",
+                where="select.quotas",
+            )
+        return dict(zip(found["_group"], found["high"], strict=True))
 
     def strata(self) -> list[str]:
         """Return the names of all groups that quantiles are taken in, sorted."""
@@ -187,14 +221,20 @@ class Pool:
         )
 
 
-def _checked(frame: pl.LazyFrame, by: str, group: str, within: str, unseen: str) -> pl.LazyFrame:
+def _checked(
+    frame: pl.LazyFrame, by: str, group: str, within: str, unseen: str, quotas: str
+) -> pl.LazyFrame:
     """Return the frame with exactly the columns that a selection needs, typed."""
     schema = frame.collect_schema()
-    needed = {"doc_id", "source", "tokens", group, *filter(None, (by, within, unseen))}
+    needed = {"doc_id", "source", "tokens", group, *filter(None, (by, within, unseen, quotas))}
     faults = [unknown("column", name, schema) for name in sorted(needed - set(schema))]
     if not faults and schema["doc_id"] != pl.Binary:
         faults.append(f"column 'doc_id' is {schema['doc_id']}; wanted Binary")
-    for numbers, use in ((by, "ranks by"), (unseen, "tells seen from unseen by")):
+    for numbers, use in (
+        (by, "ranks by"),
+        (unseen, "tells seen from unseen by"),
+        (quotas, "divides its budget by"),
+    ):
         if numbers in schema and not (
             schema[numbers].is_numeric() or schema[numbers] == pl.Boolean
         ):
@@ -218,6 +258,8 @@ def _checked(frame: pl.LazyFrame, by: str, group: str, within: str, unseen: str)
     ]
     if by:
         columns.append(pl.col(by).cast(pl.Float64).alias("_score"))
+    if quotas:
+        columns.append(pl.col(quotas).cast(pl.Float64).alias("_quota"))
     return frame.select(columns)
 
 

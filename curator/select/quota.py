@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from curator.errors import BudgetError, RecipeError
+from curator.select.pool import Pool
 from curator.select.spec import REST, SelectSpec
 
 # A selection ends at the first document that does not fit. Documents are small beside a budget, so
@@ -100,20 +101,30 @@ def fill(
     return parts, short
 
 
+def with_quotas(spec: SelectSpec, pool: Pool) -> SelectSpec:
+    """Return the spec with a quota for each group, read from the column that it names, if one.
+
+    Raises:
+        RecipeError: the column is no number at or above 0 for each group.
+    """
+    return replace(spec, quotas=pool.quotas()) if isinstance(spec.quotas, str) else spec
+
+
 def group_of(spec: SelectSpec, groups: Sequence[str]) -> tuple[list[str], dict[str, int]]:
     """Return the names of the budgets, and for each group the budget it draws on (-1: none).
 
     Raises:
         RecipeError: a quota names no group of the pool.
     """
-    if not spec.quotas:
+    quotas = _quotas(spec)
+    if not quotas:
         return [REST], dict.fromkeys(groups, 0)
-    absent = sorted(set(spec.quotas) - {*groups, REST})
+    absent = sorted(set(quotas) - {*groups, REST})
     if absent:
         raise RecipeError(
             f"select: quotas name {absent}, but column {spec.quota_by!r} has only {list(groups)}"
         )
-    names = sorted(spec.quotas)
+    names = sorted(quotas)
     rest = names.index(REST) if REST in names else -1
     return names, {name: names.index(name) if name in names else rest for name in groups}
 
@@ -135,7 +146,8 @@ def budgets(
     wanted = total_wanted(spec, sum(available))
     if wanted is None:
         return list(available), []
-    weights = {name: spec.quotas[name] if spec.quotas else 1 for name in names}
+    quotas = _quotas(spec)
+    weights = {name: quotas[name] if quotas else 1 for name in names}
     parts = divide(wanted, weights)
     short = _shortfalls(parts, has)
     if short and spec.shortfall == "error":
@@ -196,9 +208,16 @@ def total_wanted(spec: SelectSpec, available: int) -> int | None:
         return spec.tokens
     if spec.share is not None:
         return math.floor(Fraction(spec.share) * available)
-    if any(quota > 1 for quota in spec.quotas.values()):
-        return int(sum(spec.quotas.values()))
+    quotas = _quotas(spec)
+    if any(quota > 1 for quota in quotas.values()):
+        return int(sum(quotas.values()))
     return None
+
+
+def _quotas(spec: SelectSpec) -> Mapping[str, float | int]:
+    if isinstance(spec.quotas, str):
+        raise TypeError(f"the column {spec.quotas!r} has not been read: call `with_quotas` first")
+    return spec.quotas
 
 
 def _named(budget: str, spec: SelectSpec) -> str:

@@ -123,8 +123,10 @@ def select(
         group=spec.quota_by,
         within=spec.within,
         unseen=spec.unseen,
+        quotas=spec.quotas if isinstance(spec.quotas, str) else "",
         lower=sign < 0,
     )
+    spec = quota.with_quotas(spec, pool)
     names, budget_of = quota.group_of(spec, pool.groups())
     budget = numbered(lambda rows: rows.group, budget_of)
     scored = Ranked(pool, spec.seed, _signed(sign), budget, len(names))

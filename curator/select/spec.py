@@ -56,7 +56,8 @@ class SelectSpec:
             is found on them, and applies to all.
         within: of `band`, the column of the groups in each of which quantiles are taken; of
             `placebo`, "length" (which "" means too) or "source" (and length).
-        quotas: group -> share of the budget (all floats) or tokens (all integers).
+        quotas: group -> share of the budget (all floats) or tokens (all integers); or the column
+            whose number, one for each group, its share of the budget is proportional to.
         quota_by: the column that names the groups.
         shortfall: what to do when a group, or the pool, has less than it was asked for.
         better: "higher" or "lower"; overrides what the column declares.
@@ -75,7 +76,7 @@ class SelectSpec:
     rate: float | None = None
     unseen: str = ""
     within: str = ""
-    quotas: Mapping[str, float | int] = field(default_factory=dict)
+    quotas: Mapping[str, float | int] | str = field(default_factory=dict)
     quota_by: str = "source"
     shortfall: str = "error"
     better: str = ""
@@ -126,7 +127,8 @@ def parse_select(content: Mapping[str, Any], *, seed: int = 0) -> SelectSpec:
             known[name] = int(known[name])
     if known.get("band") is not None:
         known["band"] = tuple(float(edge) for edge in known["band"])
-    known["quotas"] = dict(known.get("quotas") or {})
+    quotas = known.get("quotas") or {}
+    known["quotas"] = quotas if isinstance(quotas, str) else dict(quotas)
     return SelectSpec(**known)
 
 
@@ -232,8 +234,13 @@ def _quota_faults(content: Mapping[str, Any]) -> list[str]:
     quotas = content.get("quotas")
     if not quotas:
         return []
+    if isinstance(quotas, str):
+        return _without_budget(content)
     if not isinstance(quotas, Mapping):
-        return [f"quotas is {shown(quotas)}; wanted a mapping such as {{wiki: 0.3, '*': 0.7}}"]
+        return [
+            f"quotas is {shown(quotas)}; wanted a mapping such as {{wiki: 0.3, '*': 0.7}}, or the "
+            "name of a column"
+        ]
     words = [name for name in quotas if not isinstance(name, str)]
     if words:
         return [f"quotas name {shown(words)}, which are no words; put them in quotes"]
@@ -252,6 +259,10 @@ def _quota_faults(content: Mapping[str, Any]) -> list[str]:
     total = sum(quotas.values())
     if abs(total - 1) > _SHARE_SLACK:
         return [f"quota shares sum to {total:g}; wanted 1 (give the rest to {REST!r})"]
+    return _without_budget(content)
+
+
+def _without_budget(content: Mapping[str, Any]) -> list[str]:
     budgeted = content.get("tokens") is not None or content.get("share") is not None
     if content.get("method") in ("threshold", "band") and not budgeted:
         return ["quotas are shares of a budget, and there is none; give `tokens` or `share`"]
