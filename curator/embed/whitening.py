@@ -179,10 +179,10 @@ class Metric:
             raise RecipeError(f"{n} vectors are all the same; wanted some that differ", where=where)
         few = shrink == "always" or (shrink == "auto" and n < ENOUGH * d)
         shrinkage = ledoit_wolf(moments) if few else 0.0
-        shrunk = (1 - shrinkage) * covariance
+        shrunk: F64 = (1 - shrinkage) * covariance
         shrunk[np.diag_indices(d)] += (shrinkage + ridge) * variance
         try:
-            factor: F64 = np.linalg.cholesky(shrunk)
+            factor = np.linalg.cholesky(shrunk)
         except np.linalg.LinAlgError:
             lowest = float(np.linalg.eigvalsh(shrunk)[0])
             raise RecipeError(
@@ -190,7 +190,7 @@ class Metric:
                 f"eigenvalue is {lowest!r}; wanted a larger ridge, or shrink: always",
                 where=where,
             ) from None
-        return cls(moments.mean, factor, shrinkage, n)
+        return cls(moments.mean, np.asarray(factor, np.float64), shrinkage, n)
 
     def whiten(self, vectors: Vectors) -> NDArray[np.float32]:
         """Return (N, D) float32, of covariance I for vectors like those it was learned from.
