@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 
 from curator.errors import RecipeError
 from curator.identity import uniform
-from curator.select import gumbel, quota
+from curator.select import gumbel, poisson, quota
 from curator.select.bands import Floor, floor_of, within
 from curator.select.placebo import draw, strata_of
 from curator.select.pool import Pool, Rows
 from curator.select.quota import Shortfall
 from curator.select.radix import Radix
 from curator.select.ranked import Key, Ranked, Survey, Taken, gather, numbered
-from curator.select.spec import SelectSpec
+from curator.select.spec import REST, SelectSpec
 
 VERSION = 4  # raise it when the same pool and spec start giving another selection or account
 RANDOM = "select.random"
@@ -50,6 +50,8 @@ class Selection:
             where none was looked for.
         effective_share: of `gumbel`, Kish's effective sample size at its temperature over the
             eligible documents: 1 is a uniform draw, near 0 is top-k.
+        poisson: of `poisson`, its alpha, the documents that were certain of a place and Kish's
+            effective sample size of what was drawn, in documents.
     """
 
     table: pa.Table
@@ -61,6 +63,7 @@ class Selection:
     documents_in: int
     threshold: Mapping[str, Any] = field(default_factory=dict)
     effective_share: float | None = None
+    poisson: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def tokens(self) -> int:
@@ -85,6 +88,7 @@ class Selection:
             "dropped": dict(self.dropped),
             **({"threshold": dict(self.threshold)} if self.threshold else {}),
             **({} if self.effective_share is None else {"effective_share": self.effective_share}),
+            **({"poisson": dict(self.poisson)} if self.poisson else {}),
         }
 
 
@@ -133,6 +137,8 @@ def select(
     scored = scored.passing("no_score", lambda rows: rows.scored)
     scored = scored.passing("no_quota", lambda rows: budget(rows) >= 0)
     eligible, floor = _bounded(spec, sign, scored, search)
+    if spec.method == "poisson":
+        return _poisson(spec, sign, eligible, search)
     key, even = _key(spec, sign, eligible)
     ranked = eligible.by(key)
     survey = ranked.survey()
@@ -143,6 +149,36 @@ def select(
     above = int(survey.tokens.sum())
     chosen = _account(taken, survey, names, allowed, short)
     return replace(chosen, threshold=_told(floor, sign, above), effective_share=even)
+
+
+def _poisson(spec: SelectSpec, sign: int, eligible: Ranked, search: Radix) -> Selection:
+    """Return a draw of each document by a chance of its own, with weights.
+
+    Raises:
+        RecipeError: low scores are the better ones, or a score is not above 0.
+        BudgetError: there is less than asked for, or few documents have all the weight.
+    """
+    if sign < 0:
+        raise RecipeError(
+            f"select: {spec.by!r} is better where it is lower, and `poisson` draws in proportion "
+            "to it; give a column that is higher for what should be drawn more often"
+        )
+    whole = eligible.survey()
+    names = [REST]
+    allowed, short = quota.budgets(spec, names, whole.tokens.tolist())
+    budget = min(allowed[0], int(whole.tokens[0]))
+    odds = poisson.odds_of(eligible, spec.by, budget, spec.seed)
+    drawn = eligible.by(odds.key).passing("not_drawn", odds.drawn)
+    survey = drawn.survey()
+    taken = gather(drawn, search.cut(drawn.places, survey.tokens, survey.tokens, survey.documents))
+    table = odds.weighted(taken.table)
+    told = {
+        "alpha": odds.alpha,
+        "certain": int(np.count_nonzero(table["weight"].to_numpy() == 1)),
+        "effective_sample_size": poisson.effective_size(table["weight"].to_numpy()),
+    }
+    chosen = _account(replace(taken, table=table), survey, names, allowed, short)
+    return replace(chosen, poisson=told)
 
 
 def _bounded(

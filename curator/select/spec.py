@@ -15,7 +15,7 @@ from typing import Any
 
 from curator.errors import RecipeError, shown
 
-METHODS = ("random", "topk", "threshold", "band", "gumbel", "placebo")
+METHODS = ("random", "topk", "threshold", "band", "gumbel", "poisson", "placebo")
 _OF_PLACEBO = ("method", "of", "within", "seed")  # all that a placebo has a use for
 SHORTFALLS = ("error", "redistribute", "accept")
 REST = "*"  # the quota of all groups that have none of their own, taken together
@@ -96,7 +96,7 @@ class SelectSpec:
         if self.method == "random":
             return 1
         word = self.better or better.get(self.by, "higher")
-        if word == "neither" and self.method == "band":
+        if word == "neither" and self.method in ("band", "poisson"):
             return 1
         if word not in ("higher", "lower"):
             raise RecipeError(
@@ -183,6 +183,8 @@ def _method_faults(method: str, content: Mapping[str, Any]) -> list[str]:
         faults.append("both `threshold` and `rate` are given; they are two ways to say one bound")
     if content.get("unseen") and content.get("rate") is None:
         faults.append("`unseen:` has no meaning without `rate:`, whose threshold is found on it")
+    if method == "poisson" and content.get("quotas"):
+        faults.append("`quotas:` have no meaning with `method: poisson`, which has one alpha")
     faults += [
         f"`{key}:` has no meaning with `method: {method}`"
         for key, its in _OF_METHOD.items()
