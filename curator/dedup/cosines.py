@@ -6,6 +6,7 @@ blocks of one fixed shape: no answer depends on how vectors were cut or where a 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final, Literal, NamedTuple
 
 import numpy as np
@@ -104,15 +105,12 @@ def visit(
             stay and besides all of the same 256, as a batched greedy loop that does not look
             inside its batch for who stays (so visit multiples of 256 at a time).
     """
-    n, dimensions = vectors_ND.shape
+    n = len(vectors_ND)
     limit = limit / GRID + _SLACK
     original, cosine = np.full(n, -1, np.int64), np.zeros(n, np.float32)
     closest = np.zeros(n, np.float32)
-    for start in range(0, n, _BLOCK):
-        count = min(_BLOCK, n - start)
-        here = slice(start, start + count)
-        block = np.zeros((_BLOCK, dimensions), np.float32)
-        block[:count] = vectors_ND[here]
+    for here, block in _blocks(vectors_ND):
+        count = here.stop - here.start
         best, who = earlier.nearest(block, count)
         inside = np.where(
             np.tri(count, k=-1, dtype=bool), _steps(block, block)[:count, :count], _NOWHERE
@@ -151,20 +149,15 @@ def nearest(
     """Return each vector's centroid of largest cosine, the first of equal ones, and that cosine."""
     n, k = len(vectors_ND), len(centroids_KD)
     best, who = np.full(n, _NOWHERE, np.float32), np.zeros(n, np.int64)
-    padded = np.zeros((-(-k // _BLOCK) * _BLOCK, centroids_KD.shape[1]), np.float32)
-    padded[:k] = centroids_KD
-    for start in range(0, n, _BLOCK):
-        count = min(_BLOCK, n - start)
-        block = np.zeros((_BLOCK, centroids_KD.shape[1]), np.float32)
-        block[:count] = vectors_ND[start : start + count]
-        here = slice(start, start + count)
-        for low in range(0, k, _BLOCK):
-            products = _steps(block, padded[low : low + _BLOCK])[:count, : k - low]
+    held = list(_blocks(centroids_KD))
+    for here, block in _blocks(vectors_ND):
+        for among, centroids in held:
+            products = _steps(block, centroids)[: here.stop - here.start, : k - among.start]
             at = products.argmax(axis=1)
-            value = products[np.arange(count), at]
+            value = products[np.arange(len(at)), at]
             better = value > best[here]
             best[here] = np.where(better, value, best[here])
-            who[here] = np.where(better, at + low, who[here])
+            who[here] = np.where(better, at + among.start, who[here])
     return who, best * np.float32(GRID)
 
 
@@ -178,17 +171,23 @@ def nearest_several(
     n, k = len(vectors_ND), len(centroids_KD)
     count = min(count, k)
     who = np.zeros((n, count), np.int64)
-    padded = np.zeros((-(-k // _BLOCK) * _BLOCK, centroids_KD.shape[1]), np.float32)
-    padded[:k] = centroids_KD
-    for start in range(0, n, _BLOCK):
-        rows = min(_BLOCK, n - start)
-        block = np.zeros((_BLOCK, centroids_KD.shape[1]), np.float32)
-        block[:rows] = vectors_ND[start : start + rows]
-        steps = [_steps(block, padded[low : low + _BLOCK]) for low in range(0, k, _BLOCK)]
-        falling = -np.concatenate(steps, axis=1)[:rows, :k].astype(np.int64)
+    held = list(_blocks(centroids_KD))
+    for here, block in _blocks(vectors_ND):
+        steps = np.concatenate([_steps(block, centroids) for _, centroids in held], axis=1)
+        falling = -steps[: here.stop - here.start, :k].astype(np.int64)
         ranked = np.partition(falling * k + np.arange(k), count - 1, axis=1)[:, :count]
-        who[start : start + rows] = np.sort(ranked, axis=1) % k
+        who[here] = np.sort(ranked, axis=1) % k
     return who
+
+
+def _blocks(vectors_ND: NDArray[np.float32]) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+    """Yield vectors a block at a time, and where they stand; zeros fill up the last block."""
+    n, dimensions = vectors_ND.shape
+    for start in range(0, n, _BLOCK):
+        here = slice(start, min(start + _BLOCK, n))
+        block = np.zeros((_BLOCK, dimensions), np.float32)
+        block[: here.stop - start] = vectors_ND[here]
+        yield here, block
 
 
 def _steps(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -18,6 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from curator.errors import BudgetError, RecipeError
 from curator.evaluate.statistics import CONFIDENCE
+from curator.score.correlation import average_ranks
+from curator.score.heldout import spearman
 
 RESAMPLES = 2000
 PERMUTATIONS = 10_000
@@ -120,13 +122,6 @@ def kendall(x: ArrayLike, y: ArrayLike) -> float:
     return float((signs[0] * signs[1]).sum() / size) if size else math.nan
 
 
-def spearman(x: ArrayLike, y: ArrayLike) -> float:
-    """Return Spearman's rank correlation, in [-1, 1]; nan where one of the two does not vary."""
-    a, b = _centered_ranks(x), _centered_ranks(y)
-    size = math.sqrt(float((a**2).sum() * (b**2).sum()))
-    return float((a * b).sum() / size) if size else math.nan
-
-
 def spearman_p(x: ArrayLike, y: ArrayLike, chance: np.random.Generator | None = None) -> float:
     """Return the two-sided p of Spearman's correlation by permutation.
 
@@ -206,7 +201,6 @@ def _signs(x_BR: Array) -> Array:
 
 def _centered_ranks(values: ArrayLike) -> Array:
     """Return ranks less their mean; those that tie share the mean of their ranks."""
-    found = np.asarray(values, dtype=np.float64)
-    ranks = (found[:, None] > found).sum(1) + (found[:, None] == found).sum(1) / 2
+    ranks = average_ranks(np.asarray(values, dtype=np.float64))
     centered: Array = ranks - ranks.mean()
     return centered

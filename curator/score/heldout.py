@@ -7,6 +7,7 @@ what becomes of every level of a discrete label, and where thresholds lie.
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final
 
 import numpy as np
@@ -36,9 +37,9 @@ def auc(good: Numbers, bad: Numbers) -> float:
 def spearman(one: Numbers, other: Numbers) -> float:
     """Return the correlation of average ranks, in [-1, 1]; NaN if either side is constant."""
     ranks = [average_ranks(np.asarray(values, np.float64)) for values in (one, other)]
-    if len(one) < 2 or min(np.ptp(each) for each in ranks) == 0:
-        return float("nan")
-    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
+    a, b = (each - each.mean() for each in ranks)
+    size = math.sqrt(float((a**2).sum() * (b**2).sum()))
+    return float((a * b).sum() / size) if size else math.nan
 
 
 def recall_of_top(truth: Numbers, score: Numbers, rate: float) -> float:

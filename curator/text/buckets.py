@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from curator.text.buffers import Texts, Utf8, utf8
 from curator.text.compile import compiled
-from curator.text.hashing import STEP, mixed
+from curator.text.hashing import take_token
 from curator.text.sha_buckets import MOST_BUCKETS, memory_of, walk_by_sha
 from curator.text.unicode import Characters, characters
 from curator.text.word_runs import next_token
@@ -149,9 +149,7 @@ def _walked(
         hashed, _, at = next_token(data, offsets[row], offsets[row + 1], tables)
         while at >= 0:
             seen = min(seen + 1, max_n)
-            for n in range(seen - 1, 0, -1):
-                recent[n] = mixed(recent[n - 1] * STEP + hashed)
-            recent[0] = hashed
+            take_token(recent, seen, hashed)
             for n in range(seen):
                 # The upper half of the hash, spread over the buckets without a division.
                 found[count] = ((recent[n] >> _32) * np.uint64(buckets)) >> _32

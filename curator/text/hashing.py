@@ -32,6 +32,14 @@ def mixed(value: np.uint64) -> np.uint64:
 
 
 @leaf
+def take_token(recent: npt.NDArray[np.uint64], seen: int, hashed: np.uint64) -> None:
+    """Let a token end the 1-, 2-, ... grams whose hashes `recent` holds; `seen` tokens count."""
+    for n in range(seen - 1, 0, -1):
+        recent[n] = mixed(recent[n - 1] * STEP + hashed)
+    recent[0] = hashed
+
+
+@leaf
 def power(base: np.uint64, exponent: int) -> np.uint64:
     """`base ** exponent` modulo 2**64."""
     result = np.uint64(1)

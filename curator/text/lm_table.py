@@ -88,6 +88,19 @@ def _free(table: Table, mask: np.uint64, key: np.uint64) -> int:
 
 
 @leaf
+def _fill(
+    table: Table, mask: np.uint64, key: np.uint64, prob: np.float32, backoff: np.float32
+) -> int:
+    """Write a record where its key belongs; its slot, -1 if the key was there already."""
+    slot = _free(table, mask, key)
+    known = table[slot].key == key
+    table[slot].key = key
+    table[slot].prob = prob
+    table[slot].backoff = backoff
+    return -1 if known else slot
+
+
+@leaf
 def _key(shorter: int, first: int) -> np.uint64:
     return (np.uint64(shorter + 1) << _32) | np.uint64(first)
 
@@ -103,12 +116,7 @@ def enter_words(
     mask = np.uint64(len(table) - 1)
     slots = np.empty(len(hashes), np.int64)
     for row in range(len(hashes)):
-        key = hashes[row] | _WORD
-        slot = _free(table, mask, key)
-        slots[row] = -1 if table[slot].key == key else slot
-        table[slot].key = key
-        table[slot].prob = prob[row]
-        table[slot].backoff = backoff[row]
+        slots[row] = _fill(table, mask, hashes[row] | _WORD, prob[row], backoff[row])
     return slots
 
 
@@ -128,11 +136,7 @@ def enter_ngrams(
     slots = np.empty(len(shorter), np.int64)
     for row in range(len(shorter)):
         key = _key(shorter[row], first[row])
-        slot = _free(table, mask, key)
-        slots[row] = -1 if table[slot].key == key else slot
-        table[slot].key = key
-        table[slot].prob = prob[row]
-        table[slot].backoff = backoff[row]
+        slots[row] = _fill(table, mask, key, prob[row], backoff[row])
     return slots
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curator.text.compile import block, compiled
-from curator.text.hashing import STEP, mixed
+from curator.text.hashing import take_token
 from curator.text.sha256 import (
     BLOCK_SIZE,
     LANES,
@@ -128,9 +128,7 @@ def walk_by_sha(
         hashed, start, at = next_token(data, offsets[row], offsets[row + 1], tables)
         while at >= 0:
             seen = min(seen + 1, max_n)
-            for n in range(seen - 1, 0, -1):
-                recent[n] = mixed(recent[n - 1] * STEP + hashed)
-            recent[0] = hashed
+            take_token(recent, seen, hashed)
             walked.starts[token], walked.ends[token] = start, at
             for n in range(seen):
                 walked.hashes[gram] = recent[n]
