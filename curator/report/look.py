@@ -38,7 +38,7 @@ section{padding:34px 0 10px;border-bottom:1px solid var(--line)}
 section.empty{padding:16px 0 12px}section.empty h2{font-size:16px;display:inline;margin-right:8px}
 section.empty p{display:inline;color:var(--soft)}
 nav{position:sticky;top:0;z-index:2;background:var(--card);border-bottom:1px solid var(--line)}
-nav div{max-width:1080px;margin:0 auto;padding:0 24px;display:flex;gap:18px;overflow-x:auto;
+nav div{max-width:1080px;margin:0 auto;padding:0 24px;display:flex;gap:16px;overflow-x:auto;
 scrollbar-width:none}
 nav a{color:var(--soft);text-decoration:none;font-size:13px;padding:10px 0;white-space:nowrap}
 nav a:hover,a{color:var(--accent)}
