@@ -64,6 +64,12 @@ SMALL: dict[str, Callable[[Path], dict[str, Any]]] = {
     "best_rank": lambda folder: {"encoder": str(tiny_encoder(folder)), "share": 1.0},
     "novelty": lambda folder: {"encoder": str(tiny_encoder(folder))},
     "prototypes": lambda folder: {"encoder": str(tiny_encoder(folder)), "of": "novelty"},
+    "ideal": lambda folder: {
+        "encoder": str(tiny_encoder(folder)),
+        "documents": 5,
+        "neighbors": 3,
+        "sets": 1000,
+    },
     "novel_best": lambda folder: {"encoder": str(tiny_encoder(folder)), "of": ["letters"]},
 }
 
