@@ -90,6 +90,16 @@ class TrainSpec(Section):
     tokens: PositiveInt
     seeds: list[Seed] = Field(default=[1, 2, 3], min_length=1)
     trunk: TrunkSpec | None = None
+    start: Name | None = None  # one of `models`, with state
+
+    @model_validator(mode="after")
+    def _one_beginning(self) -> Self:
+        if self.trunk is not None and self.start is not None:
+            raise ValueError(
+                f"proxies begin from the trunk of their seed or from the model {self.start!r}; "
+                "leave one of 'trunk' and 'start' out"
+            )
+        return self
 
     @field_validator("seeds")
     @classmethod

@@ -25,6 +25,7 @@ from pipelines.check_corpus import corpus_problems, guarded, how_to_guard, split
 from pipelines.lenient import listing, mapping, refusal, words
 from pipelines.picking import pick_problems
 from pipelines.placebos import placebo_problems, placebos
+from pipelines.starting import start_problems
 
 Columns = tuple[str, ...] | None  # of a score; None: it has mistakes and makes none
 
@@ -240,6 +241,7 @@ def _training(content: Mapping[str, Any], corpus: Mapping[str, Any]) -> Iterator
                 yield from _holds_its_rate(where, section["proxy"])
         yield from _taught(where, section.get("learns_from"), corpus)
     yield from _trunk(content)
+    yield from start_problems(content)
     evaluate = mapping(content.get("evaluate"))
     held = mapping(corpus.get("heldout"))
     for what in words(evaluate.get("heldout")):

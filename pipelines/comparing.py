@@ -23,9 +23,9 @@ from pipelines.evaluating import (
     sets_of,
     texts_of,
 )
+from pipelines.runs import budget_of, proxy_called, seed_of
 from pipelines.splitting import Benchmark
 from pipelines.tokenizing import Tokens
-from pipelines.training import budget_of, proxy_called
 
 if TYPE_CHECKING:
     from curator.evaluate.statistics import Measurement
@@ -127,7 +127,7 @@ def _measurements(jobs: Sequence[EvaluateJob], tokens: Tokens) -> dict[str, list
         texts = texts_of(job.sets, list(metrics))
         for metric, value in metrics.items():
             measurement = Measurement(
-                seed=run["seed"],
+                seed=seed_of(run),
                 value=value,
                 tokens=budget_of(run),
                 tokenizer=tokens.digest,

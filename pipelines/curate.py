@@ -59,7 +59,7 @@ def curate(recipe: Recipe, driver: Driver) -> Curated:
     mixtures = {name: mixed.folder for name, mixed in made.arms.items()}
     announce(recipe, driver.store, quiet=driver.quiet)
     picks = picks_of(recipe.arms, made.models)
-    proxies = train_arms(recipe.train, mixtures, driver, picks)
+    proxies = train_arms(recipe.train, mixtures, driver, picks, models=made.models)
     evidence = compare_arms(recipe, proxies, made.benchmarks, made.heldout, tokens, driver)
     return replace(made, proxies=proxies, evidence=evidence, steps=tuple(driver.steps))
 

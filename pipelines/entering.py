@@ -26,7 +26,7 @@ from pipelines.training import TrainJob, jobs_of
 
 RANDOM = "random"  # the baseline where recipes name none
 _OF_TRAIN = ("proxy", "tokens", "seeds")  # what stands in for a recipe's own
-_NO_TRUNK = "train.trunk=null"
+_SET_ASIDE = ("train.trunk=null", "train.start=null")  # beginnings that other recipes lack
 _REMEDIES = {
     "corpus": "run with --corpus FILE, or let the recipes name one `corpus: FILE`",
     "seed": "run with --set seed=17",
@@ -136,7 +136,7 @@ def _trained(train: TrainSpec, assignments: Sequence[str]) -> list[str]:
     Raises:
         RecipeError: `assignments` have others, which would do nothing.
     """
-    theirs = [each for each in assignments if re.match(r"train\b", each) and each != _NO_TRUNK]
+    theirs = [each for each in assignments if re.match(r"train\b", each) and each not in _SET_ASIDE]
     if theirs:
         raise RecipeError(
             f"--set {theirs[0]}: all arms are trained alike; say how by --proxy, --tokens, --seeds"
@@ -155,11 +155,12 @@ def _loaded(paths: Sequence[Path], corpus: Path | None, assignments: Sequence[st
     bare = [recipe.name for recipe in recipes if not recipe.arms]
     faults += [f"{name}: has no arms; add `arms`, or `select`" for name in bare]
     # A trunk is on one arm of one recipe, and whoever adds a recipe would have to train all anew.
-    branched = [recipe.name for recipe in recipes if recipe.train and recipe.train.trunk]
     faults += [
-        f"{name}: has train.trunk, and a leaderboard trains every run from its first weights; "
-        f"run with --set {_NO_TRUNK}"
-        for name in branched
+        f"{recipe.name}: has train.{key}, and a leaderboard trains every run from its first "
+        f"weights; run with --set train.{key}=null"
+        for recipe in recipes
+        for key in ("trunk", "start")
+        if recipe.train and getattr(recipe.train, key)
     ]
     if faults:
         raise RecipeError("\n".join(faults))

@@ -26,7 +26,7 @@ def expectations(recipe: Recipe, store: Store) -> list[dict[str, Any]]:
     train = recipe.train
     if train is None or recipe.evaluate is None or len(recipe.arms) < 2 or len(train.seeds) < 2:
         return []
-    tokens = train.tokens + (train.trunk.tokens if train.trunk else 0)
+    tokens = train.tokens + _before(recipe, train)
     budget = train.proxy, tokens, len(train.seeds)
     known = [text_of(train, arm) for arm in recipe.arms.values()]
     text = reduce(wider, [each for each in known if each is not None], APART)
@@ -54,6 +54,14 @@ def text_of(train: TrainSpec, arm: ArmSpec, held: int | None = None) -> Sharing 
     read = train.tokens / (arm.pick.keep if arm.pick else 1)
     share = min(1.0, read / tokens)
     return sharing([(seed * GOLDEN % CIRCLE / CIRCLE, share) for seed in train.seeds])
+
+
+def _before(recipe: Recipe, train: TrainSpec) -> int:
+    """Return the tokens that all runs have behind them when arms begin to differ, if known."""
+    if train.trunk:
+        return train.trunk.tokens
+    model = recipe.models.get(train.start or "")
+    return model.train.tokens if model and model.train else 0
 
 
 def announce(recipe: Recipe, store: Store, *, quiet: bool) -> None:

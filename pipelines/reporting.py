@@ -28,6 +28,7 @@ from pipelines.learned import learned_of
 from pipelines.matching import contamination_of
 from pipelines.pool import counted
 from pipelines.privacy import hiding
+from pipelines.runs import seed_of
 from pipelines.scores import overlap_of, score_columns_of
 from pipelines.summarizing import file_name, run_id
 
@@ -230,7 +231,7 @@ def curves_of(proxies: Mapping[str, list[Path]]) -> list[made.LossCurve]:
             run = _run(folder)
             tokens = tuple(int(point["tokens"]) for point in run["curve"])
             loss = tuple(float(point["loss"]) for point in run["curve"])
-            curves.append(made.LossCurve(arm, run["seed"], tokens, loss))
+            curves.append(made.LossCurve(arm, seed_of(run), tokens, loss))
     return curves
 
 

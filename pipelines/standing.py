@@ -25,9 +25,9 @@ from pipelines.reporting import (
     measures_of,
     proxy_in_words,
 )
+from pipelines.runs import budget_of
 from pipelines.scores import overlap_of
 from pipelines.summarizing import summary_of
-from pipelines.training import budget_of
 
 if TYPE_CHECKING:
     from pipelines.comparing import Evidence

@@ -10,15 +10,15 @@ from curator.engine.driver import Step
 from curator.identity import fingerprint
 from curator.ledger import Artifact
 from curator.recipe import Recipe
-from pipelines.training import budget_of, proxy_called
+from pipelines.runs import budget_of, proxy_called, seed_of
 
 if TYPE_CHECKING:
     from pipelines.comparing import Evidence
     from pipelines.curate import Curated
 
-_OF_METHODS = ("threshold", "effective_share")  # of selections that have them
+_OF_METHODS = ("threshold", "effective_share", "poisson")  # of selections that have them
 _OF_PROXIES = (
-    "seed", "tokens", "status", "final_loss", "parameters", "precision", "window",
+    "tokens", "status", "final_loss", "parameters", "precision", "window",
     "circumstances",
 )  # fmt: skip
 
@@ -111,6 +111,7 @@ def _arm(name: str, curated: Curated) -> dict[str, Any]:
     proxies = [
         {
             "folder": str(folder),
+            "seed": seed_of(run),
             **{key: run[key] for key in _OF_PROXIES if key in run},
             "budget": budget_of(run),
             "proxy": proxy_called(run),  # only like proxies are compared

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 from curator.engine.driver import Driver
 from curator.engine.progress import StepProgress
 from curator.errors import RecipeError, ShardError
-from curator.identity import fingerprint
 from curator.ledger import RECORD, Store, write_folder_record
 from curator.recipe import TrainSpec, suggestion
 from curator.stage import library_versions
 from curator.train import VERSION
 from curator.train.pick import Pick
 from curator.train.proxy import Proxy, find_proxy
+from pipelines.runs import state_digest
 
 if TYPE_CHECKING:
     from curator.train.loop import Progress
@@ -56,6 +56,7 @@ class TrainJob:
     trunk: TrainJob | None = None  # what it goes on from
     as_trunk: bool = False  # others go on from it
     pick: Pick | None = None  # which rows it trains on, paid for out of `tokens`
+    start: Path | None = None  # the model with state that runs of all seeds go on from
 
     def __post_init__(self) -> None:
         """Find the precision once: the folder must have one name on all machines of a cluster."""
@@ -89,30 +90,8 @@ class TrainJob:
             "trunk": None if self.trunk is None else self.trunk.identity,
             "as_trunk": self.as_trunk,
             **({"pick": self.pick} if self.pick else {}),
+            **({"start": state_digest(self.start)} if self.start else {}),
         }
-
-
-def proxy_called(run: Mapping[str, Any]) -> str:
-    """Return a name for what a run's record says of its proxy: one name, one way to be trained.
-
-    A branch is named by its trunk as well: by how long that was trained, and on what.
-    """
-    settings, trunk = run["proxy"], run.get("trunk")
-    name = f"d{settings['depth']}-{fingerprint(settings)[:16]}"
-    if trunk is None:
-        return name
-    return f"{name} branched at {trunk['tokens']} of {fingerprint(trunk['mixture'])[:8]}"
-
-
-def budget_of(run: Mapping[str, Any]) -> int:
-    """Return the tokens of plain training that a run was allowed the arithmetic of.
-
-    A run that picks its rows trains on fewer, and spends what is left over on scoring
-    (`curator.train.pick`): less than one of its steps of the budget stays unspent.
-    """
-    picking = run.get("picking")
-    before = run["trunk"]["tokens"] if run.get("trunk") else 0
-    return before + picking["budget_tokens"] if picking else int(run["tokens"])
 
 
 def require_device(device: str) -> None:
@@ -152,10 +131,10 @@ def run_train(job: TrainJob) -> Path:
         job.mixture,
         find_proxy(job.proxy),
         tokens=job.tokens,
-        seed=job.seed,
+        seed=job.seed if job.start is None else None,
         order_seed=job.seed,
         out=folder,
-        start=None if job.trunk is None else job.trunk.folder,
+        start=job.start if job.trunk is None else job.trunk.folder,
         as_trunk=job.as_trunk,
         pick=job.pick,
         device=job.device,
@@ -180,7 +159,8 @@ def stacks_of(jobs: Sequence[TrainJob]) -> list[TrainStack]:
     """Return the jobs that are faster together: small ones on a GPU, from first weights."""
     alike: dict[tuple[str, int, str, str, str, int], list[TrainJob]] = {}
     for job in jobs:
-        alone = job.trunk is not None or job.as_trunk or job.pick is not None
+        before = job.trunk is not None or job.start is not None
+        alone = before or job.as_trunk or job.pick is not None
         if job.device != "cpu" and not alone:
             described = json.loads((job.mixture / "mixture.json").read_text())
             weights = find_proxy(job.proxy).shape(described["vocab_size"]).parameters
@@ -273,12 +253,13 @@ def train_arms(
     driver: Driver,
     picks: Mapping[str, Pick] = MappingProxyType({}),
     *,
+    models: Mapping[str, Path] = MappingProxyType({}),
     device: str = "cpu",
 ) -> dict[str, list[Path]]:
     """Return the runs of every arm, in the order of the seeds; `picks` are those of arms."""
     if spec is None:
         return {}
-    jobs = jobs_of(spec, mixtures, driver.store, picks, device=device)
+    jobs = jobs_of(spec, mixtures, driver.store, picks, models=models, device=device)
     runs: dict[str, list[Path]] = {arm: [] for arm in mixtures}
     for job, folder in zip(jobs, train_jobs(jobs, driver), strict=True):
         runs[job.arm].append(folder)
@@ -291,15 +272,25 @@ def jobs_of(
     store: Store,
     picks: Mapping[str, Pick] = MappingProxyType({}),
     *,
+    models: Mapping[str, Path] = MappingProxyType({}),
     device: str = "cpu",
 ) -> list[TrainJob]:
-    """Return a job for every seed and arm; arms share the trunk of their seed.
+    """Return a job for every seed and arm; arms share the trunk of their seed, or one start.
 
     `picks` says for arms that train on some of their rows how they choose.
 
     Raises:
-        RecipeError: the trunk's arm is not among the mixtures.
+        RecipeError: the trunk's arm is not among the mixtures, or the start among `models`.
+        LedgerError: the start has no state.
     """
+    start = None
+    if spec.start is not None:
+        if spec.start not in models:
+            raise RecipeError(
+                f"train.start: no model {spec.start!r}{suggestion(spec.start, models)}"
+            )
+        start = models[spec.start]
+        state_digest(start)
     trunks: dict[int, TrainJob] = {}
     if spec.trunk is not None:
         arm, tokens = spec.trunk.arm, spec.trunk.tokens
@@ -322,6 +313,7 @@ def jobs_of(
             device,
             trunk=trunks.get(seed),
             pick=picks.get(arm),
+            start=start,
         )
         for seed in spec.seeds  # seeds outermost: a cut run leaves whole pairs behind
         for arm, mixture in mixtures.items()

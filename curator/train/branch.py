@@ -14,7 +14,7 @@ from typing import Any
 
 from torch import nn
 
-from curator.errors import LedgerError
+from curator.errors import LedgerError, RecipeError
 from curator.identity import settings_of
 from curator.train.checkpoint import TRUNK, read_record, restore_checkpoint
 from curator.train.loader import Mixture
@@ -29,6 +29,12 @@ class Trunk:
 
     folder: Path
     record: dict[str, Any]
+    is_model: bool = False  # runs of all seeds go on from it, not those of its own alone
+
+    @property
+    def seed(self) -> int:
+        """Seed of the first weights."""
+        return int(self.record["seed"])
 
     @property
     def steps(self) -> int:
@@ -54,15 +60,22 @@ class Trunk:
     def summary(self) -> dict[str, Any]:
         """Return what a branch's record tells of its trunk."""
         kept = ("identity", "mixture", "tokens", "steps", "flops", "window")
-        return {key: self.record[key] for key in kept}
+        told = {key: self.record[key] for key in kept}
+        return told | ({"is_model": True} if self.is_model else {})
 
     def begin(self, model: nn.Module, optimizer: Optimizer) -> None:
         """Put the trunk's weights and optimizer state into a branch's."""
         restore_checkpoint(self.folder / TRUNK, self.record["identity"], model, optimizer)
 
 
-def open_trunk(folder: str | Path, mixture: Mixture, proxy: Proxy, seeds: Seeds) -> Trunk:
+def open_trunk(folder: str | Path, mixture: Mixture, proxy: Proxy, seed: int | None) -> Trunk:
     """Return the trunk in `folder` for a branch with these settings.
+
+    Args:
+        folder: of a finished run that was trained as a trunk.
+        mixture: that the branch reads.
+        proxy: of the branch.
+        seed: of the branch's first weights; None: the trunk is a model for all seeds.
 
     Raises:
         LedgerError: it is not a finished trunk, or its proxy, tokenizer or seed of first weights
@@ -82,7 +95,7 @@ def open_trunk(folder: str | Path, mixture: Mixture, proxy: Proxy, seeds: Seeds)
         "proxy": (record["proxy"], settings_of(proxy)),
         "tokenizer": (record["mixture"]["tokenizer_digest"], digest),
         "vocabulary": (record["vocab_size"], mixture.vocab_size),
-        "seed of first weights": (record["seed"], seeds.init),
+        "seed of first weights": (record["seed"], record["seed"] if seed is None else seed),
     }
     differing = [f"{what} {a!r}, not {b!r}" for what, (a, b) in pairs.items() if a != b]
     if differing:
@@ -90,7 +103,22 @@ def open_trunk(folder: str | Path, mixture: Mixture, proxy: Proxy, seeds: Seeds)
             f"the trunk has {'; '.join(differing)}; train a trunk with the branch's settings",
             where=str(place),
         )
-    return Trunk(place, record)
+    return Trunk(place, record, is_model=seed is None)
+
+
+def seeds_of(
+    seed: int | None, order_seed: int, dropout_seed: int | None, trunk: Trunk | None
+) -> Seeds:
+    """Return the three seeds of a run, from the arguments of `train`.
+
+    Raises:
+        RecipeError: nothing says which first weights.
+    """
+    if seed is None and trunk is None:
+        raise RecipeError("a run from first weights has no seed for them; give `seed`")
+    own = order_seed if seed is None else seed
+    init = own if trunk is None else trunk.seed
+    return Seeds(init, order_seed, own if dropout_seed is None else dropout_seed)
 
 
 def _presence(path: Path) -> str:

@@ -18,7 +18,7 @@ from curator.errors import BudgetError, LedgerError, RecipeError
 from curator.identity import fingerprint, settings_of
 from curator.train import VERSION
 from curator.train.average import Average
-from curator.train.branch import Trunk, open_trunk
+from curator.train.branch import Trunk, open_trunk, seeds_of
 from curator.train.checkpoint import (
     CHECKPOINT,
     TRUNK,
@@ -86,7 +86,7 @@ def train(
     proxy: Proxy,
     *,
     tokens: int,
-    seed: int,
+    seed: int | None,
     order_seed: int,
     out: str | Path,
     dropout_seed: int | None = None,
@@ -111,10 +111,11 @@ def train(
         proxy: what to train.
         tokens: budget; whole batches only, so up to one batch less is trained. More than the
             mixture holds means further passes, each in another order.
-        seed: of the first weights.
+        seed: of the first weights; None: those of `start`, a model that runs of all seeds go on
+            from.
         order_seed: of the order of documents.
         out: the run's folder.
-        dropout_seed: of dropout; None: `seed`.
+        dropout_seed: of dropout; None: `seed`, and without one `order_seed`.
         start: a trunk's folder; the run is a branch that decays over all its tokens.
         as_trunk: hold the rate to the end and keep what branches begin from.
         hooks: what weighs its rows and tokens, and what watches it.
@@ -132,8 +133,8 @@ def train(
         LedgerError: `out` holds another run, or `start` is not a trunk of this proxy and seed.
     """
     steps, opened = whole_steps(tokens, proxy), open_mixture(mixture)
-    seeds = Seeds(seed, order_seed, seed if dropout_seed is None else dropout_seed)
-    trunk = None if start is None else open_trunk(start, opened, proxy, seeds)
+    trunk = None if start is None else open_trunk(start, opened, proxy, seed)
+    seeds = seeds_of(seed, order_seed, dropout_seed, trunk)
     picking = open_picking(pick, opened, proxy, steps) if pick else None
     run = Run(
         opened, proxy, picking.steps if picking else steps, seeds, Path(out), trunk, as_trunk,

@@ -16,7 +16,8 @@ from pipelines import training
 from pipelines.check import checked
 from pipelines.leaderboard import Settings, run_leaderboard
 from pipelines.picking import pick_of
-from pipelines.training import TrainJob, budget_of, stacks_of
+from pipelines.runs import budget_of
+from pipelines.training import TrainJob, stacks_of
 from tests.support.mixtures import counting_documents, write_mixture
 
 PICK = {"method": "learnability", "reference": "clean", "keep": 0.25}

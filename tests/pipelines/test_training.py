@@ -10,7 +10,7 @@ import pytest
 
 from curator.engine.driver import Driver
 from curator.engine.run import Inline
-from curator.errors import RecipeError
+from curator.errors import LedgerError, RecipeError
 from curator.identity import settings_of
 from curator.ledger import RECORD, Store
 from curator.recipe import TrainSpec, TrunkSpec
@@ -19,10 +19,10 @@ from curator.train.proxy import Proxy, Rates, find_proxy
 from pipelines import evaluating, training
 from pipelines.evaluating import EvaluateJob
 from pipelines.reporting import trunk_of
+from pipelines.runs import budget_of, proxy_called, seed_of
 from pipelines.training import (
     TrainJob,
     TrainStack,
-    proxy_called,
     run_stack,
     run_train,
     stacks_of,
@@ -207,3 +207,47 @@ def test_a_trunk_on_no_arm_is_refused(branched, mixtures, driver):
 
     with pytest.raises(RecipeError, match="did you mean 'random'"):
         train_arms(lost, mixtures, driver)
+
+
+@pytest.fixture
+def started(monkeypatch, mixtures, driver):
+    """Return how to train from a model with state, and that model."""
+    monkeypatch.setattr(training, "find_proxy", lambda _: SMALL)
+    for mixture in mixtures.values():
+        (mixture / "tokenizer.json").write_text("{}")
+    model = run_train(TrainJob(mixtures["random"], "small", 640, 9, driver.store, as_trunk=True))
+    return TrainSpec(proxy="small", tokens=320, seeds=[1, 2], start="warm"), {"warm": model}
+
+
+def test_proxies_of_all_seeds_go_on_from_the_one_model(started, mixtures, driver):
+    spec, models = started
+    runs = train_arms(spec, mixtures, driver, models=models)
+    records = [read_record(run) for each in runs.values() for run in each]
+
+    assert [seed_of(run) for run in records] == [1, 2, 1, 2]
+    assert {run["seed"] for run in records} == {9}
+    assert {(run["tokens"], budget_of(run)) for run in records} == {(960, 960)}
+    assert len({proxy_called(run) for run in records}) == 1
+    assert trunk_of(runs).runs == 1
+    assert proxy_called(records[0]) != proxy_called({**records[0], "trunk": None})
+
+
+def test_a_changed_model_starts_other_runs(started, mixtures, driver):
+    spec, models = started
+    before = [job.folder for job in training.jobs_of(spec, mixtures, driver.store, models=models)]
+    record = json.loads((models["warm"] / RECORD).read_text())
+    record["files"]["trunk.safetensors"] = "pruned"
+    (models["warm"] / RECORD).write_text(json.dumps(record))
+
+    after = [job.folder for job in training.jobs_of(spec, mixtures, driver.store, models=models)]
+    assert set(before).isdisjoint(after)
+
+
+def test_a_model_without_state_starts_nothing(started, mixtures, driver):
+    spec, models = started
+    (models["warm"] / "trunk.safetensors").unlink()
+
+    with pytest.raises(LedgerError, match="`state: true`"):
+        train_arms(spec, mixtures, driver, models=models)
+    with pytest.raises(RecipeError, match="no model 'warm'"):
+        train_arms(spec, mixtures, driver)

@@ -153,3 +153,22 @@ def test_a_cosine_makes_no_trunk(mixture, tmp_path):
 
     with pytest.raises(RecipeError, match="no level to branch from"):
         train(mixture, proxy, tokens=640, **SEEDS, out=tmp_path / "run", as_trunk=True)
+
+
+def test_runs_of_all_seeds_go_on_from_one_model(mixture, trunk, tmp_path):
+    before = json.loads((trunk / RECORD).read_text())
+    runs = [
+        train(mixture, PROXY, tokens=64 * 10, seed=None, order_seed=seed, start=trunk,
+              out=tmp_path / f"{seed}")
+        for seed in (5, 6)
+    ]  # fmt: skip
+
+    assert [(run.seed, run.order_seed, run.dropout_seed) for run in runs] == [(1, 5, 5), (1, 6, 6)]
+    assert {run.trunk["identity"] for run in runs} == {before["identity"]}
+    assert all(run.trunk["is_model"] and run.tokens == 64 * 30 for run in runs)
+    assert runs[0].final_loss != runs[1].final_loss
+
+
+def test_a_run_from_first_weights_needs_a_seed(mixture, tmp_path):
+    with pytest.raises(RecipeError, match="has no seed for them"):
+        train(mixture, PROXY, tokens=640, seed=None, order_seed=1, out=tmp_path / "none")
