@@ -49,6 +49,7 @@ class Judging(FittedScorer):
         transcript: a file of recorded answers, instead of a model.
         precision: of a judge on disk.
         documents: how many are judged, by chance of their ids; null: all.
+        among: column of an earlier score; only documents that it has a value for are judged.
         max_characters: of a document that one question shows; cut at the end, and the cut is told.
         least_mass: odds of all possible answers together from which an answer counts as read.
         least_parsed: a judge of whose answers a smaller share can be read is refused.
@@ -67,6 +68,7 @@ class Judging(FittedScorer):
     transcript: str = circumstance("")
     precision: Literal["float32", "bfloat16"] = "float32"
     documents: int | None = 1000
+    among: str = ""
     max_characters: int = 2000
     least_mass: float = LEAST_MASS
     least_parsed: float = LEAST_PARSED
@@ -96,6 +98,11 @@ class Judging(FittedScorer):
                 f"documents={self.documents!r}, max_characters={self.max_characters!r}; "
                 "wanted 1 or more"
             )
+        if self.among and self.documents is not None:
+            raise RecipeError(
+                f"among={self.among!r} and documents={self.documents!r}: both say who is judged; "
+                "set documents to null, or leave `among` out",
+            )
         for name in ("least_mass", "least_parsed"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise RecipeError(f"{name}={getattr(self, name)!r}; wanted a share from 0 to 1")
@@ -116,7 +123,15 @@ class Judging(FittedScorer):
 
     def identity(self) -> dict[str, Any]:
         """Return what names the score: settings, the wording's content and who answers."""
-        return {**super().identity(), "prompt": self.wording.digest, "judge": self._judge()}
+        named = super().identity()
+        if not self.among:  # as before there was such a setting: what was judged then still stands
+            del named["settings"]["among"]
+        return {**named, "prompt": self.wording.digest, "judge": self._judge()}
+
+    @property
+    def scores(self) -> tuple[str, ...]:
+        """The earlier score that says who is judged."""
+        return (self.among.split(".")[0],) if self.among else ()
 
     def load(self, site: Site) -> pa.Table:
         """Return what `fit` found: doc_id, rising, and the columns of `writes`."""
@@ -150,7 +165,10 @@ class Judging(FittedScorer):
                 corpus, self.documents, purpose=PURPOSE, seed=self.seed, where=self.name
             )
         seen = pa.array([], pa.binary(16))
-        for table in corpus.tables(("doc_id", "text")):
+        columns = ("doc_id", "text", self.among) if self.among else ("doc_id", "text")
+        for table in corpus.tables(columns):
+            if self.among:
+                table = table.filter(pc.is_valid(table[self.among]))
             ids = id_matrix(table["doc_id"])
             first = np.zeros(len(ids), bool)
             first[np.unique(ids, axis=0, return_index=True)[1]] = True

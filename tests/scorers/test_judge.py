@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from curator.errors import BudgetError, RecipeError
 from curator.generate.targets import ROLE
-from curator.stage import Site
+from curator.shards import write_shard
+from curator.stage import Corpus, Site
 from curator.testing import check_scorer, corpus, documents, tiny_language_model
 from scorers.judge import Judge
 from tests.support.judges import chat_reply, recorded, served, short_prompt
@@ -244,3 +246,24 @@ def test_a_model_on_disk_keeps_the_contract(tmp_path: Path):
 
     check_scorer(judge)
     assert ((found > 0) & (found < 1)).all()
+
+
+def test_only_documents_that_an_earlier_score_has_a_value_for_are_judged(tmp_path: Path):
+    judge = replaying(tmp_path, among="shown.gain")
+    table = documents(TEXTS).append_column("shown.gain", pa.array([1.0, None, 2.0, None] * 10))
+    shard = write_shard(table, tmp_path / "raw.arrow", name="raw")
+    judge.fit({"raw": Corpus((shard,))}, tmp_path, Site())
+    found = scores(judge, Site(fitted=tmp_path))
+
+    assert judge.scores == ("shown",)
+    assert [grade is not None for grade in found["grade"]] == [True, False] * 20
+
+
+def test_a_sample_among_the_chosen_is_refused():
+    with pytest.raises(RecipeError, match="both say who is judged"):
+        Judge(model="m", prompt="quality", among="shown", documents=10)
+
+
+def test_judges_of_all_documents_keep_the_identity_that_they_had(tmp_path: Path):
+    assert "among" not in replaying(tmp_path).identity()["settings"]
+    assert "among" in replaying(tmp_path, among="shown").identity()["settings"]
