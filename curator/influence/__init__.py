@@ -1,0 +1,1 @@
+"""Which documents move a model where: probes, gradients and their sketches, from its state."""
