@@ -54,7 +54,8 @@ class Trunk:
         them may be read again; so may any by a branch of another seed, or one so long that it
         comes round the circle.
         """
-        share = float(self.record["window"][1])
+        piece = self.record.get("piece")
+        share = float(piece["read"] if piece else self.record["window"][1])
         return share if share < 1 and order_seed == self.record["order_seed"] else 0.0
 
     def summary(self) -> dict[str, Any]:

@@ -25,9 +25,10 @@ from curator.train.average import Average
 from curator.train.checkpoint import Position
 from curator.train.ending import RunBatches
 from curator.train.loader import open_mixture
-from curator.train.loop import Progress, Run, compute_dtype, whole_steps
+from curator.train.loop import Progress, Run, compute_dtype
 from curator.train.model import document_mask, dropout_chance
 from curator.train.optim import Optimizer
+from curator.train.piece import whole_steps
 from curator.train.proxy import Proxy
 from curator.train.record import RunRecord, Seeds
 from curator.train.stacked_model import StackedGpt
