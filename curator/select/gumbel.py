@@ -37,16 +37,23 @@ class GumbelKey:
         self, doc_id: NDArray[np.uint8], score: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         """Return (n,) float64 keys, higher is taken earlier, fixed by id, score and seed."""
-        noise = -np.log(-np.log(uniform(doc_id, PURPOSE, self.seed)))
-        with np.errstate(over="ignore"):  # a huge score over a tiny temperature: plain top-k
-            key: NDArray[np.float64] = np.rint((self.odds(score) + noise) * _GRID) / _GRID
-        return key
+        return noisy(doc_id, self.odds(score), PURPOSE, self.seed)
 
     def odds(self, score: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return (n,) float64: the logarithms of what documents are drawn in proportion to."""
         with np.errstate(over="ignore"):
             found: NDArray[np.float64] = (score - self.mean) / self.deviation / self.temperature
         return found
+
+
+def noisy(
+    doc_id: NDArray[np.uint8], odds: NDArray[np.float64], purpose: str, seed: int
+) -> NDArray[np.float64]:
+    """Return (n,) keys whose `k` largest are drawn without replacement with odds exp(odds)."""
+    noise = -np.log(-np.log(uniform(doc_id, purpose, seed)))
+    with np.errstate(over="ignore"):  # a huge score over a tiny temperature: plain top-k
+        key: NDArray[np.float64] = np.rint((odds + noise) * _GRID) / _GRID
+    return key
 
 
 def effective_share(odds: Callable[[], Iterable[NDArray[np.float64]]]) -> float:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from curator.errors import RecipeError
 from curator.identity import uniform
-from curator.select import gumbel, poisson, quota
+from curator.select import gumbel, poisson, quota, taylor
 from curator.select.bands import Floor, floor_of, within
 from curator.select.placebo import draw, strata_of
 from curator.select.pool import Pool, Rows
@@ -139,6 +139,8 @@ def select(
     eligible, floor = _bounded(spec, sign, scored, search)
     if spec.method == "poisson":
         return _poisson(spec, sign, eligible, search)
+    if spec.method == "taylor":
+        return _taylor(spec, sign, eligible, search)
     key, even = _key(spec, sign, eligible)
     ranked = eligible.by(key)
     survey = ranked.survey()
@@ -179,6 +181,37 @@ def _poisson(spec: SelectSpec, sign: int, eligible: Ranked, search: Radix) -> Se
     }
     chosen = _account(replace(taken, table=table), survey, names, allowed, short)
     return replace(chosen, poisson=told)
+
+
+def _taylor(spec: SelectSpec, sign: int, eligible: Ranked, search: Radix) -> Selection:
+    """Return a draw by gains, of the same share of every group's tokens.
+
+    Raises:
+        RecipeError: low scores are the better ones, or a score is below 0.
+        BudgetError: there is less than asked for.
+    """
+    if sign < 0:
+        raise RecipeError(
+            f"select: {spec.by!r} is better where it is lower, and `taylor` draws by gains; give a "
+            "column that is higher for what should be drawn more often"
+        )
+    names = eligible.pool.strata()
+    group = numbered(lambda rows: rows.within, {name: at for at, name in enumerate(names)})
+    ranked = eligible.grouped(group, len(names)).by(
+        taylor.TaylorKey(spec.by, spec.temperature, spec.seed)
+    )
+    survey = ranked.survey()
+    total = int(survey.tokens.sum())
+    allowed, short = quota.budgets(spec, [REST], [total])
+    has = dict(zip(names, survey.tokens.tolist(), strict=True))
+    parts = quota.divide(min(allowed[0], total), {name: float(each) for name, each in has.items()})
+    budgets = [parts[name] for name in names]
+    cuts = search.cut(ranked.places, np.array(budgets), survey.tokens, survey.documents)
+    taken = gather(ranked, cuts)
+    # A group too small for its first document gives nothing; that is for the account to say.
+    lenient = replace(spec, shortfall="accept")
+    short += quota.blocked(lenient, names, budgets, taken.spent, taken.following)
+    return _account(taken, survey, names, budgets, short)
 
 
 def _bounded(

@@ -15,21 +15,21 @@ from typing import Any
 
 from curator.errors import RecipeError, shown
 
-METHODS = ("random", "topk", "threshold", "band", "gumbel", "poisson", "placebo")
+METHODS = ("random", "topk", "threshold", "band", "gumbel", "poisson", "taylor", "placebo")
 _OF_PLACEBO = ("method", "of", "within", "seed")  # all that a placebo has a use for
 SHORTFALLS = ("error", "redistribute", "accept")
 REST = "*"  # the quota of all groups that have none of their own, taken together
 _MOST = 1 << 62  # sums of tokens are counted in eight bytes
 _STRATA = ("length", "source")  # what a placebo keeps as it is
 _OF_METHOD = {
-    "threshold": "threshold",
-    "rate": "threshold",
-    "unseen": "threshold",
-    "band": "band",
-    "within": "band",
-    "of": "placebo",
-    "temperature": "gumbel",
-    "standardize": "gumbel",
+    "threshold": ("threshold",),
+    "rate": ("threshold",),
+    "unseen": ("threshold",),
+    "band": ("band",),
+    "within": ("band", "taylor"),
+    "of": ("placebo",),
+    "temperature": ("gumbel", "taylor"),
+    "standardize": ("gumbel",),
 }
 _NAMES = {"of": "an arm", "unseen": "a column", "within": "a column", "quota_by": "a column"}
 _SHARE_SLACK = 1e-6  # shares written with six decimals still sum to one
@@ -46,7 +46,8 @@ class SelectSpec:
         tokens: the budget; None takes all that is eligible (threshold, band) or uses `share`.
         share: the budget as a share of the eligible tokens, instead of `tokens`.
         seed: of the chance that ranks (`random`, `gumbel`, a `band` under a budget) and of ties.
-        temperature: of `gumbel`, in units of the (standardized) score; small is nearly top-k.
+        temperature: of `gumbel`, in units of the (standardized) score; small is nearly top-k. Of
+            `taylor`, in units of the gains.
         standardize: subtract the pool's mean and divide by its standard deviation before
             `temperature` applies, so that one temperature means the same for any score.
         band: quantiles by tokens, 0 is the worst document and 1 the best.
@@ -55,6 +56,7 @@ class SelectSpec:
         unseen: of `rate`, the column that is 0 for documents no scorer learned from: the threshold
             is found on them, and applies to all.
         within: of `band`, the column of the groups in each of which quantiles are taken; of
+            `taylor`, of those from each of which the same share of tokens is drawn; of
             `placebo`, "length" (which "" means too) or "source" (and length).
         quotas: group -> share of the budget (all floats) or tokens (all integers); or the column
             whose number, one for each group, its share of the budget is proportional to.
@@ -122,6 +124,8 @@ def parse_select(content: Mapping[str, Any], *, seed: int = 0) -> SelectSpec:
     known = {"seed": seed, **content}
     if "method" not in known:
         known["method"] = "topk" if known.get("by") else "random"
+    if known["method"] == "taylor":
+        known.setdefault("temperature", 1.0)  # the released INGENIOUS code's
     for name in ("tokens", "seed"):
         if known.get(name) is not None:
             known[name] = int(known[name])
@@ -185,10 +189,12 @@ def _method_faults(method: str, content: Mapping[str, Any]) -> list[str]:
         faults.append("`unseen:` has no meaning without `rate:`, whose threshold is found on it")
     if method == "poisson" and content.get("quotas"):
         faults.append("`quotas:` have no meaning with `method: poisson`, which has one alpha")
+    if method == "taylor" and content.get("quotas"):
+        faults.append("`quotas:` have no meaning with `method: taylor`; `within:` names its groups")
     faults += [
         f"`{key}:` has no meaning with `method: {method}`"
         for key, its in _OF_METHOD.items()
-        if method != its and content.get(key) is not None
+        if method not in its and content.get(key) is not None
     ]
     return faults
 
