@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from torch import Tensor
 
+from curator.influence.state import State
 from curator.train.optim import ADAM_BETAS, ADAM_EPSILON
-
-if TYPE_CHECKING:
-    from curator.influence.state import State
 
 # Under the root: princeton-nlp/LESS, collect_grad_reps.py, obtain_gradients_with_adam.
 _PAPER_EPSILON = 1e-8

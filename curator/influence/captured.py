@@ -180,8 +180,9 @@ def _by_weight(
             yield name, _of_table(application.inputs, above_DLO, len(wanted[name]))
             continue
         inputs_DLI = application.inputs.reshape(documents, -1, application.inputs.shape[-1])
-        both = torch.bmm(above_DLO.mT, inputs_DLI)
-        yield from zip(application.names, torch.split(both, application.sizes, dim=1), strict=True)
+        joined = torch.bmm(above_DLO.mT, inputs_DLI)
+        parts = torch.split(joined, list(application.sizes), dim=1)
+        yield from zip(application.names, parts, strict=True)
     if head is not None:
         yield "head.weight", head
 

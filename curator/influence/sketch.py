@@ -27,18 +27,17 @@ from curator import weights
 from curator.batches import fixed_batches
 from curator.errors import RecipeError
 from curator.evaluate.language_models import model_digest
-from curator.identity import file_digest
 from curator.influence.adam_step import adam_step
 from curator.influence.captured import Layers, Output, document_gradients
 from curator.influence.projection import Projection, Signs
+from curator.influence.state import State, open_state, state_digest
 from curator.stage import Site, Stage, circumstance
-from curator.train.checkpoint import TRUNK, load_model
+from curator.train.checkpoint import load_model
 from curator.train.tokenizer import encode, load_tokenizer
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-    from curator.influence.state import State
     from curator.train.model import Gpt
 
 Precondition = Literal["none", "adam"]
@@ -148,8 +147,7 @@ class Sketch(Stage):
         """Return what names the sketch: the settings, the model's content and its moments'."""
         named = {**super().identity(), "model": model_digest(self.model)}
         if self.precondition == "adam":
-            state = weights.find(self.model) / TRUNK
-            named["state"] = file_digest(state) if state.is_file() else None
+            named["state"] = state_digest(weights.find(self.model))
         return named
 
     def load(self, site: Site) -> Reader:
@@ -162,8 +160,6 @@ class Sketch(Stage):
         torch.set_num_threads(site.threads)
         tokenizer = load_tokenizer(folder / "tokenizer.json")
         if self.precondition == "adam":
-            from curator.influence.state import open_state
-
             state = open_state(folder, site.device)
             return Reader(state.model.eval(), tokenizer, state, {})
         return Reader(load_model(folder, device=site.device), tokenizer, None, {})
