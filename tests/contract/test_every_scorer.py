@@ -10,12 +10,17 @@ import pytest
 
 from curator.errors import PluginError
 from curator.registry import make_scorer, scorer_names
-from curator.testing import check_scorer, tiny_encoder, tiny_language_model
+from curator.testing import check_scorer, example_texts, tiny_encoder, tiny_language_model
 from tests.support.judges import short_prompt
+from tests.support.trained import trained_run
 
 
 def tiny_models(folder: Path, count: int) -> list[str]:
     return [str(tiny_language_model(folder / f"model-{n}", seed=n)) for n in range(count)]
+
+
+def small_run(folder: Path) -> str:
+    return str(trained_run(example_texts("raw"), folder / "run"))
 
 
 # Settings that make a scorer small enough for a test; a scorer that needs none is not listed.
@@ -42,6 +47,17 @@ SMALL: dict[str, Callable[[Path], dict[str, Any]]] = {
         "rounds": 1,
         "least_mass": 0.0,
         "confidence": 0.0,
+    },
+    "add_one_in": lambda folder: {
+        "model": str(tiny_language_model(folder / "model", context=256)),
+        "prompt": short_prompt(folder, "choice"),
+        "max_characters": 8,
+        "least_mass": 0.0,
+        "take": 8,
+        "parts": 2,
+        "seeds": 2,
+        "context": 2,
+        "options": 3,
     },
     "ngram_perplexity": lambda _: {
         "least_reference_words": 100,
@@ -70,6 +86,8 @@ SMALL: dict[str, Callable[[Path], dict[str, Any]]] = {
         "neighbors": 3,
         "sets": 1000,
     },
+    "less": lambda folder: {"models": [small_run(folder)], "dimensions": 64},
+    "trak": lambda folder: {"models": [small_run(folder)], "dimensions": 16},
     "novel_best": lambda folder: {"encoder": str(tiny_encoder(folder)), "of": ["letters"]},
 }
 

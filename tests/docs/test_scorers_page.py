@@ -17,11 +17,14 @@ NEEDED = {  # settings without which a scorer cannot say what it writes
     "perplexity": {"model": "any"},
     "judge": {"model": "any"},
     "pairs": {"model": "any"},
+    "add_one_in": {"model": "any"},
     "losses": {"models": ["any"]},
     "concordance": {"models": ["any"]},
     "correlation": {"models": ["any"]},
     "distill": {"of": "any"},
     "novel_best": {"of": ["quality"]},
+    "less": {"models": ["any"]},
+    "trak": {"models": ["any"]},
 }
 
 
