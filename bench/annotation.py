@@ -4,9 +4,9 @@
 
 IDEAL's claim (Zhang et al. 2024, arXiv:2310.10873) carried over from prompts to distillation, with
 no language model. Of every seed's documents `--labels` are chosen by chance, by k-means (nearest to
-each centroid), by vote-k (Su et al. 2022, arXiv:2209.01975: most votes of neighbors, a vote counting
+each centroid), by vote-k (Su et al. 2022, arXiv:2209.01975: most votes of neighbors, one counting
 a tenth for each neighbor chosen before) or by IDEAL. A teacher labels them, a ridge regression on
-vectors learns the labels and is judged by Spearman's correlation with the teacher over all documents
+vectors learns them and is judged by Spearman's correlation with the teacher over all documents
 not chosen. Two teachers: nearness, the largest cosine with a text of FILE's, which a regression on
 the same vectors should learn, and n-grams, DSIR's log ratio, which has nothing to do with them.
 """

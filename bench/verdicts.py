@@ -28,6 +28,7 @@ from curator.evaluate.statistics import Effect
 from curator.identity import file_digest, fingerprint, settings_of
 from curator.shards import write_atomically
 from curator.train import VERSION as TRAIN_VERSION
+from curator.train.conduct import Conduct
 from curator.train.pick import Pick
 from curator.train.proxy import find_proxy
 
@@ -82,7 +83,7 @@ def run(job: Job) -> dict[str, Any]:
         seed=job.seed,
         order_seed=job.seed,
         out=job.folder,
-        pick=job.pick,
+        conduct=Conduct(pick=job.pick),
     )
     if not record.finished:
         raise RuntimeError(f"{job.folder}: {record.reason}")

@@ -148,13 +148,16 @@ def tiny_encoder(folder: Path) -> Path:
     return folder
 
 
-def tiny_language_model(folder: Path, *, seed: int = 0, uniform: bool = False) -> Path:
+def tiny_language_model(
+    folder: Path, *, seed: int = 0, uniform: bool = False, context: int = 64
+) -> Path:
     """Return `folder` holding a random Llama of about 20,000 parameters in transformers' format.
 
     Args:
         folder: made if absent.
         seed: of the weights.
         uniform: every next token equally likely: the model whose bits can be counted by hand.
+        context: tokens that it reads.
     """
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
@@ -166,7 +169,7 @@ def tiny_language_model(folder: Path, *, seed: int = 0, uniform: bool = False) -
         intermediate_size=64,
         num_hidden_layers=2,
         num_attention_heads=2,
-        max_position_embeddings=64,
+        max_position_embeddings=context,
         bos_token_id=0,
         eos_token_id=0,
         tie_word_embeddings=False,

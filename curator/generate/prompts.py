@@ -21,7 +21,11 @@ from curator.strict_yaml import parse_yaml, read_text
 
 ASSETS: Final = Path(__file__).parent / "assets"
 CUT: Final = "\n[cut here]"
-_PLACES = {"document": ("{document}",), "pair": ("{first}", "{second}")}
+_PLACES = {
+    "document": ("{document}",),
+    "pair": ("{first}", "{second}"),
+    "choice": ("{chosen}", "{options}"),
+}
 # What ends a turn or opens another in the chat formats of common models: a document that spells
 # one could speak as the user or as the judge itself.
 _TURNS = re.compile(
@@ -38,7 +42,8 @@ class Prompt:
     Attributes:
         name: a word for reports.
         version: the author's; the digest changes with the content even where this does not.
-        kind: "document": the text has the place {document}; "pair": {first} and {second}.
+        kind: "document": the text has the place {document}; "pair": {first} and {second};
+            "choice": {chosen} and {options}, and answers are the labels of options by place.
         text: the question. `{document}` and the like are replaced once, nothing else is.
         answers: each value, and the words that mean it; the odds of their `spellings` are summed.
         normalize: whether odds are divided by the odds of all answers together.
@@ -81,7 +86,7 @@ class Prompt:
         return tuple(form for _, words in self.answers for form in spellings(words))
 
     def ask(self, *texts: str) -> str:
-        """Return the question about one text, or two; their own turn marks are broken up."""
+        """Return the question about its text or texts; their own turn marks are broken up."""
         places = _PLACES[self.kind]
         harmless = dict(zip(places, (_TURNS.sub(r"\g<0> ", text) for text in texts), strict=True))
         wanted = re.compile("|".join(re.escape(place) for place in places))

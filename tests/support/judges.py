@@ -85,13 +85,17 @@ def recorded(
 def short_prompt(folder: Path, kind: str = "document") -> str:
     """Write a wording that fits into the context of a tiny model, without a chat format."""
     folder.mkdir(parents=True, exist_ok=True)
-    text = "Is '{document}' a or b: " if kind == "document" else "'{first}' a '{second}' b: "
+    text = {
+        "document": "Is '{document}' a or b: ",
+        "pair": "'{first}' a '{second}' b: ",
+        "choice": "{chosen}|{options}:",
+    }[kind]
     content = {
         "name": "short",
         "version": "1",
         "kind": kind,
         "text": text,
-        "answers": {"1": "a", "0": "b"},
+        "answers": {"0": "a", "1": "b", "2": "c"} if kind == "choice" else {"1": "a", "0": "b"},
         "chat": False,
     }
     path = folder / f"{kind}.yaml"
