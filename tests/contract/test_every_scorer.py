@@ -11,6 +11,7 @@ import pytest
 from curator.errors import PluginError
 from curator.registry import make_scorer, scorer_names
 from curator.testing import check_scorer, example_texts, tiny_encoder, tiny_language_model
+from tests.support.compared_runs import runs
 from tests.support.judges import short_prompt
 from tests.support.trained import trained_run
 
@@ -88,6 +89,19 @@ SMALL: dict[str, Callable[[Path], dict[str, Any]]] = {
     },
     "less": lambda folder: {"models": [small_run(folder)], "dimensions": 64},
     "trak": lambda folder: {"models": [small_run(folder)], "dimensions": 16},
+    "clusters": lambda folder: {"encoder": str(tiny_encoder(folder))},
+    "optidel_text": lambda folder: {"models": list(runs(folder))},
+    "sensitivity": lambda folder: {
+        "features": "vectors",
+        "encoder": str(tiny_encoder(folder)),
+        "ridge": 1e-3,
+    },
+    "lasso_relevance": lambda folder: {
+        "features": "vectors",
+        "encoder": str(tiny_encoder(folder)),
+        "least_targets": 1,
+        "folds": 2,
+    },
     "novel_best": lambda folder: {"encoder": str(tiny_encoder(folder)), "of": ["letters"]},
 }
 

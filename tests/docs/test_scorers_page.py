@@ -23,6 +23,9 @@ NEEDED = {  # settings without which a scorer cannot say what it writes
     "correlation": {"models": ["any"]},
     "distill": {"of": "any"},
     "novel_best": {"of": ["quality"]},
+    "sensitivity": {"model": "any"},
+    "lasso_relevance": {"model": "any"},
+    "optidel_text": {"models": ["any", "other", "third"]},
     "less": {"models": ["any"]},
     "trak": {"models": ["any"]},
 }
