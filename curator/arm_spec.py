@@ -1,10 +1,10 @@
-"""An arm as data: what it selects and mixes, and how its proxies read what it has mixed."""
+"""An arm as data: what it selects and mixes, how its proxies read that, when it chooses again."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from curator.section import Name, Section, Seed, Share
 
@@ -20,9 +20,63 @@ class PickSpec(Section):
     seed: Seed = 0
 
 
+class PruneSpec(Section):
+    """Which rows each of several epochs visits, chosen by the losses of earlier ones."""
+
+    method: str
+    epochs: PositiveInt
+    keep: float | None = Field(default=None, gt=0, le=1)
+    rate: float | None = Field(default=None, gt=0, lt=1)
+    groups: PositiveInt = 10
+    window: float = Field(default=0.5, gt=0, le=1)
+    annealing: float = Field(default=0.125, ge=0, lt=1)
+    placebo: bool = False
+    seed: Seed = 0
+
+
+class ReweightSpec(Section):
+    """How much each row of a batch counts by its loss beside the others."""
+
+    rule: str = "lin_upper"
+    temperature: PositiveFloat = 1.0
+    delta: PositiveFloat = 1.0
+    uniform: float = Field(default=0.05, ge=0, lt=1)
+    placebo: bool = False
+    seed: Seed = 0
+
+
+class OrderSpec(Section):
+    """In which order an arm's proxies read the documents that they would read by chance."""
+
+    by: str  # a score, or a further column NAME.COLUMN
+    strategy: str = "sorted"
+    hard: str = "higher"
+    reverse: bool = False
+    start: float = Field(default=0.2, gt=0, le=1)
+    power: PositiveFloat = 1.0
+    sweeps: int = Field(default=5, ge=2)
+    warmup: float = Field(default=0.2, gt=0, lt=1)
+    placebo: bool = False
+    seed: Seed = 0
+
+
+class StagedSpec(Section):
+    """How an arm chooses again while its proxies train, each from the state that it has reached."""
+
+    stages: int = Field(ge=1, le=100)
+    model: Name | None = None  # what scores call the run's own state
+    warmup: float = Field(default=0.2, ge=0, lt=1)
+    candidates: Literal["fresh", "all"] = "fresh"
+    probed: float = Field(default=0.1, ge=0, lt=1)
+
+
 class ArmSpec(Section):
-    """One way to choose and mix, and to pick from the mixture while training."""
+    """One way to choose and mix, and to read the mixture while training."""
 
     select: dict[str, Any]
     mix: list[dict[str, Any]] | dict[str, Any] | None = None
     pick: PickSpec | None = None
+    prune: PruneSpec | None = None
+    reweight: ReweightSpec | None = None
+    order: OrderSpec | None = None
+    staged: StagedSpec | None = None

@@ -22,6 +22,7 @@ from curator.recipe import (
 )
 from curator.section import is_name
 from pipelines.check_corpus import corpus_problems, guarded, how_to_guard, splits
+from pipelines.conducting import conduct_problems
 from pipelines.lenient import listing, mapping, refusal, words
 from pipelines.picking import pick_problems
 from pipelines.placebos import placebo_problems, placebos
@@ -67,6 +68,7 @@ def named_problems(content: Mapping[str, Any]) -> list[str]:
         _arms(content, corpus),
         _training(content, corpus),
         pick_problems(content),
+        conduct_problems(content),
     )
     return [line for check in checks for line in check]
 
@@ -220,6 +222,9 @@ def _arms(content: Mapping[str, Any], corpus: Mapping[str, Any]) -> Iterator[str
             if isinstance(column, str) and column not in ("", "source"):
                 told = _lacking(column, made)
                 yield from [f"arms.{name}.select.{key}: {told}"] if told else []
+        column = mapping(mapping(arm).get("order")).get("by")
+        told = _lacking(column, made) if isinstance(column, str) else ""
+        yield from [f"arms.{name}.order.by: {told}"] if told else []
     selects = {name: mapping(mapping(arm).get("select")) for name, arm in arms.items()}
     yield from placebo_problems(placebos(selects), arms)
     baseline = content.get("baseline")

@@ -16,13 +16,13 @@ from curator.recipe import Recipe
 from curator.shards import Shard
 from pipelines.arms import select_arms
 from pipelines.comparing import Evidence, compare_arms
+from pipelines.conducting import conducts_of
 from pipelines.deduplicating import dedup
 from pipelines.expecting import announce
 from pipelines.guarding import decontaminate, drop_copies
 from pipelines.ingesting import ingest
 from pipelines.mixing import Mixed, mix_arm
 from pipelines.modeling import reference_models
-from pipelines.picking import picks_of
 from pipelines.pool import Pool
 from pipelines.preparing import clean
 from pipelines.privacy import tell_pii
@@ -58,8 +58,8 @@ def curate(recipe: Recipe, driver: Driver) -> Curated:
     made = choose(recipe, made, driver)
     mixtures = {name: mixed.folder for name, mixed in made.arms.items()}
     announce(recipe, driver.store, quiet=driver.quiet)
-    picks = picks_of(recipe.arms, made.models)
-    proxies = train_arms(recipe.train, mixtures, driver, picks, models=made.models)
+    conducts = conducts_of(recipe.arms, made.models)
+    proxies = train_arms(recipe.train, mixtures, driver, conducts, models=made.models)
     evidence = compare_arms(recipe, proxies, made.benchmarks, made.heldout, tokens, driver)
     return replace(made, proxies=proxies, evidence=evidence, steps=tuple(driver.steps))
 

@@ -20,7 +20,7 @@ from curator.identity import fingerprint
 from curator.ledger import Store
 from curator.recipe import ModelSpec, Recipe, TrainSpec, suggestion
 from pipelines.check import load_recipe
-from pipelines.picking import picks_of
+from pipelines.conducting import conducts_of
 from pipelines.placebos import chain, placebos
 from pipelines.training import TrainJob, jobs_of
 
@@ -79,7 +79,7 @@ class Contest:
         """Return a job for every seed and mixture, of so many tokens; `models` are references."""
         spec = self.train.model_copy(update={"tokens": tokens})
         arms = {entry.name: entry.spec for entry in self.entries if entry.name in mixtures}
-        return jobs_of(spec, mixtures, store, picks_of(arms, models), device=self.device)
+        return jobs_of(spec, mixtures, store, conducts_of(arms, models), device=self.device)
 
     @property
     def baseline(self) -> Entry:
@@ -235,10 +235,12 @@ def _with_whom(arm: str, recipe: Recipe) -> dict[str, ArmSpec]:
 def _ranked_by(
     arms: Iterable[ArmSpec], entries: Sequence[Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
-    """Return the scores that arms select by, as NAME or NAME.COLUMN, and those they read."""
+    """Return the scores that arms select or order by, NAME or NAME.COLUMN, and those they read."""
     from pipelines.scoring import needed
 
+    arms = list(arms)
     values = [str(value) for arm in arms for value in arm.select.values()]
+    values += [arm.order.by for arm in arms if arm.order]
     return needed(entries, [value.partition(".")[0] for value in values])
 
 

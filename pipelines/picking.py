@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from curator.arm_spec import ArmSpec, PickSpec
+from curator.arm_spec import PickSpec
 from curator.errors import CuratorError, RecipeError
 from curator.identity import file_digest
 from curator.recipe import suggestion
@@ -18,15 +18,6 @@ from pipelines.lenient import mapping, refusal
 from pipelines.training import WEIGHTS
 
 RUN = "run.json"
-
-
-def picks_of(arms: Mapping[str, ArmSpec], models: Mapping[str, Path]) -> dict[str, Pick]:
-    """Return the pick of every arm that has one, its reference named by its weights.
-
-    Raises:
-        RecipeError: a reference is none of the models, or has no weights.
-    """
-    return {name: pick_of(arm.pick, models) for name, arm in arms.items() if arm.pick}
 
 
 def pick_of(spec: PickSpec, models: Mapping[str, Path]) -> Pick:
@@ -55,7 +46,7 @@ def pick_of(spec: PickSpec, models: Mapping[str, Path]) -> Pick:
 def pick_problems(content: Mapping[str, Any]) -> Iterator[str]:
     """Yield a line for every mistake in the picks of a recipe's arms."""
     models, train = mapping(content.get("models")), mapping(content.get("train"))
-    proxy = _proxy(train)
+    proxy = proxy_of(train)
     for name, arm in mapping(content.get("arms")).items():
         said = mapping(arm).get("pick")
         if not isinstance(said, Mapping):
@@ -109,7 +100,7 @@ def _fits(said: Mapping[str, Any], content: Mapping[str, Any], proxy: Proxy) -> 
     pick.super_rows(proxy.batch_rows)
     scored = pick.read_tokens(proxy.context)
     model = mapping(mapping(content.get("models")).get(spec.reference or ""))
-    reference = _proxy(mapping(model.get("train")))
+    reference = proxy_of(mapping(model.get("train")))
     if pick.asks(REFERENCE) and reference and reference.context < scored:
         raise RecipeError(
             f"reads {scored} tokens of each row, its reference {reference.context} at a time; "
@@ -123,7 +114,7 @@ def _fits(said: Mapping[str, Any], content: Mapping[str, Any], proxy: Proxy) -> 
         cost.steps(tokens // proxy.batch_tokens)
 
 
-def _proxy(train: Mapping[str, Any]) -> Proxy | None:
+def proxy_of(train: Mapping[str, Any]) -> Proxy | None:
     """Return the proxy that a section names, None if there is none: that is told elsewhere."""
     try:
         return find_proxy(str(train["proxy"])) if "proxy" in train else None

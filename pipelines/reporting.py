@@ -28,7 +28,7 @@ from pipelines.learned import learned_of
 from pipelines.matching import contamination_of
 from pipelines.pool import counted
 from pipelines.privacy import hiding
-from pipelines.runs import seed_of
+from pipelines.runs import conduct_in_words, seed_of
 from pipelines.scores import overlap_of, score_columns_of
 from pipelines.summarizing import file_name, run_id
 
@@ -158,8 +158,7 @@ def arm_of(name: str, recipe: Recipe, curated: Curated) -> made.Arm:
     spec = mixed.selected.spec
     runs = [_run(folder) for folder in curated.proxies.get(name, [])]
     by = f" by {spec.by}" if spec.by else f" of {spec.of}" if spec.of else ""
-    picked = runs[0].get("picking") if runs else None
-    rows = f", rows by {picked['settings']['method']}" if picked else ""
+    rows = conduct_in_words(runs[0]) if runs else ""
     trained = sum(int(run["tokens"]) - _of_trunk(run, "tokens") for run in runs)
     baseline = curated.evidence.baseline if curated.evidence else recipe.baseline
     return made.Arm(

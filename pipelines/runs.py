@@ -54,8 +54,28 @@ def budget_of(run: Mapping[str, Any]) -> int:
     """Return the tokens of plain training that a run was allowed the arithmetic of.
 
     A run that picks its rows trains on fewer, and spends what is left over on scoring
-    (`curator.train.pick`): less than one of its steps of the budget stays unspent.
+    (`curator.train.pick`): less than one of its steps of the budget stays unspent. One that prunes
+    trains on fewer too, and what it leaves unspent is its gain.
     """
-    picking = run.get("picking")
+    picking = run.get("picking") or run.get("pruning")
     before = run["trunk"]["tokens"] if run.get("trunk") else 0
     return before + picking["budget_tokens"] if picking else int(run["tokens"])
+
+
+def conduct_in_words(run: Mapping[str, Any]) -> str:
+    """Return what a run did beside reading its mixture, to end a sentence; "" for nothing."""
+    picked, pruned, order = (run.get(key) for key in ("picking", "pruning", "order"))
+    weighed = (run["hooks"].get("rows") or {}).get("settings", {}).get("reweight")
+    told = ""
+    if picked:
+        told += f", rows by {picked['settings']['method']}"
+    if pruned:
+        told += f", epochs by {pruned['settings']['method']}"
+        told += " of losses dealt anew" if pruned["settings"]["placebo"] else ""
+    if weighed:
+        told += f", weights by {weighed['rule']}" + (" dealt anew" if weighed["placebo"] else "")
+    if order:
+        back = "reversed " if order["reverse"] else ""
+        told += f", {back}{order['strategy']} by {order['by']}"
+        told += " dealt anew" if order["placebo"] else ""
+    return told

@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 from curator.engine.driver import Driver
 from curator.engine.progress import StepProgress
-from curator.errors import RecipeError, ShardError
+from curator.errors import LedgerError, RecipeError, ShardError
+from curator.identity import file_digest
 from curator.ledger import RECORD, Store, write_folder_record
 from curator.recipe import TrainSpec, suggestion
 from curator.stage import library_versions
 from curator.train import VERSION
-from curator.train.pick import Pick
+from curator.train.conduct import PLAIN, Conduct
+from curator.train.piece import Piece
 from curator.train.proxy import Proxy, find_proxy
 from pipelines.runs import state_digest
 
@@ -35,6 +37,7 @@ PULSE = "pulse"
 PULSE_SECONDS = 1.0
 TOKENIZER = "tokenizer.json"
 WEIGHTS = "model.safetensors"
+DIFFICULTY = "difficulty.arrow"
 LARGEST_STACK = 32  # proxies that share a GPU's kernels: what the target was set for
 # Weights of a stack: 32 proxies of some millions each. More were not measured, need memory in
 # proportion, and a stack keeps no checkpoints: larger proxies are trained one by one. Ours.
@@ -55,8 +58,9 @@ class TrainJob:
     precision: str = ""  # what matrices are multiplied in; found where the job is made
     trunk: TrainJob | None = None  # what it goes on from
     as_trunk: bool = False  # others go on from it
-    pick: Pick | None = None  # which rows it trains on, paid for out of `tokens`
+    conduct: Conduct = PLAIN  # which rows it trains on, how they count, in which order
     start: Path | None = None  # the model with state that runs of all seeds go on from
+    piece: Piece | None = None  # where it lies in a longer run; `trunk` is the piece before
 
     def __post_init__(self) -> None:
         """Find the precision once: the folder must have one name on all machines of a cluster."""
@@ -89,9 +93,23 @@ class TrainJob:
             "seed": self.seed,
             "trunk": None if self.trunk is None else self.trunk.identity,
             "as_trunk": self.as_trunk,
-            **({"pick": self.pick} if self.pick else {}),
+            **self.conduct.parts(),
+            **({"difficulty": self._difficulty} if self.conduct.order else {}),
             **({"start": state_digest(self.start)} if self.start else {}),
+            **({"piece": self.piece} if self.piece else {}),
         }
+
+    @property
+    def _difficulty(self) -> str:
+        """What names the numbers that documents are ordered by.
+
+        Raises:
+            LedgerError: the mixture has none.
+        """
+        path = self.mixture / DIFFICULTY
+        if not path.is_file():
+            raise LedgerError(f"{path} is missing; mix again with `order` in the recipe")
+        return file_digest(path)
 
 
 def require_device(device: str) -> None:
@@ -136,7 +154,8 @@ def run_train(job: TrainJob) -> Path:
         out=folder,
         start=job.start if job.trunk is None else job.trunk.folder,
         as_trunk=job.as_trunk,
-        pick=job.pick,
+        conduct=job.conduct,
+        piece=job.piece,
         device=job.device,
         progress=_Pulse(folder / PULSE),
     )
@@ -159,10 +178,12 @@ def stacks_of(jobs: Sequence[TrainJob]) -> list[TrainStack]:
     """Return the jobs that are faster together: small ones on a GPU, from first weights."""
     alike: dict[tuple[str, int, str, str, str, int], list[TrainJob]] = {}
     for job in jobs:
-        before = job.trunk is not None or job.start is not None
-        alone = before or job.as_trunk or job.pick is not None
+        before = (job.trunk, job.start, job.piece) != (None, None, None)
+        alone = before or job.as_trunk or not job.conduct.plain
         if job.device != "cpu" and not alone:
             described = json.loads((job.mixture / "mixture.json").read_text())
+            if described.get("weighted"):
+                continue  # a stack counts all documents alike
             weights = find_proxy(job.proxy).shape(described["vocab_size"]).parameters
             most = min(LARGEST_STACK, STACKED_WEIGHTS // sum(weights.values()))
             vocabulary = described["tokenizer_digest"]
@@ -251,15 +272,15 @@ def train_arms(
     spec: TrainSpec | None,
     mixtures: Mapping[str, Path],
     driver: Driver,
-    picks: Mapping[str, Pick] = MappingProxyType({}),
+    conducts: Mapping[str, Conduct] = MappingProxyType({}),
     *,
     models: Mapping[str, Path] = MappingProxyType({}),
     device: str = "cpu",
 ) -> dict[str, list[Path]]:
-    """Return the runs of every arm, in the order of the seeds; `picks` are those of arms."""
+    """Return the runs of every arm, in the order of the seeds; `conducts` are those of arms."""
     if spec is None:
         return {}
-    jobs = jobs_of(spec, mixtures, driver.store, picks, models=models, device=device)
+    jobs = jobs_of(spec, mixtures, driver.store, conducts, models=models, device=device)
     runs: dict[str, list[Path]] = {arm: [] for arm in mixtures}
     for job, folder in zip(jobs, train_jobs(jobs, driver), strict=True):
         runs[job.arm].append(folder)
@@ -270,14 +291,14 @@ def jobs_of(
     spec: TrainSpec,
     mixtures: Mapping[str, Path],
     store: Store,
-    picks: Mapping[str, Pick] = MappingProxyType({}),
+    conducts: Mapping[str, Conduct] = MappingProxyType({}),
     *,
     models: Mapping[str, Path] = MappingProxyType({}),
     device: str = "cpu",
 ) -> list[TrainJob]:
     """Return a job for every seed and arm; arms share the trunk of their seed, or one start.
 
-    `picks` says for arms that train on some of their rows how they choose.
+    `conducts` says of arms that do not train plainly how they read their mixture.
 
     Raises:
         RecipeError: the trunk's arm is not among the mixtures, or the start among `models`.
@@ -312,7 +333,7 @@ def jobs_of(
             arm,
             device,
             trunk=trunks.get(seed),
-            pick=picks.get(arm),
+            conduct=conducts.get(arm, PLAIN),
             start=start,
         )
         for seed in spec.seeds  # seeds outermost: a cut run leaves whole pairs behind

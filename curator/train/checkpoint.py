@@ -27,6 +27,7 @@ from curator.train.average import Average
 from curator.train.model import Gpt
 from curator.train.optim import Optimizer
 from curator.train.proxy import proxy_from
+from curator.train.pruning import PruneState
 
 CHECKPOINT = "checkpoint.safetensors"
 TRUNK = "trunk.safetensors"
@@ -48,13 +49,15 @@ class Position:
     """How far a run is: the loss of each step done, in nats a token, and what else was measured.
 
     `statistics` is step (from 0) -> name -> value; `evaluations` are of the model as it was after
-    so many steps; `picks` are the rows that each step took of its super-batch, if the run picks.
+    so many steps; `picks` are the rows that each step took of its super-batch, if the run picks;
+    `pruned` is what a run that prunes has chosen and met.
     """
 
     losses: list[float] = field(default_factory=list)
     statistics: dict[int, dict[str, float]] = field(default_factory=dict)
     evaluations: list[Evaluated] = field(default_factory=list)
     picks: list[NDArray[np.int32]] = field(default_factory=list)
+    pruned: PruneState = field(default_factory=PruneState)
 
     @property
     def step(self) -> int:
@@ -77,6 +80,8 @@ def save_checkpoint(
         tensors |= {f"average.{name}": mean for name, mean in average.state().items()}
     if position.picks:
         tensors["picks"] = torch.from_numpy(np.stack(position.picks))
+    for name, array in position.pruned.arrays().items():
+        tensors[f"prune.{name}"] = torch.from_numpy(array)
     header = {
         "identity": identity,
         # repr of a float reads back to the same float.
@@ -125,6 +130,7 @@ def restore_checkpoint(
         dict(map(tuple, json.loads(header["statistics"]))),
         [Evaluated(*each) for each in json.loads(header["evaluations"])],
         [*tensors["picks"].numpy()] if "picks" in tensors else [],
+        PruneState.restored({n: t.numpy() for n, t in _part(tensors, "prune.").items()}),
     )
 
 

@@ -28,7 +28,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import torch.distributed as dist
 from numpy.typing import NDArray
@@ -60,7 +59,7 @@ class Ranks:
         """Whether this process writes checkpoints, weights and the record."""
         return self.rank == 0
 
-    def rows(self, part: NDArray[np.int64]) -> NDArray[np.int64]:
+    def rows(self, part: NDArray[Any]) -> NDArray[Any]:
         """Return this rank's rows of a whole batch's array."""
         return part[self._part]
 

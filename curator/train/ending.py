@@ -11,13 +11,15 @@ from curator.train.checkpoint import Position
 from curator.train.draws import DrawnBatches
 from curator.train.loader import Batches
 from curator.train.picking import PickedBatches
+from curator.train.piece import of_whole
 from curator.train.proxy import Shape
+from curator.train.pruning import PrunedBatches
 from curator.train.record import RunRecord, curve, last_loss, stride, told
 
 if TYPE_CHECKING:
     from curator.train.loop import Run
 
-RunBatches = Batches | DrawnBatches | PickedBatches
+RunBatches = Batches | DrawnBatches | PickedBatches | PrunedBatches
 
 
 def record_of(
@@ -42,10 +44,11 @@ def record_of(
     """
     account = batches.account(stride(run.steps)) if isinstance(batches, DrawnBatches) else None
     picked = batches.account(position.step) if isinstance(batches, PickedBatches) else None
+    pruned = batches.account(position.step) if isinstance(batches, PrunedBatches) else None
     losses = [loss for loss in position.losses if math.isfinite(loss)]
     before = run.steps_before * batches.batch_tokens
     tokens = before + position.step * batches.batch_tokens
-    return RunRecord(
+    record = RunRecord(
         identity=run.identity,
         status="failed" if reason else "finished",
         reason=reason,
@@ -62,7 +65,7 @@ def record_of(
         precision=run.precision,
         first_loss=losses[0] if losses else None,
         final_loss=last_loss(losses) if losses else None,
-        curve=curve(losses, batches.batch_tokens, position.statistics, before),
+        curve=curve(losses, batches.batch_tokens, position.statistics, before, stride(run.whole)),
         coverage={name: asdict(c) for name, c in batches.coverage(position.step).items()},
         window=[*batches.window],
         trunk=None if run.trunk is None else run.trunk.summary(),
@@ -78,4 +81,17 @@ def record_of(
             "tokens_per_second": round(speed),
         },
         picking=picked,
+        pruning=pruned,
+        order=None if run.order is None else settings_of(run.order),
+        effective_rows=_effective_rows(position),
     )
+    if run.piece is None:
+        return record
+    return of_whole(run, record, run.trunk.read_share(run.seeds.order) if run.trunk else 0.0)
+
+
+def _effective_rows(position: Position) -> float | None:
+    """Return the mean of how many rows counted where that was measured; None: all of them did."""
+    known = [each["effective_rows"] for each in position.statistics.values()
+             if "effective_rows" in each]  # fmt: skip
+    return math.fsum(known) / len(known) if known else None

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
-import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -23,7 +22,7 @@ class Group(Protocol):
     def is_writer(self) -> bool:
         """Whether this process writes checkpoints, weights and the record."""
 
-    def rows(self, part: NDArray[np.int64]) -> NDArray[np.int64]:
+    def rows(self, part: NDArray[Any]) -> NDArray[Any]:
         """Return this process's rows of a whole batch's array."""
 
     def backward(self, model: nn.Module, loss: Tensor, weight: float) -> float:
@@ -49,7 +48,7 @@ class Alone:
     size = 1
     is_writer = True
 
-    def rows(self, part: NDArray[np.int64]) -> NDArray[np.int64]:
+    def rows(self, part: NDArray[Any]) -> NDArray[Any]:
         """Return the whole batch."""
         return part
 

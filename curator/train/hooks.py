@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -104,30 +104,49 @@ class Batch:
     inputs: Tensor
     targets: Tensor
     mask: Tensor | None = None
+    weights: Tensor | None = None  # (B, T) float32, of the documents that targets are of
+    rows: Tensor | None = None  # (B,) float32, of a run that prunes: sum(w l) / B is minimized
+
+
+class Weighed(NamedTuple):
+    """What a batch came to."""
+
+    loss: Tensor  # with a gradient
+    counted: float  # what its mean counts
+    plain: float | None = None  # the unweighted loss, where they differ
+    row_losses: Tensor | None = None  # (B,) in nats a token, of a run that prunes
+    effective_rows: float | None = None  # where rows are weighed
 
 
 def weighted_loss(
     model: Gpt, hooks: Hooks, step: int, batch: Batch, chance: torch.Generator | None
-) -> tuple[Tensor, float, float | None]:
-    """Return the loss of a batch, what its mean counts, and the unweighted loss where they differ.
+) -> Weighed:
+    """Return the loss of a batch, and what it counts.
 
-    Row losses come from the hidden states that the gradient flows through, so the blocks run
-    once; the head runs twice.
+    Row losses that weigh come from the hidden states that the gradient flows through, so the blocks
+    run once; the head runs twice.
     """
+    if batch.rows is not None:
+        return _of_rows(model, batch, batch.rows, chance)
     if hooks.rows is None and hooks.tokens is None:
-        loss = model.loss(batch.inputs, batch.targets, batch.mask, chance=chance)
-        return loss, float(batch.targets.numel()), None
+        given_BT = batch.weights
+        loss = model.loss(batch.inputs, batch.targets, batch.mask, given_BT, chance=chance)
+        counted = batch.targets.numel() if given_BT is None else given_BT.sum().item()
+        return Weighed(loss, float(counted))
     hidden_NC = model(batch.inputs, batch.mask, chance=chance).flatten(0, 1)
     counted_BT = torch.ones_like(batch.targets, dtype=torch.float32)
+    if batch.weights is not None:
+        counted_BT = batch.weights
     if hooks.tokens is not None:
         given = hooks.tokens(step, batch.inputs, batch.targets)
-        counted_BT = _checked(given, counted_BT, hooks.tokens.name)
-    weights_BT, plain = counted_BT, None
+        counted_BT = counted_BT * _checked(given, counted_BT, hooks.tokens.name)
+    weights_BT, plain, effective = counted_BT, None, None
     if hooks.rows is not None:
         losses_BT = _token_losses(model, hidden_NC, batch.targets)
         size_B = counted_BT.sum(1)
         losses_B = (losses_BT * counted_BT).sum(1) / size_B.clamp_min(1e-12)
         weights_B = _checked(hooks.rows(step, losses_B), losses_B, hooks.rows.name)
+        effective = float(weights_B.sum().square() / weights_B.square().sum())  # Kish
         # A row counts by its mean: as much with few tokens in it as with many.
         weights_BT = counted_BT * (weights_B / size_B.clamp_min(1e-12))[:, None]
         plain = float((losses_BT * counted_BT).sum() / counted_BT.sum())
@@ -139,7 +158,24 @@ def weighted_loss(
         compute=model.compute,
         z_loss=model.z_loss,
     )
-    return loss, float(weights_BT.sum()), plain
+    return Weighed(loss, float(weights_BT.sum()), plain, effective_rows=effective)
+
+
+def _of_rows(model: Gpt, batch: Batch, rows_B: Tensor, chance: torch.Generator | None) -> Weighed:
+    """Return sum(w l) / B over rows, and each row's loss, which the pass that trains has found.
+
+    Not over sum(w): then what a pruned epoch adds up to would no longer be on average what the
+    whole epoch does.
+    """
+    told: list[Tensor] = []
+    even = bool((rows_B == 1).all())
+    weights_BT = None if even else rows_B[:, None].expand(batch.targets.shape)
+    loss = model.loss(batch.inputs, batch.targets, batch.mask, weights_BT, chance=chance, told=told)
+    losses_B = torch.cat(told).view(batch.targets.shape).mean(1)
+    plain = None
+    if not even:
+        loss, plain = loss * rows_B.mean(), float(losses_B.mean())
+    return Weighed(loss, float(batch.targets.numel()), plain, losses_B)
 
 
 @torch.no_grad()

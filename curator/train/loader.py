@@ -1,16 +1,19 @@
 """A mixture on disk, and batches of it: a batch is a function of (mixture, order seed, step).
 
 A mixture is a folder: `tokens.bin` (little-endian uint16 or uint32 ids, every document led by
-the first token), `index.arrow` (doc_id, source, epoch, offset, length in draw order) and
-`mixture.json` (tokenizer digest, sizes, hash of the draw). Tokens are memory-mapped, so memory
-holds the index and one batch.
+the first token), `index.arrow` (doc_id, source, epoch, offset, length in draw order, and a weight
+where documents were selected with one) and `mixture.json` (tokenizer digest, sizes, hash of the
+draw); `difficulty.arrow` where documents are to be read in an order of their own. Tokens are
+memory-mapped, so memory holds the index and one batch.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +25,12 @@ from numpy.typing import NDArray
 from curator.errors import BudgetError, LedgerError
 from curator.identity import id_matrix
 from curator.shards import read_shard
+from curator.train.arranging import Arranged
+from curator.train.curriculum import Curriculum
 from curator.train.packing import Coverage, Stream
 
+DIFFICULTY = "difficulty.arrow"  # one column, `difficulty`, float64, aligned with the index
+WEIGHT = "weight"
 INDEX_COLUMNS = ("doc_id", "source", "epoch", "offset", "length")
 DESCRIPTION_KEYS = ("tokenizer_digest", "vocab_size", "bos_id", "dtype", "draw_hash")
 DTYPES = {"uint16": "<u2", "uint32": "<u4"}
@@ -42,6 +49,7 @@ class Mixture:
     lengths: NDArray[np.int64]  # (n,) in tokens
     sources: NDArray[np.int64]  # (n,) numbers into source_names
     source_names: tuple[str, ...]  # sorted
+    weights: NDArray[np.float32] | None = None  # (n,) of each document in the loss; None: all 1
 
     @property
     def vocab_size(self) -> int:
@@ -62,6 +70,46 @@ class Mixture:
         """Return what names this mixture in a run's record."""
         return {key: str(self.description[key]) for key in ("draw_hash", "tokenizer_digest")}
 
+    @cached_property
+    def difficulties(self) -> NDArray[np.float64]:
+        """How hard each document is, (n,) float64, nan where nobody knows.
+
+        Raises:
+            LedgerError: the mixture has no such column, or one of other documents.
+        """
+        path = self.folder / DIFFICULTY
+        if not path.is_file():
+            raise LedgerError(
+                f"{path} is missing, so documents have no order but by chance; mix again with "
+                "`order` in the recipe"
+            )
+        column = read_shard(path)["difficulty"].to_numpy()
+        found: NDArray[np.float64] = column.astype(np.float64)
+        if len(found) != len(self.lengths):
+            raise LedgerError(
+                f"has {len(found)} rows for {len(self.lengths)} documents; mix again",
+                where=str(path),
+            )
+        return found
+
+    @property
+    def difficulty_digest(self) -> str:
+        """What names the difficulties of all documents: 32 hex digits."""
+        return hashlib.blake2b(self.difficulties.tobytes(), digest_size=16).hexdigest()
+
+    def weights_at(self, places: NDArray[np.int64]) -> NDArray[np.float32] | None:
+        """Return the weights of the documents that some places of tokens.bin are of."""
+        if self.weights is None:
+            return None
+        begins, row = self._by_place
+        return self.weights[row[np.searchsorted(begins, places, side="right") - 1]]
+
+    @cached_property
+    def _by_place(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Where documents begin in tokens.bin, rising, and which they are."""
+        row = np.argsort(self.offsets, kind="stable")
+        return self.offsets[row], row
+
     def only(self, source: int) -> Mixture:
         """Return the mixture's documents of one source, by its number: the index alone shrinks."""
         rows = self.sources == source
@@ -72,6 +120,7 @@ class Mixture:
             offsets=self.offsets[rows],
             lengths=self.lengths[rows],
             sources=self.sources[rows],
+            weights=None if self.weights is None else self.weights[rows],
         )
 
     def stream(self, order_seed: int, budget: int | None = None, *, after: float = 0.0) -> Stream:
@@ -93,7 +142,9 @@ def open_mixture(folder: str | Path) -> Mixture:
     """
     place = Path(folder)
     description = _description(place / "mixture.json")
-    index = read_shard(place / "index.arrow", INDEX_COLUMNS).combine_chunks()
+    path = place / "index.arrow"
+    weighed = WEIGHT in read_shard(path).column_names
+    index = read_shard(path, (*INDEX_COLUMNS, *([WEIGHT] if weighed else []))).combine_chunks()
     if index.num_rows == 0:
         raise BudgetError("the mixture has no documents; select more", where=str(place))
     names = sorted(pc.unique(index["source"]).to_pylist())
@@ -107,6 +158,7 @@ def open_mixture(folder: str | Path) -> Mixture:
         lengths=index["length"].to_numpy().astype(np.int64),
         sources=pc.index_in(index["source"], pa.array(names)).to_numpy().astype(np.int64),
         source_names=tuple(names),
+        weights=index[WEIGHT].to_numpy().astype(np.float32) if weighed else None,
     )
     _check(mixture)
     return mixture
@@ -151,6 +203,13 @@ def _check(mixture: Mixture) -> None:
             "write the mixture again",
             where=where,
         )
+    weights = mixture.weights
+    if weights is not None and not (np.isfinite(weights) & (weights > 0)).all():
+        raise LedgerError(
+            f"weights of documents go from {float(weights.min())!r} to {float(weights.max())!r}; "
+            "wanted numbers above 0: write the mixture again",
+            where=where,
+        )
     if (mixture.tokens[mixture.offsets] != mixture.bos_id).any():
         raise LedgerError(
             f"some documents do not start with token {mixture.bos_id}; write the mixture again",
@@ -161,7 +220,8 @@ def _check(mixture: Mixture) -> None:
 class Batches:
     """Batches of (rows, context) inputs and next tokens; stateless, so a run can resume.
 
-    A run of `steps` steps that are less than a lap reads the window of its seed; None: a lap.
+    A run of `steps` steps that are less than a lap reads the window of its seed; None: a lap. With
+    an `order` it reads the same documents in another order than by chance.
     """
 
     def __init__(
@@ -173,10 +233,16 @@ class Batches:
         order_seed: int,
         steps: int | None = None,
         after: float = 0.0,
+        order: Curriculum | None = None,
     ) -> None:
         self.mixture = mixture
         self.rows, self.context = rows, context
-        self.stream = mixture.stream(order_seed, steps and steps * self.batch_tokens, after=after)
+        tokens = None if steps is None else steps * self.batch_tokens
+        stream = mixture.stream(order_seed, tokens, after=after)
+        self.stream: Stream | Arranged = stream
+        if order is not None:
+            whole = stream.lap_tokens if tokens is None else tokens
+            self.stream = Arranged(stream, order, mixture.difficulties, whole)
 
     @property
     def window(self) -> tuple[float, float]:
@@ -195,6 +261,17 @@ class Batches:
         ids = token_batch(self.mixture, places)
         shape = (self.rows, self.context)
         return ids[:-1].reshape(shape), ids[1:].reshape(shape)
+
+    def weights(self, step: int) -> NDArray[np.float32] | None:
+        """Return how much each target of `step` counts, (rows, context); None where all do alike.
+
+        A target counts by the document it is of: the first token of one by that one's weight.
+        """
+        if self.mixture.weights is None:
+            return None
+        start = step * self.batch_tokens + 1
+        found = self.mixture.weights_at(self.stream.positions(start, start + self.batch_tokens))
+        return None if found is None else found.reshape(self.rows, self.context)
 
     def positions(self, start: int, stop: int) -> NDArray[np.int64]:
         """Return the places in tokens.bin of inputs `start` to `stop`."""

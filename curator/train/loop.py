@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from curator.errors import BudgetError, LedgerError, RecipeError
+from curator.errors import LedgerError
 from curator.identity import fingerprint, settings_of
 from curator.train import VERSION
 from curator.train.average import Average
@@ -30,7 +30,8 @@ from curator.train.checkpoint import (
     save_checkpoint,
     save_weights,
 )
-from curator.train.draws import DrawnBatches
+from curator.train.conduct import PLAIN, Conduct
+from curator.train.curriculum import Curriculum
 from curator.train.ending import RunBatches, record_of
 from curator.train.group import Alone, Group
 from curator.train.hooks import Batch, Hooks, Measure, Vitals, weighted_loss
@@ -39,9 +40,11 @@ from curator.train.model import Gpt, document_mask, dropout_chance
 from curator.train.online import Mixing
 from curator.train.optim import Optimizer
 from curator.train.order import write_order
-from curator.train.pick import Pick
-from curator.train.picking import PickedBatches, Picking, open_picking
+from curator.train.picking import PickedBatches, Picking
+from curator.train.piece import Piece, require_next, require_plain, whole_steps
 from curator.train.proxy import Proxy
+from curator.train.pruning import PrunedBatches, Pruning
+from curator.train.reading import batches_of, naming, open_conduct, require_sense
 from curator.train.record import (
     RunRecord,
     Seeds,
@@ -94,7 +97,8 @@ def train(
     as_trunk: bool = False,
     hooks: Hooks | None = None,
     mixing: Mixing | None = None,
-    pick: Pick | None = None,
+    conduct: Conduct = PLAIN,
+    piece: Piece | None = None,
     device: str = "cpu",
     threads: int = 1,
     compiled: bool = False,
@@ -120,7 +124,8 @@ def train(
         as_trunk: hold the rate to the end and keep what branches begin from.
         hooks: what weighs its rows and tokens, and what watches it.
         mixing: weights of sources over the run; None: the mixture's documents as they are.
-        pick: which rows it trains on, paid for out of `tokens`; None: all.
+        conduct: which rows it trains on, how much each counts, in which order it reads.
+        piece: where it lies in a longer run, whose piece before is `start`; None: it is whole.
         device: "cpu", "cuda", "cuda:1".
         threads: of torch; a process has one setting, and one thread is the reproducible one.
         compiled: whether torch.compile fuses the model: for a GPU and more than a tiny run.
@@ -130,30 +135,20 @@ def train(
 
     Raises:
         BudgetError: `tokens` is less than one batch, or a source would be read too often.
-        LedgerError: `out` holds another run, or `start` is not a trunk of this proxy and seed.
+        LedgerError: `out` holds another run, or `start` is not a trunk of this proxy and seed,
+            or not the piece before.
     """
     steps, opened = whole_steps(tokens, proxy), open_mixture(mixture)
     trunk = None if start is None else open_trunk(start, opened, proxy, seed)
     seeds = seeds_of(seed, order_seed, dropout_seed, trunk)
-    picking = open_picking(pick, opened, proxy, steps) if pick else None
+    require_next(piece, trunk, order_seed)
+    read = open_conduct(conduct, opened, proxy, steps, order_seed, hooks or Hooks())
     run = Run(
-        opened, proxy, picking.steps if picking else steps, seeds, Path(out), trunk, as_trunk,
-        device, threads, group or Alone(), hooks or Hooks(), compiled, mixing, picking,
+        opened, proxy, read.steps, seeds, Path(out), trunk, as_trunk, device, threads,
+        group or Alone(), read.hooks, compiled, mixing, read.picking, read.pruning, read.order,
+        piece,
     )  # fmt: skip
     return run.served() or run.finish(checkpoint_seconds, progress)
-
-
-def whole_steps(tokens: int, proxy: Proxy) -> int:
-    """Return how many steps a budget pays for.
-
-    Raises:
-        BudgetError: not even one.
-    """
-    if tokens < proxy.batch_tokens:
-        raise BudgetError(
-            f"{tokens} tokens are less than one batch of {proxy.batch_tokens}; ask for more"
-        )
-    return tokens // proxy.batch_tokens
 
 
 @dataclass(frozen=True)
@@ -174,26 +169,29 @@ class Run:
     compiled: bool = False
     mixing: Mixing | None = None
     picking: Picking | None = None
+    pruning: Pruning | None = None
+    order: Curriculum | None = None
+    piece: Piece | None = None
 
     def __post_init__(self) -> None:
-        """Refuse hooks without what they need, and two ways to choose rows at once."""
-        if self.picking is not None and (self.mixing is not None or self.group.size > 1):
-            raise RecipeError(
-                "a run that picks its rows ranks them in one process and takes them from the "
-                "mixture as it is; leave out the weights of sources, and train it in one process"
-            )
-        if self.mixing is not None and self.mixing.schedule.online and not self.hooks.evaluation:
-            raise RecipeError("an online mixture follows evaluations; hang one into `hooks`")
-        if self.hooks.rows is not None and self.group.size > 1:
-            raise RecipeError(
-                f"hook {self.hooks.rows.name!r} weighs rows by the losses of a whole batch, which "
-                f"{self.group.size} processes share; train it in one"
-            )
+        """Refuse what cannot be read together."""
+        require_sense(self)
+        require_plain(self)
+
+    @property
+    def compute(self) -> torch.dtype:
+        """What matrices are multiplied in here."""
+        return compute_dtype(self.proxy.precision, self.device)
 
     @property
     def precision(self) -> str:
         """What matrices are multiplied in here: "bfloat16" or "float32"."""
-        return str(compute_dtype(self.proxy.precision, self.device)).removeprefix("torch.")
+        return str(self.compute).removeprefix("torch.")
+
+    @property
+    def whole(self) -> int:
+        """Steps of the run, or of the longer one that it is a piece of."""
+        return self.steps if self.piece is None else self.piece.of
 
     @property
     def steps_before(self) -> int:
@@ -203,7 +201,6 @@ class Run:
     @property
     def identity(self) -> str:
         """The fingerprint of all that the weights depend on, up to the processor's rounding."""
-        picking = self.picking and {"pick": self.picking.pick, "of": self.picking.budget_steps}
         return fingerprint(
             {
                 "version": VERSION,
@@ -216,7 +213,8 @@ class Run:
                 "as_trunk": self.as_trunk,
                 "hooks": self.hooks.changing(watched=self.mixing is not None),
                 "mixing": self.mixing,
-                **({"picking": picking} if picking else {}),
+                **naming(self),
+                **({"piece": [self.piece.before, self.piece.of]} if self.piece else {}),
             }
         )
 
@@ -243,13 +241,13 @@ class Run:
         saved = began
         batches = self.batches(position)
         watch = self.hooks.evaluation.open() if self.hooks.evaluation else None
-        while position.step < self.steps and not broken(position.losses):
+        while not (self._over(batches, position) or broken(position.losses)):
             position.losses.append(self._step(model, optimizer, batches, position))
             if average is not None:
                 average.take(position.step - 1)
             self._evaluate(model, watch, position)
-            due = time.perf_counter() - saved >= checkpoint_seconds and position.step < self.steps
-            if due and self.group.is_writer:
+            due = time.perf_counter() - saved >= checkpoint_seconds
+            if due and self.group.is_writer and not self._over(batches, position):
                 path = self.out / CHECKPOINT
                 save_checkpoint(path, self.identity, position, model, optimizer, average)
                 saved = time.perf_counter()
@@ -265,12 +263,18 @@ class Run:
             average.put()
         return self.write(model, batches, position, seconds, speed)
 
+    def _over(self, batches: RunBatches, position: Position) -> bool:
+        """Return whether no step is left: a run that prunes takes fewer than its budget has."""
+        if isinstance(batches, PrunedBatches):
+            return batches.over(position.step)
+        return position.step >= self.steps
+
     def _begin(self) -> tuple[Gpt, Optimizer, Average | None, Position]:
         """Return model, optimizer and average as the next step needs them, and how far it is."""
         model = Gpt(
             self.proxy.shape(self.mixture.vocab_size),
             seed=self.seeds.init,
-            compute=compute_dtype(self.proxy.precision, self.device),
+            compute=self.compute,
             dropout=self.proxy.dropout,
             z_loss=self.proxy.z_loss,
         ).to(self.device)
@@ -281,6 +285,8 @@ class Run:
         if self.trunk is not None and not checkpoint.exists():
             self.trunk.begin(model, optimizer)
         share, average = self.proxy.average_share, None
+        if self.piece is not None:
+            share = self.piece.averaged(share, self.steps)
         if share > 0:
             average = Average(model, steps=self.steps, share=share)
         state = (model, optimizer, average)
@@ -292,26 +298,13 @@ class Run:
         Args:
             position: how far it is, with what it has measured and picked: growing while it trains.
         """
-        at, rows, order = position or Position(), self.proxy.batch_rows, self.seeds.order
-        sizes = {
-            "rows": rows if self.picking is None else self.picking.pick.super_rows(rows),
-            "context": self.proxy.context,
-            "order_seed": order,
-            "steps": self.steps,
-        }
-        if self.mixing is not None:
-            return DrawnBatches(self.mixture, self.mixing, **sizes, evaluated=at.evaluations)
-        after = self.trunk.read_share(order) if self.trunk else 0.0
-        read = Batches(self.mixture, **sizes, after=after)
-        if self.picking is None:
-            return read
-        model = self.picking.open(self.device, compute_dtype(self.proxy.precision, self.device))
-        masked = self.proxy.document_mask
-        return PickedBatches(read, self.picking, rows, order, at.picks, model, masked=masked)
+        return batches_of(self, position or Position())
 
     def factor(self, step: int) -> float:
         """Return what the highest rate is multiplied by at `step`."""
         schedule = self.proxy.schedule
+        if self.piece is not None:
+            return self.piece.factor(schedule, step)
         if self.trunk is not None:
             return schedule.branch_factor(step, self.steps, self.trunk.steps)
         return (schedule.of_trunk() if self.as_trunk else schedule).factor(step, self.steps)
@@ -320,23 +313,30 @@ class Run:
         self, model: Gpt, optimizer: Optimizer, batches: RunBatches, position: Position
     ) -> float:
         """Return the loss of one step, in nats a token, after moving the weights."""
-        step, chance = position.step, None
+        step, chance, at = position.step, None, position.step
         if isinstance(batches, PickedBatches):
             batches.choose(step, model)
+        if isinstance(batches, PrunedBatches):
+            batches.choose(step)
+            at = batches.plain_step(step)
         batch = self._batch(batches, step)
         if self.proxy.dropout:
             # A branch's dropout goes on where its trunk's stopped.
             own = self.seeds.dropout * self.group.size + self.group.rank
             chance = dropout_chance(own, self.steps_before + step, self.device)
-        loss, weight, plain = weighted_loss(model, self.hooks, step, batch, chance)
-        mean = self.group.backward(model, loss, weight=weight)
+        met = weighted_loss(model, self.hooks, step, batch, chance)
+        mean = self.group.backward(model, met.loss, weight=met.counted)
+        if isinstance(batches, PrunedBatches) and met.row_losses is not None:
+            batches.meet(step, met.row_losses.float().cpu().numpy())
         vitals = None
-        if (step + 1) % (VITALS_EVERY * stride(self.steps)) == 0 or step + 1 == self.steps:
+        if (step + 1) % (VITALS_EVERY * stride(self.whole)) == 0 or step + 1 == self.steps:
             vitals = Vitals(model, step, self.hooks)
-        optimizer.step(self.factor(step))
+        optimizer.step(self.factor(at))
         if vitals is not None:
-            position.statistics[step] = vitals.after()
-        return mean if plain is None else plain
+            counted = met.effective_rows
+            told = {} if counted is None else {"effective_rows": counted}
+            position.statistics[step] = vitals.after() | told
+        return mean if met.plain is None else met.plain
 
     def _batch(self, batches: RunBatches, step: int) -> Batch:
         """Return this process's rows of a step's batch, on its device."""
@@ -345,7 +345,12 @@ class Run:
         )
         masked = self.proxy.document_mask
         mask = document_mask(inputs, self.mixture.bos_id) if masked else None
-        return Batch(inputs, targets, mask)
+        weights = batches.weights(step) if isinstance(batches, Batches | PrunedBatches) else None
+        counts = None if weights is None else torch.from_numpy(self.group.rows(weights))
+        counts = None if counts is None else counts.to(self.device)
+        if isinstance(batches, PrunedBatches):
+            return Batch(inputs, targets, mask, rows=counts)
+        return Batch(inputs, targets, mask, counts)
 
     def _evaluate(self, model: Gpt, watch: Measure | None, position: Position) -> None:
         """Measure the model if it is time to."""

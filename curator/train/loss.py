@@ -35,6 +35,7 @@ def mean_loss(
     compute: torch.dtype,
     z_loss: float = 0.0,
     compiled: bool = False,
+    told: list[Tensor] | None = None,
 ) -> Tensor:
     """Return the mean of w (-log p + z_loss log^2 Z) in nats, a scalar with a gradient.
 
@@ -47,6 +48,8 @@ def mean_loss(
         z_loss: weight of the squared log of the softmax's sum (PaLM: 1e-4; Chowdhery et al. 2022,
             arXiv:2204.02311, section 5). 0 by default: the cap already bounds Z.
         compiled: whether torch.compile fuses what a GPU does to logits.
+        told: takes the loss of each token, in nats (z-loss included): stretches in order that make
+            (N,) float64. The forward pass has them anyway. Weights must then be above 0.
     """
     if weights_N is None:
         shares_N = torch.full_like(targets_N, 1, dtype=torch.float32).div_(len(targets_N))
@@ -54,7 +57,7 @@ def mean_loss(
         shares_N = weights_N.float() / weights_N.sum(dtype=torch.float64).float()
     slopes = slopes_for(hidden_NC, head_VC, compiled=compiled)
     mean: Tensor = CappedCrossEntropy.apply(  # type: ignore[no-untyped-call]
-        hidden_NC, head_VC, targets_N, shares_N, compute, z_loss, slopes
+        hidden_NC, head_VC, targets_N, shares_N, compute, z_loss, slopes, told
     )
     return mean
 
@@ -72,6 +75,7 @@ class CappedCrossEntropy(torch.autograd.Function):
         compute: torch.dtype,
         z_loss: float,
         slopes: Slopes,
+        told: list[Tensor] | None,
     ) -> Tensor:
         """Return the loss summed by shares, and keep both gradients for `backward`."""
         count, rows = len(targets_N), logit_rows(hidden_NC, len(head_VC))
@@ -83,6 +87,8 @@ class CappedCrossEntropy(torch.autograd.Function):
             part = slice(start, start + rows)
             losses, slope = slopes(hidden[part] @ head.T, targets_N[part], shares_N[part], z_loss)
             total += losses.sum()
+            if told is not None:
+                told.append(losses / shares_N[part])
             torch.mm(slope, head, out=hidden_gradient[part])
             head_gradient += slope.T @ hidden[part]
         ctx.save_for_backward(hidden_gradient.to(hidden_NC.dtype), head_gradient)
@@ -92,7 +98,7 @@ class CappedCrossEntropy(torch.autograd.Function):
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
         """Return the kept gradients times the one number that comes from above."""
         hidden_gradient, head_gradient = ctx.saved_tensors
-        return hidden_gradient * upstream[0], head_gradient * upstream[0], *[None] * 5
+        return hidden_gradient * upstream[0], head_gradient * upstream[0], *[None] * 6
 
 
 def slopes_for(hidden: Tensor, head: Tensor, *, compiled: bool) -> Slopes:

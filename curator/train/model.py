@@ -316,6 +316,7 @@ class Gpt(nn.Module):
         weights_BT: Tensor | None = None,
         *,
         chance: torch.Generator | None = None,
+        told: list[Tensor] | None = None,
     ) -> Tensor:
         """Return the mean cross-entropy in nats a token (and the z-loss), with a gradient.
 
@@ -325,6 +326,7 @@ class Gpt(nn.Module):
             mask: as in `forward`.
             weights_BT: float32, at least 0, of each target in the mean: sum(w l) / sum(w).
             chance: as in `forward`.
+            told: takes the loss of each target, as in `mean_loss`.
         """
         return mean_loss(
             self(tokens_BT, mask, chance=chance).flatten(0, 1),
@@ -334,6 +336,7 @@ class Gpt(nn.Module):
             compute=self.compute,
             z_loss=self.z_loss,
             compiled=self.compiled,
+            told=told,
         )
 
     @torch.no_grad()

@@ -168,6 +168,20 @@ class Stream:
             start += length
         return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
 
+    def documents(self, tokens: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the documents that the first `tokens` tokens are of, and how many of each, (n,).
+
+        They are rows of the mixture in the order by chance; the last is cut where the tokens end.
+        """
+        rows, lengths = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
+        for lap in range(-(-tokens // self.lap_tokens)):
+            self._turn_to(lap)
+            within = min(tokens - lap * self.lap_tokens, self.lap_tokens)
+            last = int(np.searchsorted(self._bounds, within, side="left"))
+            rows.append(self._order[:last])
+            lengths.append(np.minimum(self._bounds[1 : last + 1], within) - self._bounds[:last])
+        return np.concatenate(rows), np.concatenate(lengths)
+
     def coverage(self, tokens: int, sources: NDArray[np.int64], count: int) -> list[Coverage]:
         """Return per source what the first `tokens` tokens of the stream held.
 

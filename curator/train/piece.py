@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from curator.errors import BudgetError, LedgerError, RecipeError
 from curator.train.proxy import Proxy
-from curator.train.record import RunRecord
 from curator.train.schedule import Schedule
 
 if TYPE_CHECKING:
     from curator.train.branch import Trunk
     from curator.train.loop import Run
+    from curator.train.record import RunRecord
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,10 @@ class RunRecord:
     parents: list[dict[str, Any]]  # identity and share of the runs whose weights it averages
     circumstances: dict[str, Any]  # device, threads, seconds, tokens_per_second
     picking: dict[str, Any] | None = None  # `PickedBatches.account` of a run that picked its rows
+    pruning: dict[str, Any] | None = None  # `PrunedBatches.account` of a run that pruned its rows
+    order: dict[str, Any] | None = None  # settings of the curriculum its documents came in
+    effective_rows: float | None = None  # mean of (sum w)^2 / sum w^2 of batches that were weighed
+    piece: dict[str, Any] | None = None  # of a longer run: `of`, `factor`, `read`, `pieces`
 
     @property
     def finished(self) -> bool:
@@ -106,6 +110,7 @@ def curve(
     batch_tokens: int,
     statistics: Mapping[int, Mapping[str, float]] | None = None,
     before: int = 0,
+    every: int = 0,
 ) -> list[dict[str, float]]:
     """Return at most `CURVE_POINTS` points: tokens seen, mean loss since the point before.
 
@@ -114,8 +119,9 @@ def curve(
         batch_tokens: tokens of a step.
         statistics: what else was measured at a step (from 0), told at its point.
         before: tokens trained on before the first of these steps.
+        every: steps from one point to the next; 0: by how many there are.
     """
-    every = stride(len(losses))
+    every = every or stride(len(losses))
     points = []
     for start in range(0, len(losses), every):
         part = losses[start : start + every]

@@ -11,6 +11,7 @@ from bench.trial import made_up, recipe, write_files
 from curator.arm_spec import PickSpec
 from curator.errors import RecipeError
 from curator.ledger import Store
+from curator.train.conduct import Conduct
 from curator.train.pick import Pick
 from pipelines import training
 from pipelines.check import checked
@@ -150,7 +151,10 @@ def test_a_run_that_picks_has_a_folder_of_its_own_and_is_never_stacked(tmp_path)
     mixture = write_mixture(tmp_path / "mixture", counting_documents(40))
     store = Store(tmp_path / "store")
     picks = [None, Pick(method="uniform", keep=0.5), Pick(method="uniform", keep=0.25)]
-    jobs = [TrainJob(mixture, "d1", 4096, 1, store, device="cuda", pick=pick) for pick in picks]
+    jobs = [
+        TrainJob(mixture, "d1", 4096, 1, store, device="cuda", conduct=Conduct(pick=pick))
+        for pick in picks
+    ]
 
     assert "pick" not in jobs[0].identity
     assert len({job.folder for job in jobs}) == 3

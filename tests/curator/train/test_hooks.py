@@ -110,7 +110,7 @@ def gradients_of(model, loss):
 def test_without_hooks_the_loss_is_the_models():
     model, batch = awake()
 
-    loss, weight, plain = weighted_loss(model, Hooks(), 0, batch, None)
+    loss, weight, plain, *_ = weighted_loss(model, Hooks(), 0, batch, None)
 
     assert torch.equal(loss, model.loss(batch.inputs, batch.targets))
     assert (weight, plain) == (64.0, None)
@@ -121,7 +121,7 @@ def test_rows_are_weighed_by_their_own_losses_in_the_gradient():
     rows = model.row_losses(batch.inputs, batch.targets)
     weights = LinUpper()(0, rows)
 
-    loss, _, plain = weighted_loss(model, Hooks(rows=LinUpper()), 0, batch, None)
+    loss, _, plain, *_ = weighted_loss(model, Hooks(rows=LinUpper()), 0, batch, None)
 
     each = [model.loss(batch.inputs[i : i + 1], batch.targets[i : i + 1]) for i in range(4)]
     expected = sum(w * one for w, one in zip(weights, each, strict=True))
@@ -139,7 +139,7 @@ def test_row_losses_see_the_dropout_of_the_step():
     def chance():
         return torch.Generator().manual_seed(3)
 
-    _, _, plain = weighted_loss(model, Hooks(rows=LinUpper()), 0, batch, chance())
+    _, _, plain, *_ = weighted_loss(model, Hooks(rows=LinUpper()), 0, batch, chance())
 
     dropped = model.loss(batch.inputs, batch.targets, chance=chance())
     assert plain == pytest.approx(dropped.item(), rel=1e-5)
@@ -149,8 +149,8 @@ def test_masked_targets_count_neither_in_the_loss_nor_in_the_losses_of_rows():
     model, batch = awake()
     batch.targets[:, ::2] = BOS_ID
 
-    masked, weight, plain = weighted_loss(model, Hooks(tokens=NotTheFirst()), 0, batch, None)
-    both, _, _ = weighted_loss(model, Hooks(rows=Wrong(1.0), tokens=NotTheFirst()), 0, batch, None)
+    masked, weight, plain, *_ = weighted_loss(model, Hooks(tokens=NotTheFirst()), 0, batch, None)
+    both, *_ = weighted_loss(model, Hooks(rows=Wrong(1.0), tokens=NotTheFirst()), 0, batch, None)
 
     counted = batch.targets != BOS_ID
     nats = model.bits(batch.inputs, batch.targets) * 0.6931471805599453

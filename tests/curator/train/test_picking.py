@@ -12,6 +12,7 @@ import torch
 
 from curator.errors import BudgetError, LedgerError, RecipeError
 from curator.train.checkpoint import RECORD, WEIGHTS, load_model
+from curator.train.conduct import Conduct
 from curator.train.group import Alone
 from curator.train.loader import Batches, open_mixture
 from curator.train.loop import Run, train
@@ -164,7 +165,9 @@ def test_documents_of_a_row_do_not_see_each_other_in_scores_where_training_keeps
 def test_every_method_spends_the_budget_and_not_more(mixture, clean, tmp_path, method):
     pick = pick_of(method, None if method in ("high_loss", "uniform") else clean, temperature=0.1)
 
-    record = train(mixture, PROXY, tokens=BUDGET, **SEEDS, out=tmp_path / "run", pick=pick)
+    record = train(
+        mixture, PROXY, tokens=BUDGET, **SEEDS, out=tmp_path / "run", conduct=Conduct(pick=pick)
+    )
 
     told, plain = record.picking, PROXY.shape(64).flops_per_token
     assert record.finished
@@ -187,7 +190,14 @@ def test_learnability_leaves_noise_out_and_high_loss_takes_it(mixture, clean, tm
     shares = {}
     for method in ("learnability", "easy_reference", "high_loss", "placebo"):
         pick = pick_of(method, clean)
-        record = train(mixture, PROXY, tokens=2 * BUDGET, **SEEDS, out=tmp_path / method, pick=pick)
+        record = train(
+            mixture,
+            PROXY,
+            tokens=2 * BUDGET,
+            **SEEDS,
+            out=tmp_path / method,
+            conduct=Conduct(pick=pick),
+        )
         seen = {source: part["seen"] for source, part in record.coverage.items()}
         shares[method] = seen["noise"] / sum(seen.values())
         offered = record.picking["offered"]["noise"] / record.picking["tokens_read"]
@@ -204,7 +214,7 @@ def test_an_interrupted_run_picks_and_ends_as_if_never_interrupted(
 ):
     proxy = dataclasses.replace(PROXY, dropout=0.2, average_share=0.5)
     pick = pick_of(method, clean, temperature=0.05)
-    budget = {"tokens": BUDGET, **SEEDS, "pick": pick, "checkpoint_seconds": 0}
+    budget = {"tokens": BUDGET, **SEEDS, "conduct": Conduct(pick=pick), "checkpoint_seconds": 0}
     whole = train(mixture, proxy, **budget, out=tmp_path / "whole")
 
     def cut(at):
@@ -227,7 +237,9 @@ def test_an_interrupted_run_picks_and_ends_as_if_never_interrupted(
 
 def test_the_order_log_tells_the_rows_that_were_picked(mixture, clean, tmp_path):
     pick = pick_of("easy_reference", clean)
-    record = train(mixture, PROXY, tokens=BUDGET, **SEEDS, out=tmp_path / "run", pick=pick)
+    record = train(
+        mixture, PROXY, tokens=BUDGET, **SEEDS, out=tmp_path / "run", conduct=Conduct(pick=pick)
+    )
     opened = open_mixture(mixture)
 
     log = read_order(tmp_path / "run")
@@ -312,7 +324,7 @@ def test_a_budget_of_too_few_steps_is_refused(mixture, clean, tmp_path):
     pick = pick_of("learnability", clean)
 
     with pytest.raises(BudgetError, match="pays for 2; wanted at least 20"):
-        train(mixture, PROXY, tokens=640, **SEEDS, out=tmp_path / "run", pick=pick)
+        train(mixture, PROXY, tokens=640, **SEEDS, out=tmp_path / "run", conduct=Conduct(pick=pick))
 
 
 def test_rows_are_not_chosen_in_two_ways_or_by_several_processes(mixture, tmp_path):
@@ -333,7 +345,7 @@ def test_a_branch_picks_from_text_that_its_trunk_did_not_read(clean, tmp_path):
 
     record = train(
         mixture, PROXY, tokens=BUDGET, **SEEDS, out=tmp_path / "run", start=tmp_path / "trunk",
-        pick=pick,
+        conduct=Conduct(pick=pick),
     )  # fmt: skip
 
     trunk, branch = (set(read_order(tmp_path / run)["row"].to_pylist()) for run in ("trunk", "run"))
