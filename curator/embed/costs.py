@@ -47,6 +47,7 @@ class Distances:
         from_ND: unit vectors, float32 or float16; may be a file (np.memmap), of which a block at a
             time is read.
         to_MD: unit vectors.
+        rows_N: which rows of `from_ND` are the N points; None: all.
         where: what an error is about.
 
     Raises:
@@ -58,6 +59,7 @@ class Distances:
         from_ND: NDArray[np.floating[Any]],
         to_MD: NDArray[np.floating[Any]],
         *,
+        rows_N: NDArray[np.int64] | None = None,
         where: str = "transport",
     ) -> None:
         if from_ND.ndim != 2 or from_ND.shape[1:] != to_MD.shape[1:] or not from_ND.size:
@@ -66,24 +68,29 @@ class Distances:
                 "width, neither empty",
                 where=where,
             )
-        if not len(to_MD):
-            raise RecipeError("no points to move to; wanted at least one", where=where)
-        self.rows, self.columns = len(from_ND), len(to_MD)
-        self.from_ND, self.to_MD = from_ND, np.ascontiguousarray(to_MD, np.float32)
+        if not len(to_MD) or (rows_N is not None and not len(rows_N)):
+            raise RecipeError("no points to move, or none to move to; wanted some", where=where)
+        self.rows = len(from_ND) if rows_N is None else len(rows_N)
+        self.columns = len(to_MD)
+        self._from_ND, self._rows_N = from_ND, rows_N
+        self.to_MD = np.ascontiguousarray(to_MD, np.float32)
         check_units(self.to_MD, where=where)
         for start in range(0, self.rows, _MOST_ROWS):
-            check_units(self._rows(start, start + _MOST_ROWS), where=where)
+            check_units(self.points(start, start + _MOST_ROWS), where=where)
 
     def fill(self, start: int, block_BM: F32) -> None:
         """Write the distances of the B rows from `start` on into `block_BM`."""
-        np.matmul(self._rows(start, start + len(block_BM)), self.to_MD.T, out=block_BM)
+        points_BD = self.points(start, start + len(block_BM))
+        np.matmul(points_BD, self.to_MD.T, out=block_BM)
         block_BM *= -2
         block_BM += 2
         np.maximum(block_BM, 0, out=block_BM)  # a cosine may be rounded to more than one
         np.sqrt(block_BM, out=block_BM)
 
-    def _rows(self, start: int, stop: int) -> F32:
-        return self.from_ND[start:stop].astype(np.float32, copy=False)
+    def points(self, start: int, stop: int) -> F32:
+        """Return the points moved from, from number `start` on, (B, D)."""
+        rows = slice(start, stop) if self._rows_N is None else self._rows_N[start:stop]
+        return self._from_ND[rows].astype(np.float32, copy=False)
 
 
 def block_rows(columns: int) -> int:

@@ -207,6 +207,6 @@ class _OnDevice:
             block_BM = np.empty((stop - start, self._costs.columns), np.float32)
             self._costs.fill(start, block_BM)
             return torch.from_numpy(block_BM).to(self._at)
-        rows = np.ascontiguousarray(self._costs.from_ND[start:stop])
-        from_BD = torch.from_numpy(rows).to(self._at).float()
+        points_BD = np.ascontiguousarray(self._costs.points(start, stop))
+        from_BD = torch.from_numpy(points_BD).to(self._at)
         return (2 - 2 * (from_BD @ self._to_MD.T)).clamp(min=0).sqrt()

@@ -202,7 +202,7 @@ class Metric:
                 f"vectors of shape {vectors.shape} for a metric of {len(self.mean)} dimensions; "
                 "wanted both of one encoder, or of one sketch"
             )
-        inverse = self._inverse()
+        inverse = self.root()
         white = np.empty(vectors.shape, np.float32)
         for start in range(0, len(vectors), ROWS):
             rows = vectors[start : start + ROWS].astype(np.float64)
@@ -224,8 +224,8 @@ class Metric:
             shrinkage, n = float(kept["shrinkage"]), int(kept["n"])
             return cls(kept["mean"], kept["factor"], shrinkage, n)
 
-    def _inverse(self) -> F64:
-        """(D, D), the transposed inverse of the factor."""
+    def root(self) -> F64:
+        """Return (D, D), the transposed inverse of the factor: centered rows times it are white."""
         from scipy.linalg import solve_triangular
 
         solved: F64 = solve_triangular(self.factor, np.eye(len(self.factor)), lower=True).T
