@@ -71,6 +71,15 @@ def naive(function: SetFunction, k: int, *, chance: Floats | None = None) -> Gre
     return _greedy(order, taken)
 
 
+def exhausted(function: SetFunction) -> Greedy:
+    """Return what `naive` takes until one element is left, and what that one would add."""
+    found = naive(function, function.n - 1)
+    rest = np.zeros(function.n)
+    left = np.setdiff1d(np.arange(function.n), found.order)
+    rest[left] = function.gains(left)
+    return found._replace(rest=rest)
+
+
 def lazy(function: SetFunction, k: int, *, chance: Floats | None = None, block: int = 16) -> Greedy:
     """Return what `naive` returns, computing few gains again: gains of the past are upper bounds.
 

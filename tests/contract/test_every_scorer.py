@@ -80,6 +80,7 @@ SMALL: dict[str, Callable[[Path], dict[str, Any]]] = {
     "similarity": lambda folder: {"encoder": str(tiny_encoder(folder))},
     "best_rank": lambda folder: {"encoder": str(tiny_encoder(folder)), "share": 1.0},
     "novelty": lambda folder: {"encoder": str(tiny_encoder(folder))},
+    "submodular": lambda folder: {"encoder": str(tiny_encoder(folder))},
     "prototypes": lambda folder: {"encoder": str(tiny_encoder(folder)), "of": "novelty"},
     "ideal": lambda folder: {
         "encoder": str(tiny_encoder(folder)),
