@@ -16,17 +16,21 @@ import pyarrow.compute as pc
 from curator.arm_spec import ArmSpec
 from curator.engine.driver import Driver
 from curator.engine.tasks import Sight
+from curator.errors import RecipeError
 from curator.identity import id_matrix
+from curator.ledger import Artifact
 from curator.mix.draw import VERSION, Draw, draw
 from curator.mix.spec import MixSpec, parse_mix
 from curator.mix.tokens import Encoded, write_tokens
 from curator.recipe import Recipe
 from curator.schema import SELECTION, conform
+from curator.select.manifest import id_keys
 from curator.shards import Shard, read_shard, write_shard
 from curator.stage import library_versions
 from pipelines.arms import Selected
 from pipelines.pool import Pool
 from pipelines.tokenizing import Tokens
+from pipelines.training import DIFFICULTY
 
 
 @dataclass(frozen=True)
@@ -54,11 +58,23 @@ class EncodeJob:
 
 
 def mix_arm(
-    selected: Selected, arm: ArmSpec, recipe: Recipe, pool: Pool, tokens: Tokens, driver: Driver
+    selected: Selected,
+    arm: ArmSpec,
+    recipe: Recipe,
+    pool: Pool,
+    tokens: Tokens,
+    driver: Driver,
+    viewed: Artifact | None = None,
 ) -> Mixed:
-    """Return an arm's mixture: as many tokens as its proxies train on, or the whole selection."""
+    """Return an arm's mixture: as many tokens as its proxies train on, or the whole selection.
+
+    With an `order`, how hard its documents are by a column of `viewed` lies beside their tokens;
+    the draw and its name are those of the arm without.
+    """
     spec = parse_mix(arm.mix)
     wanted = recipe.train.tokens if recipe.train else None
+    if wanted and arm.prune is not None:
+        wanted //= arm.prune.epochs  # these are read over and over
     if wanted and not spec.weighted and int(selected.summary["tokens"]) > wanted:
         wanted = None  # the whole selection once: each seed then reads another part of it
     drawn = draw(read_shard(selected.shard), spec, wanted, seed=recipe.seed)
@@ -70,10 +86,43 @@ def mix_arm(
         "seed": recipe.seed,
         "tokenizer": tokens.digest,
     }
-    shards = pool.corpus.shards
-    folder = _write(f"mixture.{selected.name}", identity, drawn, shards, tokens, driver)
+    shards, beside = pool.corpus.shards, None
+    if arm.order is not None and viewed is not None:
+        beside = _difficulties(drawn, viewed, arm.order.by)
+        identity |= {"order": [arm.order.by, viewed.digest]}
+    folder = _write(f"mixture.{selected.name}", identity, drawn, shards, tokens, driver, beside)
     account = json.loads((folder / "mixture.json").read_text())
     return Mixed(selected, folder, account)
+
+
+def _difficulties(drawn: Draw, viewed: Artifact, column: str) -> pa.Table:
+    """Return `difficulty` of every draw, (n,) float64 in their order: nan where the column is null.
+
+    Raises:
+        RecipeError: the column has no numbers.
+    """
+    keys = id_keys(drawn.table)
+    order = np.argsort(keys, kind="stable")
+    found, ordered = np.full(len(keys), np.nan), keys[order]
+    for shard in viewed.shards:
+        table = read_shard(shard, ("doc_id", column))
+        kind = table.schema.field(column).type
+        if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+            raise RecipeError(
+                f"order.by: column {column!r} is of {kind}; wanted numbers, so that some documents "
+                "are harder than others"
+            )
+        values = pc.fill_null(table[column].cast(pa.float64()), np.nan).to_numpy()
+        own = id_keys(table)
+        place = np.searchsorted(ordered, own, side="left")
+        last = np.searchsorted(ordered, own, side="right")
+        # A document is drawn once or a few times: each turn gives its number to one more draw.
+        while len(place):
+            there = place < last
+            place, last, values = place[there], last[there], values[there]
+            found[order[place]] = values
+            place = place + 1
+    return pa.table({"difficulty": pa.array(found)})
 
 
 def encode_mixture(
@@ -108,11 +157,17 @@ def _write(
     shards: Sequence[Shard],
     tokens: Tokens,
     driver: Driver,
+    beside: pa.Table | None = None,
 ) -> Path:
-    """Return the folder of a mixture, made once: encoded in parallel, then laid down in order."""
+    """Return the folder of a mixture, made once: encoded in parallel, then laid down in order.
+
+    `beside` is `_difficulties`, where documents are to be ordered.
+    """
     from curator.train.tokenizer import bos_id, load_tokenizer
 
     def make(out: Path) -> None:
+        if beside is not None:
+            write_shard(beside, out / DIFFICULTY, name="difficulty")
         parts = out / "parts"
         wanted = parts / "wanted.arrow"
         write_shard(drawn.selection.select(["doc_id"]), wanted, name="wanted")

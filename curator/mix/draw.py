@@ -22,6 +22,7 @@ from curator.mix import share
 from curator.mix.spec import MixEntry, MixSpec
 from curator.schema import DRAW
 from curator.select.manifest import draw_hash, id_keys, id_order, manifest_hash
+from curator.select.poisson import WEIGHT
 from curator.select.quota import Shortfall, divide, fill
 
 VERSION = 2  # raise it when the same selection and spec start giving another mixture
@@ -77,7 +78,8 @@ def draw(selection: pa.Table, spec: MixSpec, tokens: int | None = None, *, seed:
     """Return a mixture of whole documents from a selection.
 
     Args:
-        selection: `SELECTION` rows in any order. `copies` is recorded, never a reason to repeat.
+        selection: `SELECTION` rows in any order. `copies` is recorded, never a reason to repeat;
+            a column `weight` goes along with every draw of its document.
         spec: weights, caps and what to do about shortfalls.
         tokens: size of the mixture if `spec` names none; None: every document once for natural
             shares, else as many tokens as the selection has.
@@ -97,7 +99,7 @@ def draw(selection: pa.Table, spec: MixSpec, tokens: int | None = None, *, seed:
         for name in sorted(asked)
         if asked[name] > 0
     }
-    table = _interleaved(drawn, seed)
+    table = _weighed(_interleaved(drawn, seed), selection)
     rows, epochs = _drawn_rows(selection, table)
     obtained = {name: _obtained(each, sizes[name]) for name, each in drawn.items()}
     return Draw(table, asked, obtained, tuple(short), rows, epochs)
@@ -239,6 +241,15 @@ def _interleaved(drawn: Mapping[str, _Part], seed: int) -> pa.Table:
         pa.array(epoch[order]),
     ]
     return pa.table(columns, schema=DRAW)
+
+
+def _weighed(table: pa.Table, selection: pa.Table) -> pa.Table:
+    """Return draws with the weights of their documents, where the selection has any."""
+    if WEIGHT.name not in selection.column_names:
+        return table
+    ordered = selection.take(pa.array(id_order(selection)))
+    place = np.searchsorted(id_keys(ordered), id_keys(table))
+    return table.append_column(WEIGHT, ordered[WEIGHT.name].take(pa.array(place)))
 
 
 def _drawn_rows(selection: pa.Table, table: pa.Table) -> tuple[pa.Table, NDArray[np.uint32]]:

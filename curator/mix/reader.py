@@ -1,7 +1,8 @@
 """Read a token folder back: NumPy and Arrow only, memory-mapped, without torch.
 
 tokens.bin    little-endian uint16 or uint32, documents one after another, each after a BOS
-index.arrow   doc_id, source, epoch, offset, length (in tokens) of every draw, in order
+index.arrow   doc_id, source, epoch, offset, length (in tokens) of every draw, in order; its weight
+              in the loss where documents were selected with one
 mixture.json  what the numbers mean: tokenizer, vocabulary, counts, hashes, sources
 """
 

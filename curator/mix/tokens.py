@@ -24,6 +24,7 @@ from curator.mix.draw import Draw
 from curator.mix.reader import DTYPES, INDEX_FILE, NOTES_FILE, TOKENS_FILE
 from curator.schema import DOC_ID
 from curator.select.manifest import id_keys, id_order
+from curator.select.poisson import WEIGHT
 from curator.shards import write_atomically, write_shard
 
 INDEX = pa.schema(
@@ -97,6 +98,7 @@ def write_tokens(
         "draw_hash": draw.draw_hash(tokenizer_digest),
         "manifest_hash": draw.manifest_hash(tokenizer_digest),
         **{key: value for key, value in draw.account().items() if key != "tokens"},
+        **({"weighted": True} if WEIGHT.name in draw.table.column_names else {}),
     }
     write_atomically(out / NOTES_FILE, json.dumps(notes, indent=1, sort_keys=True).encode())
     return notes
@@ -155,7 +157,10 @@ def _index(table: pa.Table) -> pa.Table:
     length = table["tokens"].to_numpy().astype(np.int64)
     offset = np.cumsum(length) - length
     columns = [table["doc_id"], table["source"], table["epoch"], pa.array(offset), pa.array(length)]
-    return pa.table(columns, schema=INDEX)
+    index = pa.table(columns, schema=INDEX)
+    if WEIGHT.name not in table.column_names:
+        return index
+    return index.append_column(WEIGHT, table[WEIGHT.name])
 
 
 def _check(part: Encoded, vocab_size: int, bos_id: int) -> None:

@@ -14,6 +14,7 @@ from curator.identity import id_matrix
 _DIGEST_BYTES = 16
 _ROW = np.dtype([("doc_id", "V16"), ("copies", "<u4"), ("epochs", "<u4")])
 _DRAWN = np.dtype([("doc_id", "V16"), ("epoch", "<u2")])
+_WEIGHED = np.dtype([("row", "V18"), ("weight", "<f4")])
 
 
 def manifest_hash(
@@ -39,11 +40,16 @@ def manifest_hash(
 
 
 def draw_hash(draw: pa.Table, tokenizer_digest: str) -> str:
-    """Return 32 hex digits that name a draw: its documents and epochs in their order."""
+    """Return 32 hex digits that name a draw: its documents, epochs and any weights in order."""
     rows = np.zeros(draw.num_rows, dtype=_DRAWN)
     rows["doc_id"] = _void(draw)
     rows["epoch"] = draw["epoch"].to_numpy()
-    return _digest("draw/1", tokenizer_digest, rows)
+    if "weight" not in draw.column_names:
+        return _digest("draw/1", tokenizer_digest, rows)
+    weighed = np.zeros(draw.num_rows, dtype=_WEIGHED)
+    weighed["row"] = rows.view("V18")
+    weighed["weight"] = draw["weight"].to_numpy()
+    return _digest("draw.weighed/1", tokenizer_digest, weighed)
 
 
 def id_order(table: pa.Table) -> NDArray[np.int64]:

@@ -98,8 +98,9 @@ class Prune:
         return round(self.groups * self.window)
 
     def anneals(self, epoch: int) -> bool:
-        """Return whether losses no longer count in `epoch` (from 0)."""
-        return epoch >= self.epochs * (1 - self.annealing)
+        """Return whether losses no longer count in `epoch` (from 0): the last does not, at least."""
+        last = max(1, round(self.epochs * self.annealing)) if self.annealing else 0
+        return epoch >= self.epochs - last
 
     def open_in(self, epoch: int) -> range:
         """Return the groups that `epoch` trains on, 0 the easiest: all at first, then a window."""
