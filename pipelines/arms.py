@@ -45,11 +45,11 @@ def select_arms(
     made: dict[str, Selected] = {}
     for name in made_in_turn(list(arms), of):
         beside = made[of[name]] if name in of else None
-        made[name] = _select_arm(name, specs[name], beside, viewed, tokens, driver)
+        made[name] = select_arm(name, specs[name], beside, viewed, tokens, driver)
     return {name: made[name] for name in arms}
 
 
-def _select_arm(
+def select_arm(
     name: str,
     spec: SelectSpec,
     of: Selected | None,

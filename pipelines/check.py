@@ -22,10 +22,12 @@ from curator.recipe import (
 )
 from curator.section import is_name
 from pipelines.check_corpus import corpus_problems, guarded, how_to_guard, splits
+from pipelines.check_staged import staged_problems
 from pipelines.conducting import conduct_problems
 from pipelines.lenient import listing, mapping, refusal, words
 from pipelines.picking import pick_problems
 from pipelines.placebos import placebo_problems, placebos
+from pipelines.sharing import share_problems
 from pipelines.starting import start_problems
 
 Columns = tuple[str, ...] | None  # of a score; None: it has mistakes and makes none
@@ -69,6 +71,7 @@ def named_problems(content: Mapping[str, Any]) -> list[str]:
         _training(content, corpus),
         pick_problems(content),
         conduct_problems(content),
+        staged_problems(content),
     )
     return [line for check in checks for line in check]
 

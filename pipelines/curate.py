@@ -21,6 +21,7 @@ from pipelines.deduplicating import dedup
 from pipelines.expecting import announce
 from pipelines.guarding import decontaminate, drop_copies
 from pipelines.ingesting import ingest
+from pipelines.live import made_before, plain_arms
 from pipelines.mixing import Mixed, mix_arm
 from pipelines.modeling import reference_models
 from pipelines.pool import Pool
@@ -29,6 +30,7 @@ from pipelines.privacy import tell_pii
 from pipelines.scoring import score, teachers_of
 from pipelines.selecting import view
 from pipelines.splitting import Benchmark, benchmarks_of, hold_out
+from pipelines.staged_arms import StagedArm, with_staged
 from pipelines.tokenizing import Tokens, count_tokens
 from pipelines.training import train_arms
 
@@ -45,6 +47,7 @@ class Curated:
     viewed: Artifact | None = None
     arms: Mapping[str, Mixed] = field(default_factory=dict)
     proxies: Mapping[str, list[Path]] = field(default_factory=dict)
+    staged: Mapping[str, StagedArm] = field(default_factory=dict)
     evidence: Evidence | None = None
     steps: tuple[Step, ...] = ()
 
@@ -60,8 +63,9 @@ def curate(recipe: Recipe, driver: Driver) -> Curated:
     announce(recipe, driver.store, quiet=driver.quiet)
     conducts = conducts_of(recipe.arms, made.models)
     proxies = train_arms(recipe.train, mixtures, driver, conducts, models=made.models)
-    evidence = compare_arms(recipe, proxies, made.benchmarks, made.heldout, tokens, driver)
-    return replace(made, proxies=proxies, evidence=evidence, steps=tuple(driver.steps))
+    made = with_staged(recipe, replace(made, proxies=proxies), driver)
+    evidence = compare_arms(recipe, made.proxies, made.benchmarks, made.heldout, tokens, driver)
+    return replace(made, evidence=evidence, steps=tuple(driver.steps))
 
 
 def prepare(recipe: Recipe, driver: Driver) -> Curated:
@@ -87,15 +91,18 @@ def prepare(recipe: Recipe, driver: Driver) -> Curated:
 
 
 def choose(recipe: Recipe, made: Curated, driver: Driver) -> Curated:
-    """Return what is prepared with the recipe's scores beside it and its arms' mixtures."""
+    """Return what is prepared with the recipe's scores beside it and its arms' mixtures.
+
+    Arms that choose while they train have none yet, nor have the scores that only they wait for.
+    """
     assert made.tokens is not None  # `prepare` counts them for every recipe with arms
     tokens = made.tokens
     teachers = teachers_of(recipe, made.benchmarks, made.models)
-    pool = score(recipe.score, made.pool, teachers, driver)
+    pool = score(made_before(recipe), made.pool, teachers, driver)
     viewed = view(pool, driver)
-    selections = select_arms(recipe.arms, viewed, recipe.seed, tokens, driver)
+    selections = select_arms(plain_arms(recipe.arms), viewed, recipe.seed, tokens, driver)
     arms = {
-        name: mix_arm(chosen, recipe.arms[name], recipe, pool, tokens, driver)
+        name: mix_arm(chosen, recipe.arms[name], recipe, pool, tokens, driver, viewed)
         for name, chosen in selections.items()
     }
     return replace(made, pool=pool, viewed=viewed, arms=arms, steps=tuple(driver.steps))

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 from curator.errors import LedgerError
 from curator.ledger import RECORD, Artifact, Store, folder_digest
 from curator.report.learned import Learned
 from curator.stage import REPORT
-from pipelines.curate import Curated
+
+if TYPE_CHECKING:
+    from pipelines.curate import Curated
 
 _LARGEST = 1_000_000  # bytes of a report that a page could still show
 
 
 def learned_of(curated: Curated, store: Store) -> tuple[Learned, ...]:
     """Return the reports of the run's scores that left one, in the order of the recipe."""
-    found = (_learned(sidecar, store) for sidecar in curated.pool.sidecars)
+    found = (fit_of(sidecar, store) for sidecar in curated.pool.sidecars)
     return tuple(one for one in found if one is not None)
 
 
-def _learned(sidecar: Artifact, store: Store) -> Learned | None:
+def fit_of(sidecar: Artifact, store: Store) -> Learned | None:
     """Return what a score's fit wrote; None if it learned nothing or says nothing."""
     fitted = sidecar.identity.get("fitted")
     if not sidecar.name.startswith("score.") or not fitted:

@@ -28,7 +28,7 @@ from pipelines.learned import learned_of
 from pipelines.matching import contamination_of
 from pipelines.pool import counted
 from pipelines.privacy import hiding
-from pipelines.runs import conduct_in_words, seed_of
+from pipelines.runs import conduct_in_words, seed_of, trunk_in
 from pipelines.scores import overlap_of, score_columns_of
 from pipelines.summarizing import file_name, run_id
 
@@ -209,13 +209,14 @@ def flops_of(run: Mapping[str, Any]) -> int:
 
 def _of_trunk(run: Mapping[str, Any], what: str) -> int:
     """Return how much of a run's tokens or flops its trunk has used; 0 without one."""
-    return int(run["trunk"][what]) if run.get("trunk") else 0
+    trunk = trunk_in(run)
+    return int(trunk[what]) if trunk else 0
 
 
 def trunk_of(proxies: Mapping[str, list[Path]]) -> made.Trunk | None:
     """Return what the trunks cost that the arms branch from, each counted once."""
     runs = [_run(folder) for folders in proxies.values() for folder in folders]
-    trunks = {run["trunk"]["identity"]: run["trunk"] for run in runs if run.get("trunk")}
+    trunks = {trunk["identity"]: trunk for run in runs if (trunk := trunk_in(run))}
     if not trunks:
         return None
     tokens, flops = (sum(each[what] for each in trunks.values()) for what in ("tokens", "flops"))

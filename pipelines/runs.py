@@ -35,13 +35,18 @@ def seed_of(run: Mapping[str, Any]) -> int:
     return int(run["order_seed"])
 
 
+def trunk_in(run: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what a run has before it that others share: its trunk, not a piece of itself."""
+    return None if run.get("piece") else run.get("trunk")
+
+
 def proxy_called(run: Mapping[str, Any]) -> str:
     """Return a name for what a run's record says of its proxy: one name, one way to be trained.
 
     A branch is named by its trunk as well: by how long that was trained, and on what; or by the
     model that runs of all seeds went on from.
     """
-    settings, trunk = run["proxy"], run.get("trunk")
+    settings, trunk = run["proxy"], trunk_in(run)
     name = f"d{settings['depth']}-{fingerprint(settings)[:16]}"
     if trunk is None:
         return name

@@ -41,6 +41,7 @@ class Teachers:
     models: Mapping[str, Path] = field(default_factory=dict)
     roles: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
     final: str | None = None  # the split that the result will be judged by, "arc_easy/test"
+    pool: Pool | None = None  # what "pool" means to those who learn, where that is not all of it
 
 
 def teachers_of(
@@ -188,7 +189,8 @@ def roles(
     """
     told = learned_from(entry, wanted, teachers.roles)
     keep_from_final([one for _, what in told for one in what], teachers)
-    return {role: corpus_called(what, pool, teachers.benchmarks, beside) for role, what in told}
+    known = pool if teachers.pool is None else teachers.pool
+    return {role: corpus_called(what, known, teachers.benchmarks, beside) for role, what in told}
 
 
 def keep_from_final(learned: Sequence[str], teachers: Teachers, *, where: str = "score") -> None:

@@ -52,6 +52,7 @@ SECTIONS = {
     "models.NAME.train": recipe.TrainModelSpec,
     "arms.NAME": arm_spec.ArmSpec,
     "arms.NAME.pick": arm_spec.PickSpec,
+    "arms.NAME.staged": arm_spec.StagedSpec,
     "train": recipe.TrainSpec,
     "train.trunk": recipe.TrunkSpec,
     "evaluate": recipe.EvaluateSpec,
