@@ -31,7 +31,7 @@ from curator.mix.tokens import Encoded, write_tokens
 from curator.schema import SELECTION
 from curator.shards import read_shard, write_shard
 from curator.train.loader import Mixture, open_mixture
-from curator.train.tokenizer import bos_id, encode, load_tokenizer
+from curator.train.tokenizer import bos_id, digest, encode, load_tokenizer
 
 LONGEST = 8_000  # characters of a held-out document
 PIECE = 256  # tokens of a piece of junk: small, so that small doses are met
@@ -170,33 +170,38 @@ class Pool:
 
     def write(self, documents: Documents, out: Path) -> Path:
         """Return the folder of a mixture of these documents, written once."""
-        if (out / "mixture.json").exists():
-            return out
-        packed = pa.py_buffer(np.ascontiguousarray(documents.doc_ids))
-        count = len(documents.lengths)
-        columns = {
-            "doc_id": pa.Array.from_buffers(pa.binary(16), count, [None, packed]),
-            "source": pa.array(documents.sources.tolist(), pa.string()),
-            "tokens": pa.array(documents.lengths.astype(np.uint32)),
-            "copies": pa.array(np.ones(count, np.uint32)),
-            "key": pa.array(np.zeros(count)),
-        }
-        drawn = draw(pa.table(columns, schema=SELECTION), MixSpec())
-        encoded = Encoded(
-            documents.doc_ids, np.r_[documents.offsets, documents.n_tokens], documents.tokens
-        )
-        described = self.mixture.description
-        out.mkdir(parents=True, exist_ok=True)
-        (out / "tokenizer.json").write_bytes(self.tokenizer.read_bytes())
-        write_tokens(
-            drawn,
-            [encoded],
-            out,
-            tokenizer_digest=described["tokenizer_digest"],
-            vocab_size=described["vocab_size"],
-            bos_id=described["bos_id"],
-        )
+        return write_draw(documents, self.tokenizer, out)
+
+
+def write_draw(documents: Documents, tokenizer: Path, out: Path) -> Path:
+    """Return the folder of a mixture of documents in the tokens of `tokenizer`, written once."""
+    if (out / "mixture.json").exists():
         return out
+    packed = pa.py_buffer(np.ascontiguousarray(documents.doc_ids))
+    count = len(documents.lengths)
+    columns = {
+        "doc_id": pa.Array.from_buffers(pa.binary(16), count, [None, packed]),
+        "source": pa.array(documents.sources.tolist(), pa.string()),
+        "tokens": pa.array(documents.lengths.astype(np.uint32)),
+        "copies": pa.array(np.ones(count, np.uint32)),
+        "key": pa.array(np.zeros(count)),
+    }
+    drawn = draw(pa.table(columns, schema=SELECTION), MixSpec())
+    encoded = Encoded(
+        documents.doc_ids, np.r_[documents.offsets, documents.n_tokens], documents.tokens
+    )
+    model = load_tokenizer(tokenizer)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "tokenizer.json").write_bytes(tokenizer.read_bytes())
+    write_tokens(
+        drawn,
+        [encoded],
+        out,
+        tokenizer_digest=digest(tokenizer),
+        vocab_size=model.get_vocab_size(),
+        bos_id=bos_id(model),
+    )
+    return out
 
 
 def _places(documents: Documents) -> NDArray[np.float64]:

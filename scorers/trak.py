@@ -36,7 +36,8 @@ class Trak(ByGradients, FittedScorer):
     Null for a text without tokens.
 
     Attributes:
-        ridge: added to the diagonal of Phi^T Phi, as a multiple of its mean; 0: none.
+        ridge: added to the diagonal of Phi^T Phi, as a multiple of its mean eigenvalue (of those
+            that are not 0 where there are fewer documents than dimensions); 0: none.
     """
 
     aggregate: Literal["max", "mean"] = "mean"
@@ -81,7 +82,7 @@ class Trak(ByGradients, FittedScorer):
                 where=self.name,
             )
             means_SK = examples.means(self.gradients(examples, stage.load(site), number))
-            found_SK = _solved(moments.second, means_SK, self.ridge, moments.n)
+            found_SK = solved(moments.second, means_SK, self.ridge, moments.n)
             squares.append(np.einsum("sk,kl,sl->s", found_SK, moments.second, found_SK))
             pulls.append(found_SK)
             documents = moments.n
@@ -99,7 +100,7 @@ class Trak(ByGradients, FittedScorer):
         return pa.table({"trak": self.scored(model, table, _GRID)})
 
 
-def _solved(
+def solved(
     second_KK: NDArray[np.float64], means_SK: NDArray[np.float64], ridge: float, documents: int
 ) -> NDArray[np.float64]:
     """Return (Phi^T Phi / n + ridge x mean variance)^-1 times each subtask's mean, (S, K).
@@ -108,7 +109,8 @@ def _solved(
         RecipeError: fewer documents than dimensions and no ridge, or an ill-conditioned matrix.
     """
     size = len(second_KK)
-    whole = second_KK + ridge * np.trace(second_KK) / size * np.eye(size)
+    mean = np.trace(second_KK) / min(size, documents)  # of the eigenvalues that can be above 0
+    whole = second_KK + ridge * mean * np.eye(size)
     try:
         factor = np.linalg.cholesky(whole)
     except np.linalg.LinAlgError:
