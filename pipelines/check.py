@@ -72,6 +72,7 @@ def named_problems(content: Mapping[str, Any]) -> list[str]:
         pick_problems(content),
         conduct_problems(content),
         staged_problems(content),
+        share_problems(content),
     )
     return [line for check in checks for line in check]
 

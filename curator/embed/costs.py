@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from curator.embed.directions import directions
 from curator.embed.units import check_units
 from curator.errors import RecipeError
 
@@ -90,7 +91,10 @@ class Distances:
     def points(self, start: int, stop: int) -> F32:
         """Return the points moved from, from number `start` on, (B, D)."""
         rows = slice(start, stop) if self._rows_N is None else self._rows_N[start:stop]
-        return self._from_ND[rows].astype(np.float32, copy=False)
+        found = self._from_ND[rows]
+        if found.dtype == np.float16:  # lengths are off by 0.0005, distances by as much
+            return directions(found)
+        return found.astype(np.float32, copy=False)
 
 
 def block_rows(columns: int) -> int:
