@@ -98,7 +98,7 @@ class Prune:
         return round(self.groups * self.window)
 
     def anneals(self, epoch: int) -> bool:
-        """Return whether losses no longer count in `epoch` (from 0): the last does not, at least."""
+        """Return whether losses no longer count in `epoch`: never in the last."""
         last = max(1, round(self.epochs * self.annealing)) if self.annealing else 0
         return epoch >= self.epochs - last
 

@@ -19,7 +19,12 @@ BOS_ID = 0
 
 
 def write_mixture(
-    folder: Path, documents: Sequence[tuple[str, Sequence[int]]], vocab_size: int = 64
+    folder: Path,
+    documents: Sequence[tuple[str, Sequence[int]]],
+    vocab_size: int = 64,
+    *,
+    weights: Sequence[float] | None = None,
+    difficulties: Sequence[float] | None = None,
 ) -> Path:
     """Return the folder of a mixture of (source, ids without the first token) in this order."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -41,7 +46,12 @@ def write_mixture(
             "length": lengths,
         }
     )
+    if weights is not None:
+        index = index.append_column("weight", pa.array(weights, pa.float32()))
     write_shard(index, folder / "index.arrow", name="index")
+    if difficulties is not None:
+        beside = pa.table({"difficulty": pa.array(difficulties, pa.float64())})
+        write_shard(beside, folder / "difficulty.arrow", name="difficulty")
     description = {
         "tokenizer_digest": "0" * 32,
         "vocab_size": vocab_size,
@@ -50,6 +60,7 @@ def write_mixture(
         "n_documents": len(parts),
         "dtype": np.dtype(dtype).name,
         "draw_hash": f"{len(tokens):032x}",
+        **({} if weights is None else {"weighted": True}),
     }
     (folder / "mixture.json").write_text(json.dumps(description))
     return folder
