@@ -94,7 +94,8 @@ def test_a_paced_order_reads_nothing_before_it_is_open(power):
     time = (np.cumsum(LENGTHS[order]) - LENGTHS[order]) / LENGTHS.sum()
 
     opened = np.minimum(1, 0.2 + 0.8 * time**power)
-    assert (share[order] <= opened + 1e-9).all()
+    # Where nothing is open, at the end, the next easiest document is read: a document's slack.
+    assert (share[order] <= opened + LENGTHS.max() / LENGTHS.sum()).all()
     assert not (np.diff(HARDNESS[order]) >= 0).all()
 
 
@@ -130,9 +131,8 @@ def test_a_run_reads_the_multiset_of_tokens_that_the_order_by_chance_reads(
     assert plain.window == ordered.window
     parts = np.concatenate([ordered.positions(step * 64, step * 64 + 64) for step in range(steps)])
     assert np.array_equal(parts, found[1])
-    assert np.array_equal(
-        ordered.batch(steps - 1)[1].ravel()[-1], plain.batch(steps - 1)[1].ravel()[-1]
-    )
+    last = [each.batch(steps - 1)[1].ravel()[-1] for each in (plain, ordered)]
+    assert last[0] == last[1]
 
 
 def test_documents_of_a_run_come_from_easy_to_hard(mixture, tmp_path):

@@ -143,7 +143,7 @@ def test_a_batch_of_three_rows_and_two_weights_of_rows_are_refused(tmp_path):
     budget = {"tokens": 480, "seed": 1, "order_seed": 2, "out": tmp_path / "run"}
     conduct = Conduct(reweight=Reweight())
 
-    with pytest.raises(RecipeError, match="a batch has 3 rows.* wanted at least 4"):
+    with pytest.raises(RecipeError, match=r"a batch has 3 rows.* wanted at least 4"):
         train(mixture, narrow, **budget, conduct=conduct)
     hooks = Hooks(rows=Reweighting(Reweight(), 0, 1))
     with pytest.raises(RecipeError, match="'reweight' and `reweight` both weigh rows"):

@@ -135,7 +135,7 @@ def test_weights_that_are_no_weights_are_refused(tmp_path):
     ids=["pick", "prune", "reweight"],
 )
 def test_weights_and_another_choice_of_rows_are_refused(mixture, tmp_path, conduct):
-    with pytest.raises(RecipeError, match="documents have weights.* leave out `pick`"):
+    with pytest.raises(RecipeError, match=r"documents have weights.* leave out `pick`"):
         train(
             mixture, PROXY, tokens=64 * 100 if conduct.pick else 64 * 16, seed=1, order_seed=2,
             out=tmp_path / "run", conduct=conduct,
