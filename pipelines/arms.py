@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +71,7 @@ def select_arm(
         "pool": viewed.digest,
         "tokenizer": tokens.digest,
         # What it is of is named by what that took, not by what a recipe calls it.
-        "spec": asdict(spec) | {"of": of.manifest_hash if of else ""},
+        "spec": spec.identity() | {"of": of.manifest_hash if of else ""},
     }
     folder = driver.folder("selection", identity, make)
     summary = json.loads((folder / "selection.json").read_text())

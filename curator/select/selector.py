@@ -179,8 +179,9 @@ def _poisson(spec: SelectSpec, sign: int, eligible: Ranked, search: Radix) -> Se
         "certain": int(np.count_nonzero(table["weight"].to_numpy() == 1)),
         "effective_sample_size": poisson.effective_size(table["weight"].to_numpy()),
     }
-    chosen = _account(replace(taken, table=table), survey, names, allowed, short)
-    return replace(chosen, poisson=told)
+    if spec.weighted:
+        taken = replace(taken, table=table)
+    return replace(_account(taken, survey, names, allowed, short), poisson=told)
 
 
 def _taylor(spec: SelectSpec, sign: int, eligible: Ranked, search: Radix) -> Selection:

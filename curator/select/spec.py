@@ -30,6 +30,7 @@ _OF_METHOD = {
     "of": ("placebo",),
     "temperature": ("gumbel", "taylor"),
     "standardize": ("gumbel",),
+    "weighted": ("poisson",),
 }
 _NAMES = {"of": "an arm", "unseen": "a column", "within": "a column", "quota_by": "a column"}
 _SHARE_SLACK = 1e-6  # shares written with six decimals still sum to one
@@ -63,6 +64,8 @@ class SelectSpec:
         quota_by: the column that names the groups.
         shortfall: what to do when a group, or the pool, has less than it was asked for.
         better: "higher" or "lower"; overrides what the column declares.
+        weighted: of `poisson`: write the weights; without them training prefers what was likelier
+            to be drawn, which is what a control shows.
     """
 
     method: str = "random"
@@ -82,6 +85,14 @@ class SelectSpec:
     quota_by: str = "source"
     shortfall: str = "error"
     better: str = ""
+    weighted: bool = True
+
+    def identity(self) -> dict[str, Any]:
+        """Return what names the selection: all settings, as before there was `weighted`."""
+        named = dataclasses.asdict(self)
+        if self.weighted:
+            del named["weighted"]
+        return named
 
     def direction(self, better: Mapping[str, str]) -> int:
         """Return 1 if high scores are taken first and -1 if low ones are.
@@ -227,8 +238,11 @@ def _number_faults(content: Mapping[str, Any]) -> list[str]:
         found = content.get(key)
         if found is not None and not (_finite(found) and holds(found)):
             faults.append(f"{key} is {shown(found)}; wanted {wanted}")
-    if not isinstance(content.get("standardize", True), bool):
-        faults.append(f"standardize is {shown(content['standardize'])}; wanted true or false")
+    faults += [
+        f"{key} is {shown(content[key])}; wanted true or false"
+        for key in ("standardize", "weighted")
+        if not isinstance(content.get(key, True), bool)
+    ]
     band = content.get("band")
     if band is not None:
         pair = isinstance(band, list | tuple) and len(band) == 2 and all(map(_finite, band))

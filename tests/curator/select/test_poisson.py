@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from curator.errors import BudgetError, PluginError, RecipeError
@@ -48,7 +49,10 @@ def test_documents_are_drawn_by_their_own_chance_at_the_alpha_of_the_budget(seed
     frame = odd_pool(seed=seed, spread=spread)
     share = chances(frame, budget)
     ids = id_matrix(pa.array(frame["doc_id"].to_list(), pa.binary(16)))
-    expected = frame.filter(pl.Series(uniform(ids, PURPOSE, seed) < share))["doc_id"].to_list()
+    takes = uniform(ids, PURPOSE, seed) < share
+    expected = frame.filter(pl.Series(takes))["doc_id"].to_list()
+    even = (1 / share[takes]).sum() ** 2 / (share[takes] ** -2).sum()
+    assume(even > 0.1 * takes.sum())  # else it is refused: see below
 
     chosen = drawn(frame, seed=seed, tokens=budget)
 
@@ -100,6 +104,16 @@ def test_only_a_poisson_selection_has_weights():
     plain = select(frame.lazy(), SelectSpec("topk", "odds", tokens=900))
     assert plain.table.schema == SELECTION
     assert "poisson" not in plain.summary()
+
+
+def test_a_control_without_weights_draws_the_same_and_has_another_name():
+    frame = odd_pool()
+    one, other = drawn(frame, tokens=900), drawn(frame, tokens=900, weighted=False)
+
+    assert other.table.equals(one.table.drop_columns("weight"))
+    plain = SelectSpec("poisson", "odds", tokens=900)
+    assert "weighted" not in plain.identity()
+    assert replace(plain, weighted=False).identity()["weighted"] is False
 
 
 def test_equal_values_draw_every_document_by_the_same_chance():
