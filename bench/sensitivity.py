@@ -117,13 +117,15 @@ def sensitivities(rows: np.ndarray, copies: np.ndarray, p: float) -> np.ndarray:
         weight = copies * np.abs(point @ rows.T) ** (p - 2)
         step = _constrained((weight @ products).reshape(n, d, d), rows)
         point += (step - point) / (p - 1)
-    return 1 / (np.abs(point @ rows.T) ** p @ copies)
+    found: np.ndarray = 1 / (np.abs(point @ rows.T) ** p @ copies)
+    return found
 
 
 def _constrained(forms: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Return for each row a the x that minimizes x^T M x under <a, x> = 1, (n, d)."""
     solved = np.linalg.solve(forms, rows[:, :, None])[:, :, 0]
-    return solved / np.einsum("nd,nd->n", solved, rows)[:, None]
+    found: np.ndarray = solved / np.einsum("nd,nd->n", solved, rows)[:, None]
+    return found
 
 
 def _least_sum(rows: np.ndarray, row: np.ndarray) -> float:
@@ -181,7 +183,8 @@ def shares(score: np.ndarray, size: int) -> np.ndarray:
         middle = (low + high) / 2
         below = np.minimum(1, middle * score).sum() < size
         low, high = (middle, high) if below else (low, middle)
-    return np.minimum(1, high * score)
+    found: np.ndarray = np.minimum(1, high * score)
+    return found
 
 
 if __name__ == "__main__":
