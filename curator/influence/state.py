@@ -149,6 +149,8 @@ def _check(place: Path, record: Mapping[str, Any], header: Mapping[str, str]) ->
 
 def _last_factor(proxy: Proxy, record: Mapping[str, Any]) -> float:
     """Return what a trunk's highest rates were multiplied by at its last step."""
+    if record.get("piece"):  # of a longer run, whose schedule may decay by then
+        return float(record["piece"]["factor"])
     steps = int(record["steps"])
     return proxy.schedule.of_trunk().factor(steps - 1, steps)
 

@@ -31,7 +31,7 @@ def record_of(
     seconds: float,
     speed: float,
 ) -> RunRecord:
-    """Return the record of a run that is over.
+    """Return the record of a run that is over; a piece's tells of all before it too.
 
     Args:
         run: its settings.
@@ -42,13 +42,28 @@ def record_of(
         seconds: how long the steps of this process took.
         speed: tokens a second.
     """
+    record = _of_own_steps(run, shape, batches, position, reason, (seconds, speed))
+    if run.piece is None:
+        return record
+    return of_whole(run, record, run.trunk.read_share(run.seeds.order) if run.trunk else 0.0)
+
+
+def _of_own_steps(
+    run: Run,
+    shape: Shape,
+    batches: RunBatches,
+    position: Position,
+    reason: str,
+    spent: tuple[float, float],
+) -> RunRecord:
+    """Return the record of a run's own steps; `spent` is seconds and tokens a second."""
     account = batches.account(stride(run.steps)) if isinstance(batches, DrawnBatches) else None
     picked = batches.account(position.step) if isinstance(batches, PickedBatches) else None
     pruned = batches.account(position.step) if isinstance(batches, PrunedBatches) else None
     losses = [loss for loss in position.losses if math.isfinite(loss)]
     before = run.steps_before * batches.batch_tokens
     tokens = before + position.step * batches.batch_tokens
-    record = RunRecord(
+    return RunRecord(
         identity=run.identity,
         status="failed" if reason else "finished",
         reason=reason,
@@ -77,17 +92,14 @@ def record_of(
             "device": run.device,
             "threads": run.threads,
             "processes": run.group.size,
-            "seconds": round(seconds, 3),
-            "tokens_per_second": round(speed),
+            "seconds": round(spent[0], 3),
+            "tokens_per_second": round(spent[1]),
         },
         picking=picked,
         pruning=pruned,
         order=None if run.order is None else settings_of(run.order),
         effective_rows=_effective_rows(position),
     )
-    if run.piece is None:
-        return record
-    return of_whole(run, record, run.trunk.read_share(run.seeds.order) if run.trunk else 0.0)
 
 
 def _effective_rows(position: Position) -> float | None:

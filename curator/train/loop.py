@@ -41,7 +41,7 @@ from curator.train.online import Mixing
 from curator.train.optim import Optimizer
 from curator.train.order import write_order
 from curator.train.picking import PickedBatches, Picking
-from curator.train.piece import Piece, require_next, require_plain, whole_steps
+from curator.train.piece import Piece, require_place, whole_steps
 from curator.train.proxy import Proxy
 from curator.train.pruning import PrunedBatches, Pruning
 from curator.train.reading import batches_of, naming, open_conduct, require_sense
@@ -113,10 +113,8 @@ def train(
     Args:
         mixture: a mixture's folder.
         proxy: what to train.
-        tokens: budget; whole batches only, so up to one batch less is trained. More than the
-            mixture holds means further passes, each in another order.
-        seed: of the first weights; None: those of `start`, a model that runs of all seeds go on
-            from.
+        tokens: budget, in whole batches; more than the mixture holds means further passes.
+        seed: of the first weights; None: those of `start`, a model for runs of all seeds.
         order_seed: of the order of documents.
         out: the run's folder.
         dropout_seed: of dropout; None: `seed`, and without one `order_seed`.
@@ -127,7 +125,7 @@ def train(
         conduct: which rows it trains on, how much each counts, in which order it reads.
         piece: where it lies in a longer run, whose piece before is `start`; None: it is whole.
         device: "cpu", "cuda", "cuda:1".
-        threads: of torch; a process has one setting, and one thread is the reproducible one.
+        threads: of torch, one for the process; one is the reproducible one.
         compiled: whether torch.compile fuses the model: for a GPU and more than a tiny run.
         group: the processes that train it together, `curator.train.distributed`; None: this one.
         checkpoint_seconds: at most this much work is lost by a cut; 0: a checkpoint every step.
@@ -135,18 +133,15 @@ def train(
 
     Raises:
         BudgetError: `tokens` is less than one batch, or a source would be read too often.
-        LedgerError: `out` holds another run, or `start` is not a trunk of this proxy and seed,
-            or not the piece before.
+        LedgerError: `out` holds another run, or `start` is no trunk, or piece before, of this one.
     """
     steps, opened = whole_steps(tokens, proxy), open_mixture(mixture)
     trunk = None if start is None else open_trunk(start, opened, proxy, seed)
     seeds = seeds_of(seed, order_seed, dropout_seed, trunk)
-    require_next(piece, trunk, order_seed)
     read = open_conduct(conduct, opened, proxy, steps, order_seed, hooks or Hooks())
     run = Run(
         opened, proxy, read.steps, seeds, Path(out), trunk, as_trunk, device, threads,
-        group or Alone(), read.hooks, compiled, mixing, read.picking, read.pruning, read.order,
-        piece,
+        group or Alone(), read.hooks, compiled, mixing, read.picking, read.pruning, read.order, piece,
     )  # fmt: skip
     return run.served() or run.finish(checkpoint_seconds, progress)
 
@@ -176,7 +171,7 @@ class Run:
     def __post_init__(self) -> None:
         """Refuse what cannot be read together."""
         require_sense(self)
-        require_plain(self)
+        require_place(self)
 
     @property
     def compute(self) -> torch.dtype:

@@ -18,7 +18,6 @@ from curator.train.proxy import Proxy
 from curator.train.schedule import Schedule
 
 if TYPE_CHECKING:
-    from curator.train.branch import Trunk
     from curator.train.loop import Run
     from curator.train.record import RunRecord
 
@@ -86,37 +85,30 @@ def pieces_of(steps: int, stages: int, warmup: float) -> list[Piece]:
     return [Piece(begin, steps) for begin in begins]
 
 
-def require_next(piece: Piece | None, trunk: Trunk | None, order_seed: int) -> None:
-    """Return only if a run goes on where `trunk` stopped, or is no piece of a longer run.
+def require_place(run: Run) -> None:
+    """Return only if a run goes on where its trunk stopped, or is no piece of a longer run.
 
     Raises:
         LedgerError: the trunk is a piece of another run, or not the one before; or it is a piece,
             and what goes on from it is not.
+        RecipeError: it is a piece, and chooses or orders rows while it trains.
     """
+    piece, trunk = run.piece, run.trunk
     if piece is None and (trunk is None or trunk.record.get("piece") is None):
         return
     found = None if trunk is None else (trunk.record.get("piece") or {}).get("of")
     steps = 0 if trunk is None else trunk.steps
     wanted = None if piece is None or not piece.before else piece.of
     begins = 0 if piece is None else piece.before
-    same = trunk is None or trunk.record["order_seed"] == order_seed
+    same = trunk is None or trunk.record["order_seed"] == run.seeds.order
     if found != wanted or steps != begins or not same:
         next_one = _told(None if piece is None else piece.of, begins)
         raise LedgerError(
             f"it is {_told(found, steps)}, and what would go on from it is {next_one} in order "
-            f"{order_seed}; a piece goes on from the one before it, and nothing else does",
+            f"{run.seeds.order}; a piece goes on from the one before it, and nothing else does",
             where="" if trunk is None else str(trunk.folder),
         )
-
-
-def require_plain(run: Run) -> None:
-    """Return only if a run is no piece, or reads its mixture as it is.
-
-    Raises:
-        RecipeError: it is a piece, and chooses or orders rows while it trains.
-    """
-    others = (run.picking, run.mixing, run.pruning, run.order)
-    if run.piece is not None and any(other is not None for other in others):
+    if any(one is not None for one in (run.picking, run.mixing, run.pruning, run.order)):
         raise RecipeError(
             "a piece of a longer run reads its mixture as it is; let it not pick, prune, order or "
             "weigh sources too"
