@@ -2,7 +2,7 @@
 
 Length, how little zlib can squeeze out of it, the diversity of its words (MTLD), and Flesch's
 reading ease turned round so that all rise with difficulty. The last two are of English. About
-5 MB/s a core, most of it for zlib.
+3 MB/s a core, most of it for zlib.
 """
 
 from __future__ import annotations
