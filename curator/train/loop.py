@@ -139,9 +139,9 @@ def train(
     trunk = None if start is None else open_trunk(start, opened, proxy, seed)
     read = open_conduct(conduct, opened, proxy, steps, order_seed, hooks or Hooks())
     run = Run(
-        opened, proxy, read.steps, seeds_of(seed, order_seed, dropout_seed, trunk), Path(out), trunk,
-        as_trunk, device, threads, group or Alone(), read.hooks, compiled, mixing, read.picking,
-        read.pruning, read.order, piece,
+        opened, proxy, read.steps, seeds_of(seed, order_seed, dropout_seed, trunk), Path(out),
+        trunk, as_trunk, device, threads, group or Alone(), read.hooks, compiled, mixing,
+        read.picking, read.pruning, read.order, piece,
     )  # fmt: skip
     return run.served() or run.finish(checkpoint_seconds, progress)
 
