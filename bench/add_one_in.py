@@ -2,12 +2,12 @@
 
     python -m bench.add_one_in FILE.jsonl[.zst] ... [--documents 2000] [--take 200] [--seeds 5]
 
-Real documents, with planted qualities: those of a few clusters of their vectors are the best, so that
-quality alone is narrow. The judge knows a candidate's quality and how far it lies from what it is
-shown of the set, and names the candidate of the largest sum (Add-One-In: Li et al. 2025,
-arXiv:2503.02359, says quality and diversity). It answers through the same client, wording and reading
-of answers as any judge. Printed for every way, means over seeds: clusters of `--clusters` that the
-chosen cover, their mean quality as a quantile of the pool, and the mean cosine of a pool document with
+Real documents with planted qualities, half of them their cluster's: the best are of few clusters,
+so that quality alone is narrow. The judge knows a candidate's quality and how far it lies from what
+it is shown of the set, and names the candidate of the largest sum (Add-One-In: Li et al. 2025,
+arXiv:2503.02359, says quality and diversity). It answers through the client, wording and reading of
+answers of any judge. Printed for every way, means over seeds: clusters of `--clusters` that the
+chosen cover, their mean quality as a quantile of the pool, and the mean cosine of a document with
 the nearest chosen one. `windows` are questions asked at once.
 """
 

@@ -64,16 +64,24 @@ class TrainModelSpec(Section):
         return self
 
 
+class PrunedModelSpec(Section):
+    """A copy of another model in which the smallest weights of the blocks' matrices are 0."""
+
+    of: Name
+    share: float = Field(default=0.5, gt=0, lt=1)
+
+
 class ModelSpec(Section):
-    """A causal LM to score with: trained here, or on disk."""
+    """A causal LM to score with: trained here, on disk, or a damaged copy of another."""
 
     train: TrainModelSpec | None = None
     path: str | None = None
     gguf: str | None = None
+    pruned: PrunedModelSpec | None = None
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
-        return self.one_of("train", "path", "gguf")
+        return self.one_of("train", "path", "gguf", "pruned")
 
 
 class TrunkSpec(Section):

@@ -51,7 +51,7 @@ def text_of(train: TrainSpec, arm: ArmSpec, held: int | None = None) -> Sharing 
     if not isinstance(tokens, int):
         return None
     # A run that picks reads at most so much more: what scoring takes of its budget is not counted.
-    read = train.tokens / (arm.pick.keep if arm.pick else 1)
+    read = train.tokens / (arm.pick.keep if arm.pick else arm.prune.epochs if arm.prune else 1)
     share = min(1.0, read / tokens)
     return sharing([(seed * GOLDEN % CIRCLE / CIRCLE, share) for seed in train.seeds])
 
@@ -61,6 +61,8 @@ def _before(recipe: Recipe, train: TrainSpec) -> int:
     if train.trunk:
         return train.trunk.tokens
     model = recipe.models.get(train.start or "")
+    if model and model.pruned:
+        model = recipe.models.get(model.pruned.of)
     return model.train.tokens if model and model.train else 0
 
 

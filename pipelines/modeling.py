@@ -51,7 +51,11 @@ def reference_models(
         RecipeError: two models have one name; a model learns from nothing that is known, or from
             items that repeat the final target; one on disk was trained on documents of the pool.
     """
-    models = {name: Path(str(spec.path or spec.gguf)) for name, spec in specs.items()}
+    models = {
+        name: Path(str(spec.path or spec.gguf))
+        for name, spec in specs.items()
+        if spec.pruned is None
+    }
     jobs: dict[str, TrainJob] = {}
     for name, spec in sorted(specs.items()):
         if spec.train is None:
@@ -64,7 +68,7 @@ def reference_models(
         if not splits:
             pool, decision = _set_aside(name, spec.train, told, pool, driver)
         for called in members(name, spec):
-            if called in models or called in jobs:
+            if called in models or called in jobs or (called != name and called in specs):
                 raise RecipeError(
                     f"two models are called {called!r}, one of them in the swarm {name!r}; give "
                     "the other another name",
@@ -84,7 +88,35 @@ def reference_models(
     for name, folder in models.items():
         require_apart(name, folder, pool)
     folders = train_jobs(list(jobs.values()), driver) if jobs else []
-    return pool, models | dict(zip(jobs, folders, strict=True))
+    models |= dict(zip(jobs, folders, strict=True))
+    return pool, models | _pruned(specs, models, driver)
+
+
+def _pruned(
+    specs: Mapping[str, ModelSpec], models: Mapping[str, Path], driver: Driver
+) -> dict[str, Path]:
+    """Return the models of a recipe that are damaged copies of others.
+
+    Raises:
+        RecipeError: a copy of no model, or of a copy.
+        LedgerError: the original is no finished proxy.
+    """
+    from curator.train.damage import content_of, prune_model  # loads torch
+
+    found = {}
+    for name, spec in sorted(specs.items()):
+        if spec.pruned is None:
+            continue
+        if spec.pruned.of not in models:
+            raise RecipeError(
+                f"pruned of {spec.pruned.of!r}; wanted a model that is trained here or on disk"
+                f"{suggestion(spec.pruned.of, models)}",
+                where=f"models.{name}",
+            )
+        source, share = models[spec.pruned.of], spec.pruned.share
+        identity = {"name": "pruned", "version": 1, "of": content_of(source), "share": share}
+        found[name] = driver.folder_of(f"model.{name}", identity, prune_model, source, share)
+    return found
 
 
 def members(name: str, spec: ModelSpec) -> list[str]:

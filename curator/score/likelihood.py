@@ -7,7 +7,7 @@ overlap; only the newest tokens of a window are counted, each token once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -93,16 +93,66 @@ def document_bits(
     return np.concatenate(bits), np.concatenate(counts)
 
 
-def _bits(
-    model: LanguageModel, texts: Sequence[str], context: int, stride: int
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+class Counted(NamedTuple):
+    """One batch to read, and which of its targets count.
+
+    Attributes:
+        tokens: (B, T) int64.
+        targets: (B, T) the token after each.
+        counted: (B, T) bool; each token of a text counts once over all batches.
+        window: (n,) which window each of the first n rows is; further rows are filling.
+    """
+
+    tokens: NDArray[np.int64]
+    targets: NDArray[np.int64]
+    counted: NDArray[np.bool_]
+    window: NDArray[np.int64]
+
+
+class Reading(NamedTuple):
+    """Texts as a model reads them.
+
+    Attributes:
+        n_tokens: (N,) of each text.
+        document: (W,) of which text each window is.
+        batches: of windows, each in one of them.
+    """
+
+    n_tokens: NDArray[np.int64]
+    document: NDArray[np.int64]
+    batches: Iterator[Counted]
+
+    def totals(self, of_windows: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the sum over each text's windows, (N,)."""
+        found = np.bincount(self.document, of_windows, minlength=len(self.n_tokens))
+        return found.astype(np.float64)
+
+
+def reading(
+    model: LanguageModel, texts: Sequence[str], *, context: int, stride: int | None = None
+) -> Reading:
+    """Return how `model` reads some texts, as many as are tokenized together.
+
+    Args:
+        model: whose tokenizer, first token and context count.
+        texts: (N,).
+        context: longest window; the model's own context if that is shorter.
+        stride: as in `windows`; half a window if not given.
+    """
+    longest = min(context, model.context)
+    step = min(stride or max(1, longest // 2), longest)
     encodings = model.tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
     ids = [np.array([model.first_token, *one.ids], dtype=np.int64) for one in encodings]
     counts = np.array([len(one) - 1 for one in ids], dtype=np.int64)
-    cut = windows(counts, context, stride)
-    window_bits = np.zeros(len(cut.document))
     tokens = min(_BATCH_TOKENS, _LOGITS // model.tokenizer.get_vocab_size())
-    for batch in fixed_batches(cut.length, longest=context, tokens=tokens):
+    cut = windows(counts, longest, step)
+    return Reading(counts, cut.document, _batches(ids, cut, longest, tokens))
+
+
+def _batches(
+    ids: Sequence[NDArray[np.int64]], cut: Windows, longest: int, tokens: int
+) -> Iterator[Counted]:
+    for batch in fixed_batches(cut.length, longest=longest, tokens=tokens):
         tokens_BT = np.zeros((batch.size, batch.length), np.int64)
         targets_BT = np.zeros_like(tokens_BT)
         counted_BT = np.zeros(tokens_BT.shape, bool)
@@ -112,7 +162,16 @@ def _bits(
             piece = ids[cut.document[window]][start : start + length + 1]
             tokens_BT[row, :length], targets_BT[row, :length] = piece[:-1], piece[1:]
             counted_BT[row, cut.skipped[window] : length] = True
-        found = np.where(counted_BT, model.bits(tokens_BT, targets_BT), 0.0)
-        window_bits[batch.rows] = found.sum(axis=1, dtype=np.float64)[: len(batch.rows)]
-    total = np.bincount(cut.document, window_bits, minlength=len(texts))
-    return total.astype(np.float64), counts
+        yield Counted(tokens_BT, targets_BT, counted_BT, batch.rows)
+
+
+def _bits(
+    model: LanguageModel, texts: Sequence[str], context: int, stride: int
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    read = reading(model, texts, context=context, stride=stride)
+    window_bits = np.zeros(len(read.document))
+    for batch in read.batches:
+        found = np.where(batch.counted, model.bits(batch.tokens, batch.targets), 0.0)
+        sums = found.sum(axis=1, dtype=np.float64)
+        window_bits[batch.window] = sums[: len(batch.window)]
+    return read.totals(window_bits), read.n_tokens

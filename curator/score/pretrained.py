@@ -45,6 +45,15 @@ class PretrainedModel:
         self.first_token = _first_token(tokenizer, path)
         self.context = int(getattr(model.config, "max_position_embeddings", 0) or 1024)
 
+    def logits(self, tokens_BT: NDArray[np.int64]) -> torch.Tensor:
+        """Return log-odds of every next token given its row up to there, (B, T, V) float32."""
+        tokens = torch.from_numpy(tokens_BT).to(self._device)
+        lower = self._precision is not torch.float32
+        device_type = torch.device(self._device).type
+        with torch.inference_mode(), torch.autocast(device_type, self._precision, enabled=lower):
+            found: torch.Tensor = self._model(input_ids=tokens, use_cache=False).logits.float()
+        return found
+
     def bits(
         self, tokens_BT: NDArray[np.int64], targets_BT: NDArray[np.int64]
     ) -> NDArray[np.float32]:

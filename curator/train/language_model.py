@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from curator.train.checkpoint import load_model
+from curator.train.loss import cap_
 from curator.train.tokenizer import bos_id, load_tokenizer
 
 
@@ -30,6 +32,14 @@ class ProxyModel:
         self.tokenizer = load_tokenizer(path / "tokenizer.json")
         self.first_token = bos_id(self.tokenizer)
         self.context = self._model.shape.context
+
+    def logits(self, tokens_BT: NDArray[np.int64]) -> torch.Tensor:
+        """Return log-odds of every next token given its row up to there, (B, T, V) float32."""
+        tokens = torch.from_numpy(tokens_BT).to(self._device)
+        with torch.inference_mode():
+            logits: torch.Tensor = self._model.head(self._model(tokens)).float()
+            cap_(logits)  # in bits: as the model's own losses count them
+            return logits.mul_(math.log(2))
 
     def bits(
         self, tokens_BT: NDArray[np.int64], targets_BT: NDArray[np.int64]

@@ -82,6 +82,12 @@ SMALL: dict[str, Callable[[Path], dict[str, Any]]] = {
     "novelty": lambda folder: {"encoder": str(tiny_encoder(folder))},
     "submodular": lambda folder: {"encoder": str(tiny_encoder(folder))},
     "prototypes": lambda folder: {"encoder": str(tiny_encoder(folder)), "of": "novelty"},
+    "diffusion": lambda folder: {
+        "encoder": str(tiny_encoder(folder)),
+        "clusters": 3,
+        "neighbors": 3,
+    },
+    "divergence": lambda folder: {"models": tiny_models(folder, 2), "context": 64},
     "ideal": lambda folder: {
         "encoder": str(tiny_encoder(folder)),
         "documents": 5,
@@ -102,6 +108,17 @@ SMALL: dict[str, Callable[[Path], dict[str, Any]]] = {
         "encoder": str(tiny_encoder(folder)),
         "least_targets": 1,
         "folds": 2,
+    },
+    "tarot": lambda folder: {
+        "features": "vectors",
+        "encoder": str(tiny_encoder(folder)),
+        "share": 0.5,
+    },
+    "got_d": lambda folder: {
+        "encoder": str(tiny_encoder(folder)),
+        "least_targets": 10,
+        "iterate": True,
+        "chunks": 2,
     },
     "novel_best": lambda folder: {"encoder": str(tiny_encoder(folder)), "of": ["letters"]},
 }

@@ -18,6 +18,7 @@ NEEDED = {  # settings without which a scorer cannot say what it writes
     "judge": {"model": "any"},
     "pairs": {"model": "any"},
     "add_one_in": {"model": "any"},
+    "divergence": {"models": ["any", "other"]},
     "losses": {"models": ["any"]},
     "concordance": {"models": ["any"]},
     "correlation": {"models": ["any"]},

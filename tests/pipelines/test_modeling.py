@@ -200,3 +200,26 @@ def test_a_scorer_of_losses_asks_every_model_of_a_swarm(prepared, trained):
 def test_concentration_without_a_count_is_a_mistake():
     with pytest.raises(ValueError, match="add 'count'"):
         specs(one={"train": {"proxy": "demo", "tokens": 2048, "concentration": 0.5}})
+
+
+def test_a_pruned_model_is_a_damaged_copy_with_state_that_runs_can_begin_from(prepared):
+    driver, pool, tokens = prepared
+    warm = {"train": {"proxy": "demo", "tokens": 2048, "state": True}}
+    asked = specs(warm=warm, damaged={"pruned": {"of": "warm", "share": 0.5}})
+    _, models = reference_models(asked, pool, tokens, driver)
+    _, again = reference_models(asked, pool, tokens, driver)
+
+    assert models == again
+    assert (models["damaged"] / TRUNK).is_file()
+    assert read_record(models["damaged"])["pruned"]["share"] == 0.5
+    assert read_record(models["damaged"])["pruned"]["of"] == read_record(models["warm"])["identity"]
+
+
+def test_a_pruned_copy_of_nothing_or_of_a_copy_is_refused(prepared):
+    driver, pool, tokens = prepared
+    copy = {"pruned": {"of": "other"}}
+
+    with pytest.raises(RecipeError, match="pruned of 'other'; wanted a model that is trained"):
+        reference_models(specs(damaged=copy), pool, tokens, driver)
+    with pytest.raises(RecipeError, match="pruned of 'other'"):
+        reference_models(specs(other={"pruned": {"of": "x"}}, damaged=copy), pool, tokens, driver)
