@@ -67,10 +67,7 @@ def similarities(
     n = len(vectors_ND)
     require_room(n, most_bytes)
     whole_ND = whole_vectors(vectors_ND)
-    scale, base = (2.0**-6, 0.0) if negative == "clip" else (2.0**-7, 2.0**15)
-    scaled_ND: NDArray[np.float32] = whole_ND * np.float32(
-        scale
-    )  # a power of two: nothing is rounded
+    scaled_ND, base = scaled(whole_ND, negative)
     steps = np.empty((n, n), np.uint16)
     with ThreadPoolExecutor(threads) as pool:
         for first in range(0, n, _BLOCK):
@@ -84,6 +81,16 @@ def similarities(
             for done in [pool.submit(_mirror, steps, first, last, *part) for part in parts]:
                 done.result()
     return steps
+
+
+def scaled(whole_ND: NDArray[np.float32], negative: Negative) -> tuple[NDArray[np.float32], float]:
+    """Return the left factor whose product with `whole_ND`, plus a number, is in steps of 2**-16.
+
+    The factor is a power of two, so nothing is rounded.
+    """
+    scale, base = (2.0**-6, 0.0) if negative == "clip" else (2.0**-7, 2.0**15)
+    left_ND: NDArray[np.float32] = whole_ND * np.float32(scale)
+    return left_ND, base
 
 
 def require_room(n: int, most_bytes: int) -> None:
