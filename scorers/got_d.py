@@ -46,8 +46,9 @@ _GRID: Final = 1e-4  # of a distance
 # A chunk's documents are so much above the next one's: distances of unit vectors are at most 2, so
 # calibrated gradients differ by less than 2 (1 + 1 / (n - 1)) <= 4.
 _CHUNK: Final = 8.0
-LEAST_TARGETS: Final = 50  # the project's specification (selection.md, B14 6)
-LARGEST_SHARE: Final = 0.1  # likewise: beyond, the gradient at the beginning says too little
+# The project's specification (selection.md, B14 6): beyond, the gradient at the beginning says too
+# little.
+LARGEST_SHARE: Final = 0.1
 
 
 class Model(NamedTuple):
@@ -79,7 +80,10 @@ class GotD(FittedScorer):
     Attributes:
         mode: "towards" the target; "contrast": away from it, where the target is what to avoid.
         documents: of the sample that stands for what the model was trained on.
-        targets: examples kept at most.
+        targets: examples kept at most, or pieces of examples.
+        piece_characters: examples are cut into pieces so long, each a point of the target: a few
+            long examples are a cloud too. None: each is one point.
+        least_targets: fewer with vectors are refused (the project's specification, B14 6).
         eps: of the entropy, as a share of the median cost. Too large, and all potentials are alike.
         tolerance: of the plan's marginals; a plan beyond it is refused.
         share: of the pool's documents that a selection takes; above 0.1 only with `iterate`.
@@ -94,6 +98,8 @@ class GotD(FittedScorer):
     mode: Mode = "towards"
     documents: int = 10_000
     targets: int = 500
+    piece_characters: int | None = None
+    least_targets: int = 50
     eps: float = SHARE
     tolerance: float = TOLERANCE
     share: float = 0.1
@@ -125,13 +131,17 @@ class GotD(FittedScorer):
         """Refuse counts and shares that are none, and more than a first order can say."""
         if self.mode not in get_args(Mode):
             raise RecipeError(f"mode is {self.mode!r}; wanted one of {list(get_args(Mode))}")
-        if self.documents < 2 or min(self.chunks, self.max_characters) < 1:
+        pieces = 1 if self.piece_characters is None else self.piece_characters
+        if self.documents < 2 or min(self.chunks, self.max_characters, pieces) < 1:
             raise RecipeError(
                 f"documents is {self.documents}, chunks {self.chunks}, max_characters "
-                f"{self.max_characters}; wanted two documents, and counts above 0"
+                f"{self.max_characters}, piece_characters {self.piece_characters}; wanted two "
+                "documents, and counts above 0"
             )
-        if self.targets < LEAST_TARGETS:
-            raise RecipeError(f"targets is {self.targets}; wanted {LEAST_TARGETS} or more")
+        if not 1 <= self.least_targets <= self.targets:
+            raise RecipeError(
+                f"targets is {self.targets}; wanted {self.least_targets} (least_targets) or more"
+            )
         if not 0 < self.share <= 1 or not self.eps > 0 or not self.tolerance > 0:
             raise RecipeError(
                 f"share is {self.share!r}, eps {self.eps!r}, tolerance {self.tolerance!r}; wanted "
@@ -253,14 +263,26 @@ class GotD(FittedScorer):
             kept = pa.concat_tables(list(final.tables(("source", "text"))))
             refuse_overlap(drawn.append_column("source", names), kept, where=where)
         embed = self.beside[0]  # as documents are, half precision included
-        column = embed.process(embed.load(site), drawn)["vector"].drop_null()
-        if len(column) < LEAST_TARGETS:
+        points = drawn if self.piece_characters is None else self._pieces(drawn["text"])
+        column = embed.process(embed.load(site), points)["vector"].drop_null()
+        if len(column) < self.least_targets:
             raise RecipeError(
-                f"{len(column)} targets have vectors; wanted {LEAST_TARGETS} or more: a plan to "
-                "fewer follows single examples",
+                f"{len(column)} targets have vectors; wanted {self.least_targets} or more: a "
+                "plan to fewer follows single examples",
                 where=where,
             )
         return directions(vector_matrix(column), where=where)
+
+    def _pieces(self, texts: pa.ChunkedArray) -> pa.Table:
+        """Return pieces of examples, of more than `targets` evenly many from all places."""
+        size = self.piece_characters or 1
+        pieces = [
+            text[start : start + size]  # examples are few
+            for text in texts.to_pylist()
+            for start in range(0, max(1, len(text)), size)
+        ]
+        kept = np.linspace(0, len(pieces) - 1, min(len(pieces), self.targets)).round().astype(int)
+        return pa.table({"text": pa.array([pieces[one] for one in kept], pa.large_string())})
 
     def _sample(self, corpus: Corpus, dimensions: int) -> NDArray[np.float32]:
         """Return vectors of distinct documents in the order of ids, (n, D)."""

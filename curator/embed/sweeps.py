@@ -34,14 +34,14 @@ class Sweep(NamedTuple):
         f: (N,) float64, of the points moved from: every row then has its mass.
         column: (M,) float64, the masses that the plan's columns have.
         height: sum of a_i f_i; with that of b_j g_j what is to be maximized.
-        hessian: (M, M) float64, sum over rows of a_i q_i q_i^T, q_i the row divided by its mass;
+        hessian: (M, M) float32, sum over rows of a_i q_i q_i^T, q_i the row divided by its mass;
             None if not asked for.
     """
 
     f: F64
     column: F64
     height: float
-    hessian: F64 | None
+    hessian: F32 | None
 
 
 class Sweeps(Protocol):
@@ -85,13 +85,13 @@ class _OnCpu:
 
     def sweep(self, g: F64, eps: float, *, hessian: bool) -> Sweep:
         f = np.empty(self._costs.rows)
-        lanes = self._passed(g, eps, f, hessian=hessian, priced=False)
-        column = np.sum([lane.column for lane in lanes], axis=0)
-        summed = np.zeros((len(column), len(column))) if hessian else None
+        lanes = self._passed(g, eps, f, hessian=hessian)
+        total = next(lanes)
         for lane in lanes:
-            if summed is not None and lane.hessian is not None:
-                summed += lane.hessian
-        return Sweep(f, column, float(self._a @ f), summed)
+            total.column[...] += lane.column
+            if total.hessian is not None and lane.hessian is not None:
+                np.add(total.hessian, lane.hessian, out=total.hessian)
+        return Sweep(f, total.column, float(self._a @ f), total.hessian)
 
     def value(self, g: F64, eps: float) -> float:
         f = np.empty(self._costs.rows)
@@ -99,7 +99,7 @@ class _OnCpu:
 
     def _passed(
         self, g: F64, eps: float, f: F64, *, hessian: bool = False, priced: bool = False
-    ) -> list[_Lane]:
+    ) -> Iterator[_Lane]:
         columns = self._costs.columns
         exponent_M = (g / eps + np.log(self._b)).astype(np.float32)
 
@@ -115,7 +115,7 @@ class _OnCpu:
                 f[start : start + len(block)] = found
             return lane
 
-        return list(self._pool.map(along, range(_LANES)))
+        return self._pool.map(along, range(_LANES))  # one is added up while others are made
 
     def _add(
         self,
@@ -178,7 +178,7 @@ class _OnDevice:
             found.cpu().numpy(),
             column.cpu().numpy(),
             float(self._a @ found),
-            None if square is None else square.double().cpu().numpy(),
+            None if square is None else square.cpu().numpy(),
         )
 
     def value(self, g: F64, eps: float) -> float:

@@ -233,7 +233,7 @@ class _Search:
         return None
 
 
-def _newton_direction(column: F64, matrix: F64, b: F64, eps: float) -> F64:
+def _newton_direction(column: F64, matrix: F32, b: F64, eps: float) -> F64:
     """Return the step s of (diag(c) - Q) s / eps = b - c, damped and no longer than 5 eps.
 
     Args:
@@ -245,7 +245,7 @@ def _newton_direction(column: F64, matrix: F64, b: F64, eps: float) -> F64:
     from scipy.linalg import cho_factor, cho_solve
 
     np.negative(matrix, out=matrix)
-    matrix[np.diag_indices(len(b))] += column + _DAMPING * b
+    matrix[np.diag_indices(len(b))] += (column + _DAMPING * b).astype(np.float32)
     # Positive definite: diag(c) - Q is a weighted sum of covariances of the rows of the plan.
     factor = cho_factor(matrix, overwrite_a=True, check_finite=False)
     step = np.asarray(eps * cho_solve(factor, b - column, check_finite=False), np.float64)

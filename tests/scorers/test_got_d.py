@@ -136,6 +136,17 @@ def test_fewer_than_fifty_targets_are_refused(scorer: GotD, tmp_path: Path):
         fitted(scorer, pool(scorer), tmp_path, targets=TARGET[:49])
 
 
+def test_a_few_long_examples_are_a_cloud_of_pieces(scorer: GotD, tmp_path: Path):
+    table, long = pool(scorer), [" ".join(TARGET[:30]), " ".join(TARGET[30:])]
+    asked = replace(scorer, piece_characters=30)  # of 2 x 1,829 characters
+    gain = scores(asked, table, fitted(asked, table, tmp_path, targets=long)).to_numpy()
+    assert report(tmp_path)["targets"] == 122
+    assert (np.argsort(-gain)[:8] >= 190).all()
+    few = replace(asked, targets=60)
+    fitted(few, table, tmp_path / "few", targets=long)
+    assert report(tmp_path / "few")["targets"] == 60
+
+
 def test_targets_that_repeat_the_final_target_are_refused(scorer: GotD, tmp_path: Path):
     with pytest.raises(RecipeError, match="final target"):
         fitted(scorer, pool(scorer), tmp_path, final=TARGET[:3])
