@@ -13,7 +13,6 @@ from typing import Any
 
 from curator.corpus_spec import CorpusSpec
 from curator.errors import RecipeError
-from curator.evaluate.overlap import MOST_OVERLAP
 from curator.ledger import Store
 from curator.recipe import Recipe, TrainSpec
 from curator.train.proxy import find_proxy
@@ -21,6 +20,7 @@ from pipelines.curate import Curated, choose, prepare
 from pipelines.entering import Contest, Entry
 from pipelines.expecting import expectations, text_of
 from pipelines.mixing import Mixed
+from pipelines.plan_notes import not_counted, notes_on
 from pipelines.pricing import (
     ScoreCost,
     Speed,
@@ -30,6 +30,7 @@ from pipelines.pricing import (
     speed_of,
 )
 from pipelines.rereading import Nothing, NotMade, Reading
+from pipelines.staged_arms import StagedArm, staged_arms
 
 # Budgets of the baseline beside its own, as shares of it, for the compute multiplier: with the
 # doublings above, four points or more of a curve with three unknowns, on both sides of the arms.
@@ -137,17 +138,27 @@ def rungs_of(train: TrainSpec, batch_tokens: int, reach: int) -> tuple[int, ...]
 def plan_of(contest: Contest, store: Store, workers: int, *, reach: int = 0) -> Plan:
     """Return what a contest takes, given what is in the store."""
     made = _prepared(contest, store)
-    mixtures = {entry.name: _mixture(entry, made, store) for entry in contest.entries}
+    plain = [entry for entry in contest.entries if not entry.staged]
+    mixtures = {entry.name: _mixture(entry, made, store) for entry in plain}
+    staged = {e.name: _staged(e, made, contest, store) for e in contest.entries if e.staged}
     proxy = find_proxy(contest.train.proxy)
     rungs = rungs_of(contest.train, proxy.batch_tokens, reach) if reach else ()
     models = made.models if made else {}
     wanted, unknown = _runs(contest, mixtures, rungs, store, models)
+    for one in staged.values():
+        wanted |= dict.fromkeys(one.proxies, contest.train.tokens) if one else {}
+        unknown += [] if one else [contest.train.tokens] * len(contest.train.seeds)
     todo = {folder: budget for folder, budget in wanted.items() if not Store.whole(folder)}
     tokens, runs = sum(todo.values()) + sum(unknown), len(wanted) + len(unknown)
     finished = [folder for folder in wanted if folder not in todo]
     measured = evaluations_of(contest.shared, made, finished, store) if made else []
     vocabulary = _vocabulary(contest.shared.corpus)
-    arms = tuple(_arm(e, mixtures[e.name], made, contest, store) for e in contest.entries)
+    arms = tuple(
+        _staged_arm(e, staged[e.name], made, contest.train, store)
+        if e.staged
+        else _arm(e, mixtures[e.name], made, contest, store)
+        for e in contest.entries
+    )
     return Plan(
         arms,
         rungs,
@@ -162,22 +173,8 @@ def plan_of(contest: Contest, store: Store, workers: int, *, reach: int = 0) -> 
         workers,
         made is not None,
         tuple(expectations(_whole(contest), store)),
-        (*contest.notes, *_not_counted(contest, made), *_notes(arms, contest.train, rungs)),
+        (*contest.notes, *not_counted(contest, made), *notes_on(arms, contest.train, rungs)),
     )
-
-
-def _not_counted(contest: Contest, made: Curated | None) -> Iterator[str]:
-    """Yield which reference models are still to be trained: `training` is of the arms alone."""
-    if made is not None:
-        return  # they are there, and what they took is part of the scoring
-    told = [
-        f"{name} ({f'{spec.train.count} x ' if spec.train.count else ''}{spec.train.proxy} on "
-        f"{spec.train.tokens:,} tokens)"
-        for name, spec in contest.shared.models.items()
-        if spec.train
-    ]
-    if told:
-        yield f"reference models are trained first, and not counted above: {', '.join(told)}"
 
 
 def _whole(contest: Contest) -> Recipe:
@@ -203,6 +200,30 @@ def _mixture(entry: Entry, made: Curated | None, store: Store) -> Mixed | None:
         return choose(entry.recipe, made, Reading(store, Nothing(), quiet=True)).arms[entry.arm]
     except NotMade:
         return None
+
+
+def _staged(entry: Entry, made: Curated | None, contest: Contest, store: Store) -> StagedArm | None:
+    """Return a staged arm that is finished; None where a part of it is still to be done."""
+    if made is None:
+        return None
+    reading = Reading(store, Nothing(), quiet=True)
+    try:
+        chosen = choose(entry.recipe, made, reading)
+        asked = [(entry.recipe, chosen, (entry.arm,))]
+        return staged_arms(asked, contest.train, reading, contest.device)[0][entry.arm]
+    except NotMade:
+        return None
+
+
+def _staged_arm(
+    entry: Entry, done: StagedArm | None, made: Curated | None, train: TrainSpec, store: Store
+) -> ArmPlan:
+    scores = None if made is None else scoring_of(entry.recipe, made, store, train, done).scores
+    finished = len(done.proxies) if done else None
+    asked = None if done is None else int(done.mixed.selected.summary["tokens"])
+    return ArmPlan(
+        entry.name, entry.origin, asked, None, len(train.seeds), finished, scores
+    )  # fmt: skip
 
 
 def _runs(
@@ -238,7 +259,7 @@ def _arm(
         finished = sum(Store.whole(job.folder) for job in jobs)
     if made is not None:
         recipe = entry.recipe
-        scores = scoring_of(recipe, made, store).scores
+        scores = scoring_of(recipe, made, store, train).scores
     text = text_of(train, entry.spec, int(mixed.account["n_tokens"]) if mixed else None)
     overlap = None if text is None else text.overlap
     return ArmPlan(
@@ -252,29 +273,6 @@ def _vocabulary(corpus: CorpusSpec) -> int:
     from curator.train.tokenizer import load_tokenizer
 
     return int(load_tokenizer(corpus.tokenizer.path).get_vocab_size())
-
-
-def _notes(arms: Sequence[ArmPlan], train: TrainSpec, rungs: Sequence[int] = ()) -> Iterator[str]:
-    few = [arm.name for arm in arms if arm.overlap]
-    if few and len(train.seeds) > 1:
-        most = max(arm.overlap or 0.0 for arm in arms)
-        so = "intervals allow for it"
-        if most > MOST_OVERLAP:
-            so = "intervals of those that share most of it speak of other seeds on the same text"
-        yield (
-            f"two runs of {', '.join(few)} share up to {most:.0%} of their text; {so}. Runs share "
-            f"none where a selection holds about {1.4 * len(train.seeds):.0f} times the "
-            f"{train.tokens:,} tokens of a run"
-        )
-    held, most_read = arms[0].asked or 0, max(rungs, default=0)
-    if 0 < held < most_read:
-        yield (
-            f"at {most_read:,} tokens {arms[0].name} reads its {held:,} more than once: "
-            "multipliers above 1 compare with text that repeats"
-        )
-    unknown = sorted({score.name for arm in arms for score in arm.scores or () if not score.made})
-    if unknown:
-        yield f"scores still to be made: {', '.join(unknown)}"
 
 
 def _arm_summary(arm: ArmPlan) -> dict[str, Any]:

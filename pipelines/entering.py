@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -21,6 +21,7 @@ from curator.ledger import Store
 from curator.recipe import ModelSpec, Recipe, TrainSpec, suggestion
 from pipelines.check import load_recipe
 from pipelines.conducting import conducts_of
+from pipelines.live import ranked_by, staged_specs
 from pipelines.placebos import chain, placebos
 from pipelines.training import TrainJob, jobs_of
 
@@ -57,6 +58,11 @@ class Entry:
     def spec(self) -> ArmSpec:
         """How it selects and mixes."""
         return self.recipe.arms[self.arm]
+
+    @property
+    def staged(self) -> bool:
+        """Whether it chooses again while it trains."""
+        return self.arm in staged_specs(self.recipe.arms)
 
 
 @dataclass(frozen=True)
@@ -126,6 +132,11 @@ def enter(
     models = {name: spec for recipe in recipes for name, spec in recipe.models.items()}
     entries = _entries(recipes, dict(sorted(models.items())))
     first = _baseline(baseline, recipes, entries)
+    if first.staged:
+        raise RecipeError(
+            f"the baseline {first.name!r} chooses again while it trains, and multipliers need it "
+            "at other budgets; choose a plain arm with --baseline"
+        )
     ordered = (first, *(entry for entry in entries if entry is not first))
     return Contest(tuple(recipes), ordered, train, tuple(_notes(recipes, models)), device)
 
@@ -201,7 +212,7 @@ def _entries(recipes: Sequence[Recipe], models: Mapping[str, ModelSpec]) -> list
     for recipe in recipes:
         for arm in recipe.arms:
             arms = _with_whom(arm, recipe)
-            scores = _ranked_by(arms.values(), recipe.score)
+            scores = ranked_by(arms.values(), recipe.score)
             content = {"arms": arms, "score": scores, "models": models, "baseline": arm}
             alone = recipe.model_copy(update=content)
             specs = [each.model_dump(mode="json") for each in arms.values()]
@@ -230,18 +241,6 @@ def _with_whom(arm: str, recipe: Recipe) -> dict[str, ArmSpec]:
     """Return an arm and, for a placebo, the arms without which it cannot be drawn."""
     of = placebos({name: spec.select for name, spec in recipe.arms.items()})
     return {name: recipe.arms[name] for name in chain(arm, of)}
-
-
-def _ranked_by(
-    arms: Iterable[ArmSpec], entries: Sequence[Mapping[str, Any]]
-) -> list[dict[str, Any]]:
-    """Return the scores that arms select or order by, NAME or NAME.COLUMN, and those they read."""
-    from pipelines.scoring import needed
-
-    arms = list(arms)
-    values = [str(value) for arm in arms for value in arm.select.values()]
-    values += [arm.order.by for arm in arms if arm.order]
-    return needed(entries, [value.partition(".")[0] for value in values])
 
 
 def _baseline(wanted: str, recipes: Sequence[Recipe], entries: Sequence[Entry]) -> Entry:

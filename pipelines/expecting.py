@@ -46,6 +46,8 @@ def text_of(train: TrainSpec, arm: ArmSpec, held: int | None = None) -> Sharing 
     """
     from curator.mix.spec import parse_mix
 
+    if arm.staged:
+        return None  # each run chooses for itself
     asked = train.tokens if parse_mix(arm.mix).weighted else arm.select.get("tokens")
     tokens = held or asked
     if not isinstance(tokens, int):

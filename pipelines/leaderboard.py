@@ -31,6 +31,7 @@ from pipelines.looking import Found
 from pipelines.printing import show
 from pipelines.registering import register_begin, register_end
 from pipelines.running import ENGINES, RUN, open_engine, resumable
+from pipelines.staged_arms import StagedArm, staged_arms
 from pipelines.training import require_device, train_jobs
 
 NAME = "leaderboard"
@@ -149,7 +150,8 @@ def race(contest: Contest, plan: Plan, driver: Driver) -> Raced:
     tokens = made.tokens
     assert tokens is not None  # every entry has an arm, so tokens are counted
     chosen = {entry.name: choose(entry.recipe, made, driver) for entry in contest.entries}
-    arms = {entry.name: chosen[entry.name].arms[entry.arm] for entry in contest.entries}
+    plain = [entry for entry in contest.entries if not entry.staged]
+    arms = {entry.name: chosen[entry.name].arms[entry.arm] for entry in plain}
     mixtures = {name: mixed.folder for name, mixed in arms.items()}
 
     spec, base = contest.train, contest.baseline.name
@@ -162,6 +164,11 @@ def race(contest: Contest, plan: Plan, driver: Driver) -> Raced:
     for job, folder in zip(jobs, folders, strict=True):
         runs.setdefault((job.arm, job.tokens), []).append(folder)
     proxies = {name: runs[name, spec.tokens] for name in mixtures}
+    staged = _staged(contest, chosen, driver)
+    reused |= {c.folder for one in staged.values() for c in one.courses if c.reused}
+    arms |= {name: one.mixed for name, one in staged.items()}
+    proxies |= {name: one.proxies for name, one in staged.items()}
+    names = [entry.name for entry in contest.entries]
 
     def measured(of: Mapping[str, list[Path]]) -> Evidence:
         recipe = shared.model_copy(update={"baseline": base})
@@ -172,15 +179,16 @@ def race(contest: Contest, plan: Plan, driver: Driver) -> Raced:
             )
         return found
 
-    evidence = measured(proxies)
+    evidence = measured({name: proxies[name] for name in names})
     metric = rung_metric_of(evidence)
     values = {budget: measured({base: runs[base, budget]}) for budget in plan.rungs}
     steps = {step.artifact.id: step for step in driver.steps}  # a score of two arms is one step
     merged = replace(
         made,
         viewed=chosen[base].viewed,
-        arms=arms,
-        proxies=proxies,
+        arms={name: arms[name] for name in names},
+        proxies={name: proxies[name] for name in names},
+        staged=staged,
         evidence=evidence,
         steps=tuple(steps.values()),
     )
@@ -188,6 +196,16 @@ def race(contest: Contest, plan: Plan, driver: Driver) -> Raced:
     if known:
         known[spec.tokens] = list(evidence.bits[base][metric])
     return Raced(contest, plan, merged, metric, dict(sorted(known.items())), reused, 0.0)
+
+
+def _staged(
+    contest: Contest, chosen: Mapping[str, Curated], driver: Driver
+) -> dict[str, StagedArm]:
+    """Return the entries that choose while they train, all trained side by side."""
+    entries = [entry for entry in contest.entries if entry.staged]
+    asked = [(entry.recipe, chosen[entry.name], (entry.arm,)) for entry in entries]
+    found = staged_arms(asked, contest.train, driver, contest.device)
+    return {entry.name: each[entry.arm] for entry, each in zip(entries, found, strict=True)}
 
 
 def rung_metric_of(evidence: Evidence) -> str:

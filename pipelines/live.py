@@ -28,8 +28,10 @@ def plain_arms(arms: Mapping[str, ArmSpec]) -> dict[str, ArmSpec]:
 
 
 def ranked_by(arms: Iterable[ArmSpec], entries: Entries) -> list[dict[str, Any]]:
-    """Return the scores that arms select by, as NAME or NAME.COLUMN, and those they read."""
-    values = [str(value) for arm in arms for value in arm.select.values()]
+    """Return the scores that arms select or order by, as NAME or NAME.COLUMN, and those read."""
+    known = list(arms)
+    values = [str(value) for arm in known for value in arm.select.values()]
+    values += [arm.order.by for arm in known if arm.order]
     return needed(entries, [value.partition(".")[0] for value in values])
 
 

@@ -15,12 +15,13 @@ import pyarrow as pa
 
 from curator.identity import document_ids, fingerprint, id_matrix, settings_of
 from curator.ledger import Artifact, Store, folder_seconds
-from curator.recipe import ModelSpec, Recipe
+from curator.recipe import ModelSpec, Recipe, TrainSpec
 from curator.registry import make_scorer
 from curator.schema import SELECTION
 from curator.train.proxy import Proxy
 from pipelines.curate import Curated
 from pipelines.evaluating import EVALUATION, EvaluateJob, sets_of
+from pipelines.live import live, made_before, staged_specs
 from pipelines.pool import Pool
 from pipelines.reporting import flops_of
 from pipelines.rereading import Nothing, NotMade, Reading
@@ -32,6 +33,7 @@ from pipelines.scoring import (
     score_one,
     teachers_of,
 )
+from pipelines.staged_arms import StagedArm
 from pipelines.training import PROXY
 
 _LATEST = 20  # runs whose median speed is taken: a machine's load changes
@@ -157,16 +159,29 @@ def measuring_speed(store: Store) -> float | None:
     return statistics.median(known) if known else None
 
 
-def scoring_of(recipe: Recipe, made: Curated, store: Store) -> Scoring:
+def scoring_of(
+    recipe: Recipe,
+    made: Curated,
+    store: Store,
+    train: TrainSpec | None = None,
+    staged: StagedArm | None = None,
+) -> Scoring:
     """Return what the scores of one arm took, or will; nothing is computed.
 
     Each is charged whole, over the whole pool, to every arm that ranks by it: that is what the
     arm would cost alone. What no record tells is estimated from the same scorer's other work.
+
+    Args:
+        recipe: of the arm.
+        made: what it has made.
+        store: where records lie.
+        train: how it is trained: a staged arm is scored by every run at every stage.
+        staged: the arm, where it is staged and finished.
     """
     teachers = teachers_of(recipe, made.benchmarks, made.models)
     pool, told = made.pool, set[str]()
     costs = []
-    for entry in recipe.score:
+    for entry in made_before(recipe):
         driver = Reading(store, Nothing(), quiet=True)
         name, key = entry_name(entry), fingerprint([entry])
         try:
@@ -184,7 +199,41 @@ def scoring_of(recipe: Recipe, made: Curated, store: Store) -> Scoring:
         seconds = sum(spent[what] for what in spent.keys() - told)  # what two scores read, once
         told |= spent.keys()
         costs.append(ScoreCost(name, key, made=True, seconds=seconds, flops=flops))
+    costs += _at_stages(recipe, made, store, train, staged)
     return Scoring((*costs, *_references(recipe, made, told)))
+
+
+def _at_stages(
+    recipe: Recipe, made: Curated, store: Store, train: TrainSpec | None, staged: StagedArm | None
+) -> Iterator[ScoreCost]:
+    """Yield what it took that runs were scored by their own states; a placebo pays for its arm's.
+
+    Models of `models` are none of it: the state stands in their place.
+    """
+    for spec in dict.fromkeys(staged_specs(recipe.arms).values()):
+        entries = live(recipe.score, spec.model)
+        if not entries:
+            continue
+        name = f"{entry_name(entries[-1])} at {spec.stages} stages"
+        key = fingerprint([entries, spec.model_dump(), train and train.model_dump()])
+        if staged is not None:
+            yield ScoreCost(name, key, made=True, seconds=_spent(staged, store))
+            continue
+        each = [_estimated(entry, made, store) for entry in entries]
+        read = 1.0 if spec.candidates == "all" else spec.probed + (1 - spec.warmup) / spec.stages
+        times = spec.stages * (len(train.seeds) if train else 1) * min(1.0, read)
+        known = [seconds for seconds in each if seconds is not None]
+        seconds = sum(known) * times if len(known) == len(each) else None
+        yield ScoreCost(name, key, made=False, seconds=seconds)
+
+
+def _spent(staged: StagedArm, store: Store) -> float:
+    """Return the seconds of worker time that scoring all stages of all runs took."""
+    turns = [turn for course in staged.courses for turn in (course.of or course).turns]
+    artifacts = {path for turn in turns for path in turn.artifacts}
+    folders = {folder for turn in turns for folder in turn.folders}
+    spent = sum(store.artifact(path).seconds for path in sorted(artifacts))
+    return spent + sum(folder_seconds(folder) for folder in sorted(folders))
 
 
 def _require(scores: Sequence[str], pool: Pool) -> None:

@@ -131,7 +131,8 @@ def _dearer(spent: Spent, arm: Mixed) -> float:
     if not spent.seconds:
         return 1.0
     a_token = spent.seconds / (spent.allowed * spent.runs)
-    return 1 + spent.scoring_seconds / (a_token * int(arm.selected.summary["tokens"]))
+    chosen = int(arm.selected.summary["tokens"]) * spent.scorings
+    return 1 + spent.scoring_seconds / (a_token * chosen)
 
 
 def _spent(entry: Entry, raced: Raced, store: Store) -> Spent:
@@ -139,7 +140,8 @@ def _spent(entry: Entry, raced: Raced, store: Store) -> Spent:
     runs = [json.loads((folder / "run.json").read_text()) for folder in folders]
     recipe, shared = entry.recipe, raced.contest.shared
     measured = evaluations_of(shared, raced.made, folders, store)
-    scoring = scoring_of(recipe, raced.made, store)
+    staged = raced.made.staged.get(entry.name)
+    scoring = scoring_of(recipe, raced.made, store, raced.contest.train, staged)
     return Spent(
         tokens=int(runs[0]["tokens"]),
         runs=len(runs),
@@ -151,6 +153,7 @@ def _spent(entry: Entry, raced: Raced, store: Store) -> Spent:
         scores=tuple(score.name for score in scoring.scores),
         reused=sum(folder in raced.reused for folder in folders),
         budget=budget_of(runs[0]),
+        scorings=staged.scorings if staged else 1,
     )
 
 

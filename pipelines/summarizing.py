@@ -134,4 +134,5 @@ def _arm(name: str, curated: Curated) -> dict[str, Any]:
         "proxies": proxies,
         "evaluation": dict(curated.evidence.bits[name]) if curated.evidence else {},
         "at_chance": list(curated.evidence.chance.get(name, ())) if curated.evidence else [],
+        **({"stages": curated.staged[name].lines} if name in curated.staged else {}),
     }

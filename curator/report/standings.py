@@ -30,6 +30,7 @@ class Spent:
     scores: tuple[str, ...] = ()
     reused: int = 0  # runs that were there before
     budget: int = 0  # tokens of plain training that one run may pay for; 0: `tokens`
+    scorings: int = 1  # selections that were scored for: every run's own where it was staged
 
     @property
     def allowed(self) -> int:
