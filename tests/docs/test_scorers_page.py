@@ -29,6 +29,7 @@ NEEDED = {  # settings without which a scorer cannot say what it writes
     "optidel_text": {"models": ["any", "other", "third"]},
     "less": {"models": ["any"]},
     "trak": {"models": ["any"]},
+    "tarot": {"models": ["any"]},
 }
 
 
