@@ -19,6 +19,8 @@ from torch import Tensor
 from curator.score.likelihood import LanguageModel, reading
 
 _MOST: Final = float(np.nextafter(np.float32(math.log(2)), np.float32(0)))  # ln 2, not above it
+_NONE: Final = -200.0
+_CACHED: Final = 1 << 16  # numbers of each array at once: the dozen of them stay in a cache
 
 # Shapes: N texts, B rows of a batch, T positions, V vocabulary.
 
@@ -86,11 +88,16 @@ def jensen_shannon(p_log: Tensor, q_log: Tensor) -> Tensor:
         p_log: (..., V) log probabilities; minus infinity for none.
         q_log: the other's, likewise.
     """
+    size = p_log.shape[-1]
+    p_NV, q_NV = p_log.reshape(-1, size), q_log.reshape(-1, size)
+    rows = max(1, _CACHED // size if p_log.device.type == "cpu" else len(p_NV))
+    parts = zip(p_NV.split(rows), q_NV.split(rows), strict=True)
+    return torch.cat([_diverged(*part) for part in parts]).view(p_log.shape[:-1])
+
+
+def _diverged(p_log_NV: Tensor, q_log_NV: Tensor) -> Tensor:
+    # No probability is as good as e^-200, which float32 has as 0: 0 times infinity is no number.
+    p_log, q_log = p_log_NV.clamp_min(_NONE), q_log_NV.clamp_min(_NONE)
     middle = torch.logaddexp(p_log, q_log).sub_(math.log(2))
-    total = _above(p_log, middle).sum(-1) + _above(q_log, middle).sum(-1)
-    return (total / 2).clamp_(0.0, _MOST)  # rounding may pass either end by 1e-7
-
-
-def _above(p_log: Tensor, middle: Tensor) -> Tensor:
-    """Return p log(p / m), 0 where p is 0: there 0 times infinity would be no number."""
-    return torch.where(p_log > -math.inf, p_log.exp() * (p_log - middle), 0.0)
+    total = (p_log - middle).mul_(p_log.exp_()).add_((q_log - middle).mul_(q_log.exp_())).sum(-1)
+    return total.div_(2).clamp_(0.0, _MOST)  # rounding may pass either end by 1e-7

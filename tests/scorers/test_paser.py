@@ -113,3 +113,19 @@ def test_no_document_read_is_refused(tmp_path: Path):
 def test_what_is_no_divergence_is_refused(tmp_path: Path):
     with pytest.raises(RecipeError, match="30 values below 0"):
         scored(tmp_path, pool(jsd=pa.array(-1 - DIVERGENCE, pa.float32())))
+
+
+def test_documents_that_join_concepts_apart_are_left_out_if_asked(tmp_path: Path):
+    fruit = np.array(["apples", "pears", "plums", "figs", "dates", "limes"])
+    texts = [" and ".join(RNG.choice(fruit, 2, replace=False)) for _ in range(N)]
+    at = pool().column_names.index("text")
+    table = pool().set_column(at, "text", pa.array(texts, pa.large_string()))
+    found, report = scored(tmp_path, table, concepts=True)
+    plain, _ = scored(tmp_path, table)
+
+    told = report["concepts"]
+    assert told["visited"] == N
+    assert 0 < told["rejected"] == found["recovery"].null_count < N
+    assert len(told["rejected_share_by_tenth"]) == 10
+    assert plain["recovery"].null_count == 0
+    assert found["degradation"] == plain["degradation"]
