@@ -17,6 +17,7 @@ from curator.engine.driver import Step
 from curator.ledger import Store
 from curator.recipe import Recipe
 from curator.report import content as made
+from curator.report.stages import StageLine
 from curator.select.quota import shortfall_of
 from curator.shards import read_shard, write_atomically
 from curator.stage import library_versions
@@ -56,6 +57,7 @@ def report_of(recipe: Recipe, curated: Curated, store: Store, *, seconds: float)
         statistics=judged_of(recipe.corpus.clean, curated.pool.sidecars),
         scores=score_columns_of(curated),
         learned=learned_of(curated, store),
+        staged=staged_of(curated),
         arms=tuple(arm_of(name, recipe, curated) for name in curated.arms),
         overlap=overlap_of(curated),
         curves=tuple(curves_of(curated.proxies)),
@@ -65,6 +67,13 @@ def report_of(recipe: Recipe, curated: Curated, store: Store, *, seconds: float)
         proxy=proxy_in_words(recipe, curated.proxies),
         trunk=trunk_of(curated.proxies),
         seconds=seconds,
+    )
+
+
+def staged_of(curated: Curated) -> tuple[StageLine, ...]:
+    """Return a line for each stage of each run of every arm that chose while it trained."""
+    return tuple(
+        StageLine(arm, **line) for arm, staged in curated.staged.items() for line in staged.lines
     )
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from curator.report.judged import JudgedStatistic
     from curator.report.learned import Learned
+    from curator.report.stages import StageLine
 
 Verdict = Literal["better", "worse", "equivalent", "undecided"]
 Action = Literal["document", "span", "report"]
@@ -296,6 +297,7 @@ class Report:
     statistics: tuple[JudgedStatistic, ...] = ()
     scores: tuple[ScoreColumn, ...] = ()
     learned: tuple[Learned, ...] = ()
+    staged: tuple[StageLine, ...] = ()
     arms: tuple[Arm, ...] = ()
     overlap: Overlap | None = None
     curves: tuple[LossCurve, ...] = ()

@@ -14,7 +14,17 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from curator.report import choices, copies, judged, learned, origins, pool, results, training
+from curator.report import (
+    choices,
+    copies,
+    judged,
+    learned,
+    origins,
+    pool,
+    results,
+    stages,
+    training,
+)
 from curator.report.content import Report
 from curator.report.look import SCRIPT, STYLE
 from curator.report.markup import tag
@@ -42,6 +52,9 @@ SECTIONS: tuple[tuple[str, str, Callable[[Report], Markup]], ...] = (
 def render(report: Report) -> str:
     """Return the whole page. Texts from documents are escaped, controls in them made visible."""
     parts = [(anchor, title, build(report)) for anchor, title, build in SECTIONS]
+    if report.staged:  # few runs have any
+        after = [anchor for anchor, *_ in SECTIONS].index("learned") + 1
+        parts.insert(after, ("stages", "Stages", stages.stages(report)))
     heading = f"{results.title(report)}: {report.name}"
     foot = f"Made by curator from run {report.name}."
     return document(heading, results.headline(report), parts, foot)
