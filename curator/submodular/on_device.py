@@ -98,7 +98,9 @@ def _lost(steps: Tensor, best: Tensor, nearest: Tensor) -> Tensor:
     """Return (N,) int64, what columns would have gained and, with the new member, would not."""
     changed = torch.nonzero(nearest > best).squeeze(1)
     lost = torch.zeros(len(steps), dtype=torch.int64, device=steps.device)
-    for rows in changed.split(max(1, _PORTION // len(steps))):
+    portion = max(1, _PORTION // len(steps))
+    for start in range(0, len(changed), portion):
+        rows = changed[start : start + portion]
         similar = steps[rows]
         high, low = nearest[rows].unsqueeze(1), best[rows].unsqueeze(1)
         lost += (torch.minimum(similar, high) - torch.minimum(similar, low)).sum(0)

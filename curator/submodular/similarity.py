@@ -143,9 +143,10 @@ def _keep(block: NDArray[np.float32], steps: Steps) -> None:
 @compiled
 def _mirror(steps: Steps, first: int, last: int, start: int, stop: int) -> None:
     """Copy rows `first` to `last` of the columns `start` to `stop` to where they mirror."""
-    for column in range(start, stop, _TILE):
-        for row in range(first, last, _TILE):
+    for row in range(first, last, _TILE):
+        end = min(row + _TILE, last)  # few rows at a time: they are read along, written across
+        for column in range(start, stop, _TILE):
             for at in range(column, min(column + _TILE, stop)):
-                out = steps[at, row : min(row + _TILE, last)]
+                out = steps[at, row:end]
                 for place in range(len(out)):
                     out[place] = steps[row + place, at]
