@@ -110,7 +110,7 @@ def _together(parts: Mapping[str, Any], arm: Mapping[str, Any], train: Mapping[s
             "'prune' counts epochs from a run's first step; leave out it, or train.trunk and "
             "train.start"
         )
-    chosen = [key for key in ("pick", "prune", "reweight") if arm.get(key)]
+    chosen = [key for key in ("pick", "prune", "reweight") if isinstance(arm.get(key), Mapping)]
     if mapping(arm.get("select")).get("method") == "poisson" and chosen:
         raise RecipeError(
             f"method 'poisson' gives documents weights, which are right only where all of them "
