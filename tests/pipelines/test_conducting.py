@@ -1,4 +1,4 @@
-"""How arms read their mixture: names of earlier runs kept, what is refused, one recipe run whole."""
+"""How arms read their mixture: earlier runs keep their names, refusals, one recipe run whole."""
 
 from __future__ import annotations
 
