@@ -83,10 +83,8 @@ def prepare(recipe: Recipe, driver: Driver) -> Curated:
         return Curated(pool, None, benchmarks, heldout, steps=tuple(driver.steps))
 
     pool, tokens = count_tokens(spec.tokenizer, pool, driver)
-    final = recipe.evaluate.final_target if recipe.evaluate else None
-    pool, models = reference_models(
-        recipe.models, pool, tokens, driver, benchmarks, spec.roles, final
-    )
+    teachers = teachers_of(recipe, benchmarks)
+    pool, models = reference_models(recipe.models, pool, tokens, driver, teachers)
     return Curated(pool, tokens, benchmarks, heldout, models, steps=tuple(driver.steps))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +20,6 @@ from curator.shards import Shard, read_shard
 from pipelines.mixing import encode_mixture
 from pipelines.pool import Pool
 from pipelines.scoring import Teachers, keep_from_final, texts_named
-from pipelines.splitting import Benchmark
 from pipelines.tokenizing import Tokens, total_tokens
 from pipelines.trained_on import require_apart
 from pipelines.training import TrainJob, train_jobs
@@ -29,6 +27,7 @@ from pipelines.training import TrainJob, train_jobs
 _OVER = 1.1  # tokens set aside for each that is trained on: documents are whole
 _MOST = 0.5  # of the pool's tokens, for one model or one swarm
 _CONCENTRATION = 0.5
+_NOTHING = Teachers()
 
 
 def reference_models(
@@ -36,15 +35,12 @@ def reference_models(
     pool: Pool,
     tokens: Tokens,
     driver: Driver,
-    benchmarks: Mapping[str, Benchmark] = MappingProxyType({}),
-    roles: Mapping[str, str | Sequence[str]] = MappingProxyType({}),
-    final: str | None = None,
+    teachers: Teachers = _NOTHING,
 ) -> tuple[Pool, dict[str, Path]]:
     """Return the pool without the documents that reference models are trained on, and the models.
 
     A swarm's models are there one by one: NAME-1, NAME-2, ... One that learns from benchmarks
-    takes nothing out of the pool: their items have left it before. `final` is the split that the
-    result will be judged by.
+    takes nothing out of the pool: their items have left it before.
 
     Raises:
         BudgetError: a reference asks for more than half of the pool's tokens.
@@ -61,8 +57,9 @@ def reference_models(
         if spec.train is None:
             continue
         del models[name]
-        told = texts_called(spec.train.learns_from, roles)
-        keep_from_final(told, Teachers(benchmarks, final=final), where=f"models.{name}")
+        told = texts_called(spec.train.learns_from, teachers.roles)
+        keep_from_final(told, teachers, where=f"models.{name}")
+        benchmarks = teachers.benchmarks
         splits = [benchmarks[what].items for what in told if what in benchmarks]
         decision = None
         if not splits:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -45,7 +46,9 @@ class Teachers:
 
 
 def teachers_of(
-    recipe: Recipe, benchmarks: Mapping[str, Benchmark], models: Mapping[str, Path]
+    recipe: Recipe,
+    benchmarks: Mapping[str, Benchmark],
+    models: Mapping[str, Path] = MappingProxyType({}),
 ) -> Teachers:
     """Return what a recipe's scorers learn from besides the pool."""
     final = recipe.evaluate.final_target if recipe.evaluate else None
