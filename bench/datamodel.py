@@ -49,7 +49,6 @@ PROXY = Proxy(
     rates=Rates(optimizer="adamw", matrix=0.003, weight_decay=0.1),
 )  # fmt: skip
 RESAMPLED = 2000
-NICE = 5
 
 
 @dataclass(frozen=True)
@@ -78,14 +77,23 @@ def main() -> None:
     halves = drawn_halves(asked.units, asked.subsets)
     targets = kept_targets(material["targets"], asked.out)
     references, start = reference_runs(asked, material, tokenizer, targets)
+    scores = kept_scores(asked, material, references)
     losses = trained_losses(asked, material["pool"], halves, tokenizer, targets, start)
-
-    from bench.datamodel_scores import method_scores  # torch and encoders
-
-    scores = method_scores(
-        material["pool"].texts, material["targets"].texts, references, asked.dimensions
-    )
     report(scores, halves, losses, asked)
+
+
+def kept_scores(
+    asked: argparse.Namespace, material: Mapping[str, Material], references: list[Path]
+) -> dict[str, NDArray[np.float64]]:
+    """Return (N, Z) scores of every method, made now or found."""
+    name = f"scores-{asked.units}x{asked.unit_tokens}-{asked.warm}-{asked.dimensions}.npz"
+    if not (asked.out / name).exists():
+        from bench.datamodel_scores import method_scores  # torch and encoders
+
+        texts = (material[kind].texts for kind in ("pool", "targets"))
+        np.savez(asked.out / name, **method_scores(*texts, references, asked.dimensions))
+    with np.load(asked.out / name) as kept:
+        return dict(kept)
 
 
 def prepared(asked: argparse.Namespace) -> tuple[Path, dict[str, Material]]:
@@ -201,7 +209,7 @@ def trained_losses(
         ]  # fmt: skip
     context = get_context("spawn")
     with ProcessPoolExecutor(
-        asked.workers, mp_context=context, initializer=os.nice, initargs=(NICE,)
+        asked.workers, mp_context=context, initializer=os.nice, initargs=(asked.nice,)
     ) as workers:
         found = list(workers.map(run, jobs))
     return np.array(found).reshape(len(halves), asked.seeds, -1).transpose(1, 0, 2)
@@ -303,8 +311,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--subsets", type=int, default=32)
     parser.add_argument("--seeds", type=int, default=2, help="of the order, for every half")
     parser.add_argument("--warm", type=int, default=400_000, help="tokens before halves; 0: none")
-    parser.add_argument("--dimensions", type=int, default=8192)
+    parser.add_argument("--dimensions", type=int, default=2048)
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--nice", type=int, default=5, help="of the workers")
     return parser.parse_args()
 
 
