@@ -91,7 +91,7 @@ def jensen_shannon(p_log: Tensor, q_log: Tensor) -> Tensor:
     size = p_log.shape[-1]
     p_NV, q_NV = p_log.reshape(-1, size), q_log.reshape(-1, size)
     rows = max(1, _CACHED // size if p_log.device.type == "cpu" else len(p_NV))
-    parts = zip(p_NV.split(rows), q_NV.split(rows), strict=True)
+    parts = zip(torch.split(p_NV, rows), torch.split(q_NV, rows), strict=True)
     return torch.cat([_diverged(*part) for part in parts]).view(p_log.shape[:-1])
 
 

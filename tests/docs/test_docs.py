@@ -50,6 +50,7 @@ SECTIONS = {
     "corpus.tokenizer": corpus_spec.TokenizerSpec,
     "models.NAME": recipe.ModelSpec,
     "models.NAME.train": recipe.TrainModelSpec,
+    "models.NAME.pruned": recipe.PrunedModelSpec,
     "arms.NAME": arm_spec.ArmSpec,
     "arms.NAME.pick": arm_spec.PickSpec,
     "arms.NAME.prune": arm_spec.PruneSpec,
