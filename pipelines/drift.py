@@ -86,11 +86,17 @@ def stage_lines(course: Course, store: Store) -> list[dict[str, Any]]:
             values = probed(turn.probe)
             report = fit_of(turn.probe, store)
             drift, common = (None, 0) if first is None else agreement(first, values)
-            reliability = _number(report.report.get("reliability")) if report else None
+            reliability = reliability_in(report.report) if report else None
             lines[-1] |= {"drift": drift, "probed": common, "reliability": reliability}
             first = values if first is None else first
         last = taken if turn.stage else None
     return lines
+
+
+def reliability_in(report: Mapping[str, Any]) -> float | None:
+    """Return what a scorer's report says two halves of its target agree on, None if nothing."""
+    told = report.get("reliability")
+    return _number(told.get("halves") if isinstance(told, Mapping) else told)
 
 
 def probed(probe: Artifact) -> NDArray[np.float64]:
