@@ -63,7 +63,7 @@ def test_a_model_without_its_state_is_refused(tmp_path):
     folder = trained_run(example_texts("raw"), tmp_path, steps=2)
     (folder / TRUNK).unlink()
 
-    with pytest.raises(RecipeError, match="Missing optimizer state.*`state: true`"):
+    with pytest.raises(RecipeError, match=r"Missing optimizer state.*`state: true`"):
         open_state(folder)
     with pytest.raises(RecipeError, match="Missing optimizer state"):
         state_digest(folder)
@@ -72,7 +72,7 @@ def test_a_model_without_its_state_is_refused(tmp_path):
 def test_matrices_without_second_moments_are_refused(tmp_path):
     folder = trained_run(example_texts("raw"), tmp_path, steps=2, optimizer="muon")
 
-    with pytest.raises(RecipeError, match="Muon.*adamw.*probe.yaml"):
+    with pytest.raises(RecipeError, match=r"Muon.*adamw.*probe\.yaml"):
         open_state(folder)
 
 
