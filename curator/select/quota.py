@@ -178,8 +178,8 @@ def blocked(
         following: place of a budget -> id in hex and tokens of its first document not taken.
 
     Raises:
-        BudgetError: a budget cannot take even its first document, and that is not accepted or
-            leaves the whole selection empty.
+        BudgetError: a budget cannot take even its first document, and `spec.shortfall` is "error"
+            or the whole selection is empty.
     """
     found: list[Shortfall] = [
         Blocked(names[place], allowed[place], spent[place], *document)
@@ -187,7 +187,7 @@ def blocked(
         if spent[place] < _ENOUGH * allowed[place]
     ]
     empty = [replace(each, name=_named(each.name, spec)) for each in found if not each.available]
-    if empty and (spec.shortfall != "accept" or not any(spent)):
+    if empty and (spec.shortfall == "error" or not any(spent)):
         raise BudgetError(
             "the first document in rank order is larger than the budget, so nothing is taken:\n"
             + "\n".join(f"  {each}" for each in empty)

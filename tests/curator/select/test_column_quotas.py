@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curator.errors import RecipeError
+from curator.errors import BudgetError, RecipeError
 from curator.select.quota import divide
 from curator.select.selector import select
 from curator.select.spec import SelectSpec, mistakes, parse_select
@@ -131,3 +133,18 @@ def test_a_name_of_a_column_is_kept_as_it_is_written():
 def test_a_column_of_quotas_divides_a_budget_that_must_be_there():
     written = {"by": "x", "method": "threshold", "threshold": 1, "quotas": "lasso"}
     assert any("there is none" in fault for fault in mistakes(written))
+
+
+def test_a_group_whose_first_document_is_a_giant_stops_no_other_unless_asked_to():
+    frame = clustered(worth=(1.0, 1.0)).with_columns(
+        tokens=pl.when(pl.col("cluster") == 1).then(10_000).otherwise(pl.col("tokens"))
+    )
+    spec = SelectSpec(
+        "random", tokens=400, quotas="worth", quota_by="cluster", shortfall="redistribute"
+    )
+    chosen = select(frame.lazy(), spec)
+
+    assert tokens_by_cluster(frame, chosen).keys() == {0}
+    assert "1" in [each.name for each in chosen.shortfalls]
+    with pytest.raises(BudgetError, match="1: wanted 200 tokens, took 0"):
+        select(frame.lazy(), replace(spec, shortfall="error"))
