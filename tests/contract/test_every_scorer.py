@@ -94,6 +94,13 @@ SMALL: dict[str, Callable[[Path], dict[str, Any]]] = {
         "neighbors": 3,
         "sets": 1000,
     },
+    "influence": lambda folder: {
+        "model": small_run(folder),
+        "documents": None,
+        "audit": 4,
+        "least_documents": 2,
+        "least_reliability": -1.0,
+    },
     "less": lambda folder: {"models": [small_run(folder)], "dimensions": 64},
     "trak": lambda folder: {"models": [small_run(folder)], "dimensions": 16},
     "clusters": lambda folder: {"encoder": str(tiny_encoder(folder))},

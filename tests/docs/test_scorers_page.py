@@ -27,6 +27,7 @@ NEEDED = {  # settings without which a scorer cannot say what it writes
     "sensitivity": {"model": "any"},
     "lasso_relevance": {"model": "any"},
     "optidel_text": {"models": ["any", "other", "third"]},
+    "influence": {"model": "any"},
     "less": {"models": ["any"]},
     "trak": {"models": ["any"]},
     "tarot": {"models": ["any"]},
