@@ -127,7 +127,9 @@ def test_a_document_in_the_final_target_is_not_shown(tmp_path: Path):
 
 def test_a_window_longer_than_the_judges_context_is_refused(tmp_path: Path):
     model = str(tiny_language_model(tmp_path / "model"))  # reads 64 tokens
-    scorer = AddOneIn(prompt=short_prompt(tmp_path, "choice"), **(SMALL | {"model": model, "options": 3}))
+    scorer = AddOneIn(
+        prompt=short_prompt(tmp_path, "choice"), **(SMALL | {"model": model, "options": 3})
+    )
 
     with pytest.raises(RecipeError, match="show less of a document"):
         scorer.fit({"raw": corpus(tmp_path / "raw", TEXTS)}, tmp_path, Site())
