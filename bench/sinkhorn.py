@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy.linalg  # noqa: F401  # loaded with the first step: it is no memory of the plan
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
@@ -99,7 +100,7 @@ def measured(begin: str, end: str, threads: str) -> dict[str, Any]:
     """What ours takes, on the vectors of two files; marginals are those of the potentials."""
     threadpool_limits(1, "blas")
     x, y = np.load(begin), np.load(end)
-    transport(Distances(x[:300], y[:100]))  # what is loaded and compiled once
+    transport(Distances(x[:2000], y))  # what is loaded once
     before = resident()
     begun, spent = time.perf_counter(), time.process_time()
     found = transport(Distances(x, y), threads=int(threads))

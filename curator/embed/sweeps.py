@@ -72,6 +72,7 @@ class _Lane(NamedTuple):
     column: F64
     hessian: F32 | None
     value: F64
+    product: F32 | None  # of a block with itself, before it is added to `hessian`
 
 
 class _OnCpu:
@@ -105,7 +106,8 @@ class _OnCpu:
 
         def along(number: int) -> _Lane:
             square = np.zeros((columns, columns), np.float32) if hessian else None
-            lane = _Lane(np.zeros(columns), square, np.zeros(()))
+            product = np.empty_like(square) if square is not None else None
+            lane = _Lane(np.zeros(columns), square, np.zeros(()), product)
             held = np.empty((self._size, columns), np.float32)
             for start in range(number * self._size, self._costs.rows, _LANES * self._size):
                 block = held[: self._costs.rows - start]
@@ -113,7 +115,7 @@ class _OnCpu:
                 price = block.copy() if priced else None
                 found = self._add(start, block, price, exponent_M, eps, lane)
                 f[start : start + len(block)] = found
-            return lane
+            return lane._replace(product=None)
 
         return self._pool.map(along, range(_LANES))  # one is added up while others are made
 
@@ -135,8 +137,9 @@ class _OnCpu:
         sums_B = block_BM @ np.ones(block_BM.shape[1], np.float32)
         root_B = np.sqrt(self._a[start : start + len(block_BM)]).astype(np.float32)
         block_BM *= (root_B / sums_B)[:, None]
-        if lane.hessian is not None:
-            np.add(lane.hessian, block_BM.T @ block_BM, out=lane.hessian)
+        if lane.hessian is not None and lane.product is not None:
+            np.matmul(block_BM.T, block_BM, out=lane.product)
+            np.add(lane.hessian, lane.product, out=lane.hessian)
         lane.column[...] += root_B @ block_BM
         if price_BM is not None:
             lane.value[...] += float(root_B @ np.einsum("bm,bm->b", block_BM, price_BM))

@@ -247,7 +247,7 @@ def _newton_direction(column: F64, matrix: F32, b: F64, eps: float) -> F64:
     np.negative(matrix, out=matrix)
     matrix[np.diag_indices(len(b))] += (column + _DAMPING * b).astype(np.float32)
     # Positive definite: diag(c) - Q is a weighted sum of covariances of the rows of the plan.
-    factor = cho_factor(matrix, overwrite_a=True, check_finite=False)
+    factor = cho_factor(matrix.T, overwrite_a=True, check_finite=False)  # T: no copy is made
     step = np.asarray(eps * cho_solve(factor, b - column, check_finite=False), np.float64)
     longest = float(np.abs(step).max())
     if longest > _LONGEST * eps:
