@@ -89,7 +89,21 @@ def save_checkpoint(
         "statistics": json.dumps(list(position.statistics.items())),
         "evaluations": json.dumps([[each.steps, each.losses] for each in position.evaluations]),
     }
-    write_atomically(path, save(_plain(tensors), metadata=header))
+    write_atomically(path, in_order(save(_plain(tensors), metadata=header)))
+
+
+def in_order(content: bytes) -> bytes:
+    """Return a safetensors file with its metadata in the order of keys, not in one of chance.
+
+    The library keeps metadata in a hash map seeded by chance, so equal states would differ in
+    bytes, and runs that begin from them in identity.
+    """
+    size = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + size])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    padded = text + b" " * (-len(text) % 8)
+    return len(padded).to_bytes(8, "little") + padded + content[8 + size :]
 
 
 def restore_checkpoint(

@@ -24,6 +24,7 @@ from curator.train.checkpoint import (
     TOKENIZER,
     TRUNK,
     WEIGHTS,
+    in_order,
     keep_tokenizer,
     read_record,
     save_tensors,
@@ -101,18 +102,4 @@ def _prune_state(source: Path, out: Path, identity: str, share: float) -> None:
     tensors = load_file(source)
     model = {n.removeprefix(_MODEL): t for n, t in tensors.items() if n.startswith(_MODEL)}
     tensors |= {f"{_MODEL}{name}": weight for name, weight in pruned(model, share).items()}
-    write_atomically(out, _in_order(save(tensors, metadata={**header, "identity": identity})))
-
-
-def _in_order(content: bytes) -> bytes:
-    """Return a safetensors file with its metadata in the order of keys, not in one of chance.
-
-    The library keeps metadata in a hash map seeded by chance, so equal states would differ in
-    bytes, and runs that begin from them in identity.
-    """
-    size = int.from_bytes(content[:8], "little")
-    header = json.loads(content[8 : 8 + size])
-    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
-    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
-    padded = text + b" " * (-len(text) % 8)
-    return len(padded).to_bytes(8, "little") + padded + content[8 + size :]
+    write_atomically(out, in_order(save(tensors, metadata={**header, "identity": identity})))
