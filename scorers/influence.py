@@ -24,6 +24,7 @@ from curator.dedup.target_overlap import refuse_overlap
 from curator.errors import RecipeError
 from curator.generate.targets import ROLE as FINAL_TARGET
 from curator.identity import id_array, id_matrix, uniform
+from curator.influence.moments import with_moments
 from curator.influence.probes import (
     Prober,
     reference_of,
@@ -33,7 +34,7 @@ from curator.influence.probes import (
     reliability,
     taken,
 )
-from curator.influence.rows import Tokens, document_tokens, item_tokens
+from curator.influence.rows import Tokens, document_tokens, item_tokens, reference_rows
 from curator.influence.state import State, open_state, state_digest
 from curator.schema import score_field
 from curator.score.examples import draw_examples, draw_threshold
@@ -48,6 +49,7 @@ _GRID: Final = 1e-3  # of z-scores
 _PILOT: Final = 64  # documents whose gradients say what a step does to them; a backward pass each
 _SAMPLE: Final = "influence"
 _ITEMS: Final = "influence.reference"
+_MOMENTS: Final = "influence.moments"
 _PROBES: Final = "probes.npz"
 _AT_ONCE: Final = 1000  # documents tokenized and probed together: fewer leave batches half empty
 
@@ -85,6 +87,8 @@ class Influence(FittedScorer):
         model: of the recipe's `models` with `state: true`, or a folder with a state; a proxy whose
             matrices have Adam's moments, such as `probe`. Where it lies is a circumstance; its
             content is part of the score's identity.
+        moments_from: documents of the pool from whose gradients second moments are estimated where
+            Muon trained the matrices, which keeps none; 0: such a model is refused.
         documents: how many are probed, chosen by their ids; null: all.
         mode: "first_order", or "one_step": the step itself, forty times as dear for a reference of
             8,000 tokens and four hundred times for one of 100,000.
@@ -102,6 +106,7 @@ class Influence(FittedScorer):
     """
 
     model: str = circumstance("")
+    moments_from: int = 0
     documents: int | None = 2000
     mode: Literal["first_order", "one_step"] = "first_order"
     probe_lr_scale: float = 0.1
@@ -140,6 +145,8 @@ class Influence(FittedScorer):
             )
         if not 0 < self.probe_lr_scale <= 10:
             raise RecipeError(f"probe_lr_scale={self.probe_lr_scale!r}; wanted above 0, at most 10")
+        if self.moments_from < 0:
+            raise RecipeError(f"moments_from={self.moments_from!r}; wanted 0 or more")
         for name in ("documents", "audit", "reference_tokens", "max_tokens", "least_documents"):
             value = getattr(self, name)
             if value is not None and value < 2:
@@ -197,8 +204,10 @@ class Influence(FittedScorer):
     def _opened(self, corpora: Mapping[str, Corpus], site: Site) -> Opened:
         """Return the model's state and the target's items, which the final target has none of."""
         folder = weights.find(self.model)
-        state = open_state(folder, site.device)
+        state = open_state(folder, site.device, without_moments=self.moments_from > 0)
         tokenizer = load_tokenizer(folder / TOKENIZER)
+        if state.missing:
+            state = self._estimated(state, tokenizer, corpora["raw"])
         items = _target_items(corpora["target"], self.reference_tokens, self.seed, self.name)
         final = corpora.get(FINAL_TARGET)
         if final is not None:
@@ -206,6 +215,16 @@ class Influence(FittedScorer):
             refuse_overlap(items, shown, where=f"{self.name}: role target")
         told = items["parts"] if "parts" in items.column_names else None
         return Opened(state, tokenizer, item_tokens(tokenizer, items["text"], told))
+
+    def _estimated(self, state: State, tokenizer: Any, raw: Corpus) -> State:
+        """Return a state with the second moments that it lacks."""
+        drawn = draw_examples(
+            raw, self.moments_from, purpose=_MOMENTS, seed=self.seed, where=self.name
+        )
+        tokens = document_tokens(tokenizer, drawn["text"], state.proxy.context)
+        device = str(state.model.head.weight.device)
+        rows = reference_rows(tokens, state.proxy.context, device)
+        return with_moments(state, rows, where=self.name)
 
     def _prober(self, opened: Opened, pilot: Tokens) -> Prober:
         device = str(opened.state.model.head.weight.device)

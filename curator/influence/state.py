@@ -6,8 +6,9 @@ gradient by what it has met so far. A run that was trained as a trunk keeps all 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ from curator.train.model import Gpt
 from curator.train.optim import Optimizer, outer_rate
 from curator.train.proxy import Proxy, proxy_from
 
-_MODEL, _ADAM = "model.", "optimizer.adam."
+_MODEL, _ADAM, _MUON = "model.", "optimizer.adam.", "optimizer.muon."
+_MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class State:
         second: Adam's mean of squared gradients, likewise.
         step: steps done.
         factor: of the schedule at the last one: what highest rates are multiplied by.
+        missing: weights whose moments were not kept and are zeros: Muon's matrices.
     """
 
     model: Gpt
@@ -44,6 +47,7 @@ class State:
     second: Mapping[str, Tensor]
     step: int
     factor: float
+    missing: tuple[str, ...] = ()
 
     def rate(self, name: str) -> float:
         """Return the learning rate of a weight at the last step."""
@@ -51,8 +55,15 @@ class State:
         return (self.proxy.rates.matrix if outer is None else outer) * self.factor
 
 
-def open_state(folder: str | Path, device: str = "cpu") -> State:
+def open_state(folder: str | Path, device: str = "cpu", *, without_moments: bool = False) -> State:
     """Return the state in the folder of a finished run.
+
+    Args:
+        folder: of the run.
+        device: where its tensors are wanted.
+        without_moments: take one that Muon trained too: its matrices have moments of zeros then,
+            to be estimated (`curator.influence.moments`), and a rate at which AdamW moves them as
+            far as Muon does.
 
     Raises:
         RecipeError: it was kept without its optimizer's state, or trained by Muon, which has no
@@ -67,14 +78,17 @@ def open_state(folder: str | Path, device: str = "cpu") -> State:
     proxy = proxy_from(record["proxy"])
     header, tensors = _read(place, record, device)
     _check(place, record, header)
-    muon = sorted(name for name in tensors if name.startswith("optimizer.muon."))
-    if muon:
+    muon = sorted(name for name in tensors if name.startswith(_MUON))
+    if muon and not without_moments:
         raise RecipeError(
             f"Missing optimizer state: {len(muon)} matrices were trained by Muon, which keeps no "
             "second moments; train a proxy with `rates: {optimizer: adamw}`, such as "
-            "configs/proxies/probe.yaml",
+            "configs/proxies/probe.yaml, or let `influence` estimate them (`moments_from`)",
             where=str(place),
         )
+    for name in muon:
+        kept = name.removeprefix(_MUON)
+        tensors |= {f"{_ADAM}{kept}.{kind}": torch.zeros_like(tensors[name]) for kind in _MOMENTS}
     model = Gpt(proxy.shape(record["vocab_size"])).to(device)
     try:
         model.load_state_dict(
@@ -82,16 +96,17 @@ def open_state(folder: str | Path, device: str = "cpu") -> State:
         )
         names = [name for name, _ in model.named_parameters()]
         first, second = (
-            {name: tensors[f"{_ADAM}{name}.{kind}"] for name in names}
-            for kind in ("exp_avg", "exp_avg_sq")
+            {name: tensors[f"{_ADAM}{name}.{kind}"] for name in names} for kind in _MOMENTS
         )
-        step = int(tensors[f"{_ADAM}{names[0]}.step"].item())
+        step = int(tensors[f"{_ADAM}{names[0]}.step"].item())  # the embedding's: Adam's always
     except (KeyError, RuntimeError) as error:
         raise LedgerError(
             f"{TRUNK} does not fit run.json ({error}); delete the folder and rerun",
             where=str(place),
         ) from error
-    return State(model.eval(), proxy, first, second, step, _last_factor(proxy, record))
+    factor = _last_factor(proxy, record)
+    missing = tuple(name.removeprefix(_MUON) for name in muon)
+    return State(model.eval(), _by_adam(proxy), first, second, step, factor, missing)
 
 
 def state_digest(folder: str | Path) -> str:
@@ -145,6 +160,19 @@ def _check(place: Path, record: Mapping[str, Any], header: Mapping[str, str]) ->
             "put its own tokenizer beside it, or delete the folder and rerun",
             where=str(place),
         )
+
+
+def _by_adam(proxy: Proxy) -> Proxy:
+    """Return a proxy with AdamW in place of Muon, at a rate of equal moves.
+
+    Muon moves an R x C matrix, R <= C, by an orthogonal one: the root mean square of its numbers is
+    C^-1/2, that of AdamW's about 1; with Muon's factor for tall ones it is about width^-1/2 for all
+    but the one that lowers, which is half of that.
+    """
+    if proxy.rates.optimizer == "adamw":
+        return proxy
+    rate = proxy.rates.matrix / math.sqrt(proxy.width)
+    return replace(proxy, rates=replace(proxy.rates, optimizer="adamw", matrix=rate))
 
 
 def _last_factor(proxy: Proxy, record: Mapping[str, Any]) -> float:
