@@ -108,6 +108,8 @@ def solved(
     Raises:
         RecipeError: fewer documents than dimensions and no ridge, or an ill-conditioned matrix.
     """
+    from scipy.linalg import cho_solve  # only fitting needs it
+
     size = len(second_KK)
     mean = np.trace(second_KK) / min(size, documents)  # of the eigenvalues that can be above 0
     whole = second_KK + ridge * mean * np.eye(size)
@@ -119,6 +121,5 @@ def solved(
             "singular Gram matrix; give more documents, fewer dimensions, or a ridge",
             where="trak",
         ) from None
-    halfway = np.linalg.solve(factor, means_SK.T)
-    found: NDArray[np.float64] = np.linalg.solve(factor.T, halfway).T
+    found: NDArray[np.float64] = cho_solve((factor, True), means_SK.T).T
     return found
