@@ -20,6 +20,15 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 )
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what needs a GPU where there is none."""
+    if item.get_closest_marker("gpu"):
+        import torch
+
+        if not torch.cuda.is_available():
+            pytest.skip("no GPU")
+
+
 @pytest.fixture(scope="session")
 def ray_session():
     """Start one local Ray of two workers for all tests that ask."""

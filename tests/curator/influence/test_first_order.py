@@ -210,7 +210,6 @@ def test_a_model_that_has_overflowed_is_refused(state, rows):
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 def test_a_gpu_finds_what_the_cpu_finds(run, tokenizer, documents):
     found = []
     for device in ("cpu", "cuda"):

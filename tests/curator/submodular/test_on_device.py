@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
 from curator.errors import BudgetError
 from curator.submodular.facility import facility_location
@@ -15,8 +14,6 @@ DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("negative", ["clip", "shift"])
 def test_a_device_takes_the_same_members_for_the_same_gains(device, negative):
-    if device == "cuda" and not torch.cuda.is_available():
-        pytest.skip("no GPU")
     # Copies, so that gains are equal and chance decides.
     vectors = np.repeat(clumped(150, 4, dimensions=24), 2, axis=0)
     chance = np.random.default_rng(0).random(300)

@@ -201,7 +201,6 @@ def test_dropout_keeps_the_mean_and_its_share():
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 def test_a_gpu_gives_the_same_loss():
     model = trained_like()
     expected = model.loss(tokens(), tokens(seed=1)).item()
