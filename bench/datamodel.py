@@ -311,7 +311,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--subsets", type=int, default=32)
     parser.add_argument("--seeds", type=int, default=2, help="of the order, for every half")
     parser.add_argument("--warm", type=int, default=400_000, help="tokens before halves; 0: none")
-    parser.add_argument("--dimensions", type=int, default=2048)
+    parser.add_argument("--dimensions", type=int, default=8192)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--nice", type=int, default=5, help="of the workers")
     return parser.parse_args()

@@ -14,11 +14,10 @@ from curator.influence.captured import Layers
 from curator.influence.sketch import Sketch
 from curator.schema import vector_matrix
 from curator.stage import Site
-from scorers.trak import solved
 
 # Shapes: N documents of the pool, Z target examples, K dimensions.
 LAYERS: dict[tuple[Layers, ...], str] = {("blocks",): "", ("blocks", "head"): " + head"}
-RIDGES = (0.01, 0.1, 1.0, 10.0)  # of TRAK
+RIDGES = (0.1, 1.0, 10.0, 100.0)  # of TRAK
 F64 = NDArray[np.float64]
 
 
@@ -60,9 +59,14 @@ def trak_scores(pool: list[str], targets: list[str], plain: Sketch) -> dict[str,
     table, examples = sketched(margin, pool), rows(margin, targets).astype(np.float64)
     phi = vector_matrix(table["gradient"]).astype(np.float64)
     doubt = 1 - table["gradient_probability"].to_numpy()
-    second = phi.T @ phi / len(phi)
+    # By the kernel of documents, who are fewer than dimensions: what scorers/trak.py solves for.
+    kernel = phi @ phi.T / len(phi)
+    mean = np.trace(kernel) / len(kernel)
     return {
-        f"TRAK, ridge {ridge:g}": phi @ solved(second, examples, ridge, len(phi)).T * doubt[:, None]
+        f"TRAK, ridge {ridge:g}": np.linalg.solve(
+            kernel + ridge * mean * np.eye(len(kernel)), phi @ examples.T
+        )
+        * doubt[:, None]
         for ridge in RIDGES
     }
 

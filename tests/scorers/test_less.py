@@ -56,7 +56,7 @@ def unit(stage: Sketch, texts: list[str]) -> np.ndarray:
 
 
 def test_scores_are_the_largest_mean_cosine_over_subtasks_weighed_by_rates(runs, tmp_path):
-    scorer = Less(models=runs, dimensions=128, rates=(3.0, 1.0))
+    scorer = Less(models=runs, dimensions=128, rates=(3.0, 1.0), layers=("blocks",))
 
     found = scores(scorer, TEXTS, tmp_path)
 
@@ -121,7 +121,7 @@ def test_examples_decide_by_their_ids_and_not_by_shards(runs, tmp_path):
 
 
 def test_a_target_of_other_sketches_is_refused(runs, tmp_path):
-    scorer = Less(models=runs[:1], dimensions=64)
+    scorer = Less(models=runs[:1], dimensions=64, layers=("blocks",))
     scores(scorer, TEXTS[:2], tmp_path)
     site = Site(fitted=tmp_path)
 
@@ -136,7 +136,7 @@ def test_a_target_of_other_sketches_is_refused(runs, tmp_path):
 
 
 def test_documents_of_other_sketches_are_refused(runs, tmp_path):
-    scorer = Less(models=runs[:1], dimensions=64)
+    scorer = Less(models=runs[:1], dimensions=64, layers=("blocks",))
     scores(scorer, TEXTS[:2], tmp_path)
     strange = with_sketches(replace(scorer, seed=1), TEXTS)
 

@@ -52,7 +52,7 @@ def scores(scorer: Trak, table: pa.Table, site: Site) -> np.ndarray:
 
 
 def test_scores_are_those_of_the_paper(runs, tmp_path):
-    scorer = Trak(models=runs, dimensions=64, ridge=0.3)
+    scorer = Trak(models=runs, dimensions=64, ridge=0.3, layers=("blocks",))
     table = with_sketches(scorer, TEXTS)
 
     found = scores(scorer, table, fitted(scorer, table, tmp_path))
