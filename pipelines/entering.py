@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import combinations, groupby
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from pipelines.check import load_recipe
 from pipelines.conducting import conducts_of
 from pipelines.live import ranked_by, staged_specs
 from pipelines.placebos import chain, placebos
+from pipelines.scoring import texts_named
 from pipelines.training import TrainJob, jobs_of
 
 RANDOM = "random"  # the baseline where recipes name none
@@ -123,13 +124,14 @@ def enter(
     """
     recipes = _loaded(paths, corpus, [*assignments, *_trained(train, assignments)])
     faults = [line for recipe in recipes[1:] for line in _mismatches(recipes[0], recipe)]
+    faults += [line for pair in combinations(recipes, 2) for line in _namesakes(*pair)]
     wanted = recipes[0].evaluate
     if not (wanted and (wanted.heldout or wanted.benchmarks or wanted.final_target)):
         faults.append("evaluate: the recipes measure nothing; say on what to evaluate")
     if faults:
         lines = "\n".join(f"  {number}. {line}" for number, line in enumerate(faults, 1))
         raise RecipeError(f"these recipes cannot be compared; nothing ran\n{lines}")
-    models = {name: spec for recipe in recipes for name, spec in recipe.models.items()}
+    models = {name: spec for recipe in recipes for name, spec in _asked(recipe).items()}
     entries = _entries(recipes, dict(sorted(models.items())))
     first = _baseline(baseline, recipes, entries)
     if first.staged:
@@ -184,10 +186,35 @@ def _mismatches(one: Recipe, other: Recipe) -> Iterator[str]:
     for part in ("corpus", "seed", "evaluate"):
         for place, a, b in _differences(part, ours[part], theirs[part]):
             yield _told(place, one.name, a, other.name, b, _REMEDIES[part])
-    for name in sorted(one.models.keys() & other.models.keys()):
-        pair = ours["models"][name], theirs["models"][name]
-        for place, a, b in _differences(f"models.{name}", *pair):
+
+
+def _namesakes(one: Recipe, other: Recipe) -> Iterator[str]:
+    """Yield a line for everything in which models of one name differ between two recipes."""
+    ours, theirs = (
+        {name: spec.model_dump(mode="json") for name, spec in _asked(recipe).items()}
+        for recipe in (one, other)
+    )
+    for name in sorted(ours.keys() & theirs.keys()):
+        for place, a, b in _differences(f"models.{name}", ours[name], theirs[name]):
             yield _told(place, one.name, a, other.name, b, _REMEDIES["models"])
+
+
+def _asked(recipe: Recipe) -> dict[str, ModelSpec]:
+    """Return the models that a recipe's scores and picks read, and those that these are of.
+
+    One that proxies only start from is not there: a leaderboard trains from first weights.
+    """
+    named = [entry.get("model") for entry in recipe.score]
+    named += [name for entry in recipe.score for name in texts_named(entry.get("models"))]
+    named += [arm.pick.reference for arm in recipe.arms.values() if arm.pick]
+    found: dict[str, ModelSpec] = {}
+    while named:
+        name = named.pop()
+        spec = recipe.models.get(str(name))
+        if spec is not None:
+            found[str(name)] = spec
+            named += [spec.pruned.of] if spec.pruned else []
+    return found
 
 
 def _told(place: str, one: str, a: Any, other: str, b: Any, remedy: str) -> str:

@@ -24,6 +24,7 @@ from pipelines.tidying import collect_garbage
 PROXY, TOKENS, SEEDS = "d1", 8192, 2  # four steps: what is tested is what surrounds them
 TRAIN = TrainSpec(proxy=PROXY, tokens=TOKENS, seeds=[1, 2])
 LETTERS = [{"use": "letters"}]
+READ = {"use": "perplexity", "model": "ref"}
 HIGH = {"select": {"method": "topk", "by": "letters", "tokens": 16_000}}
 LOW = {"select": {"method": "topk", "by": "letters", "better": "lower", "tokens": 16_000}}
 PLACEBO = {"select": {"method": "placebo", "of": "lettery"}}
@@ -313,12 +314,27 @@ def test_a_placebo_is_drawn_after_its_arm_and_trained_like_any_other(place, tmp_
 
 
 def test_reference_models_of_any_recipe_are_those_of_all(place, tmp_path):
-    models = {"ref": {"train": {"proxy": "d1", "tokens": 4096}}}
-    with_model = write_recipe(tmp_path, place.files, "with", {"numbery": LOW}, models=models)
+    models = {name: {"train": {"proxy": "d1", "tokens": 4096}} for name in ("ref", "unread")}
+    with_model = write_recipe(
+        tmp_path, place.files, "with", {"numbery": LOW}, models=models, score=[*LETTERS, READ]
+    )
     contest = enter([place.high, with_model], TRAIN)
 
     assert all(list(entry.recipe.models) == ["ref"] for entry in contest.entries)
     assert "ref is trained on leaves the pool for every arm" in contest.notes[0]
+
+
+def test_models_of_one_name_are_one_model_in_any_two_recipes(place, tmp_path):
+    paths = [
+        write_recipe(
+            tmp_path, place.files, f"with{tokens}", {"numbery": LOW},
+            models={"ref": {"train": {"proxy": "d1", "tokens": tokens}}}, score=[*LETTERS, READ],
+        )
+        for tokens in (4096, 8192)
+    ]  # fmt: skip
+
+    with pytest.raises(RecipeError, match="models.ref.train.tokens: 4096 in with4096"):
+        enter([place.high, *paths], TRAIN)
 
 
 @pytest.mark.parametrize(
