@@ -1,6 +1,6 @@
 """Do gradients foretell what training on half of a pool does to a target? Against embeddings.
 
-    python -m bench.datamodel [--corpora ../shared/data/corpora] [--out /tmp/datamodel] [--warm 0]
+    python -m bench.datamodel [--seed 1] [--dimensions 8192 4096] [--warm 0] [--out /tmp/datamodel]
 
 The linear datamodelling score (Ilyas et al. 2022, arXiv:2202.00622; Park et al. 2023,
 arXiv:2303.14186, section 2.1): a pool of documents of equal length from eight sources, 32 random
@@ -13,12 +13,14 @@ pool's documents interchanged; `ceiling` is what half of the seeds foretell of t
 Halves are trained on as branches of one warm model, whose gradients and moments are the features;
 `--warm 0` trains them from first weights, and takes the features from a model trained on the
 whole pool. Runs are kept in --out, so that a bench that is cut goes on where it stopped.
+
+What was chosen by one seed's numbers is confirmed by another's, which has other documents in its
+pool, other examples, halves, first weights and orders (`bench.datamodel_pool`).
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import os
 from collections.abc import Mapping
@@ -28,35 +30,22 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from bench.draws import Documents, read_texts, write_draw
-from curator.identity import document_ids, id_matrix
+from bench.datamodel_pool import Material, Sizes, drawn_halves, drawn_material, home
+from bench.draws import write_draw
 from curator.shards import write_atomically
 from curator.train.proxy import Proxy, Rates
-from curator.train.tokenizer import FILE, encode, load_tokenizer, train_bpe
 
 # Shapes: S halves, N documents of the pool, Z target examples.
-SOURCES = (
-    "books", "code", "encyclopedia", "law", "math", "reviews", "synthetic_textbooks", "tech_docs",
-)  # fmt: skip
-VOCABULARY = 768  # with 0.1M block parameters 0.2M in all
 BATCH_TOKENS = 2048
 PROXY = Proxy(
     depth=2, width=64, heads=2, context=256, batch_tokens=BATCH_TOKENS, arch="gpt",
     rates=Rates(optimizer="adamw", matrix=0.003, weight_decay=0.1),
 )  # fmt: skip
+EMBEDDED = ("cosine of minilm", "cosine of wordllama")  # methods without a sketch
 RESAMPLED = 2000
-
-
-@dataclass(frozen=True)
-class Material:
-    """Text of a kind: pieces of equal length, sorted by source."""
-
-    documents: Documents
-    texts: list[str]
 
 
 @dataclass(frozen=True)
@@ -66,15 +55,18 @@ class Job:
     mixture: Path
     out: Path
     tokens: int
-    seed: int
+    init: int  # seed of the first weights
+    order: int  # seed of the order
     start: Path | None
     targets: Path  # .npz: offsets and ids
 
 
 def main() -> None:
     asked = arguments()
-    tokenizer, material = prepared(asked)
-    halves = drawn_halves(asked.units, asked.subsets)
+    sizes = Sizes(asked.units, asked.unit_tokens, asked.examples, asked.warm)
+    tokenizer, material = drawn_material(asked.corpora, asked.out, sizes, asked.seed)
+    asked.out = home(asked.out, asked.seed)
+    halves = drawn_halves(asked.units, asked.subsets, asked.seed)
     targets = kept_targets(material["targets"], asked.out)
     references, start = reference_runs(asked, material, tokenizer, targets)
     scores = kept_scores(asked, material, references)
@@ -85,85 +77,31 @@ def main() -> None:
 def kept_scores(
     asked: argparse.Namespace, material: Mapping[str, Material], references: list[Path]
 ) -> dict[str, NDArray[np.float64]]:
-    """Return (N, Z) scores of every method, made now or found."""
-    name = f"scores-{asked.units}x{asked.unit_tokens}-{asked.warm}-{asked.dimensions}.npz"
-    if not (asked.out / name).exists():
-        from bench.datamodel_scores import method_scores  # torch and encoders
+    """Return (N, Z) scores of every method, made now or found, told apart by their dimensions."""
+    found: dict[str, NDArray[np.float64]] = {}
+    for dimensions in asked.dimensions:
+        name = f"scores-{asked.units}x{asked.unit_tokens}-{asked.warm}-{dimensions}.npz"
+        if not (asked.out / name).exists():
+            from bench.datamodel_scores import method_scores  # torch and encoders
 
-        texts = (material[kind].texts for kind in ("pool", "targets"))
-        np.savez(asked.out / name, **method_scores(*texts, references, asked.dimensions))
-    with np.load(asked.out / name) as kept:
-        return dict(kept)
-
-
-def prepared(asked: argparse.Namespace) -> tuple[Path, dict[str, Material]]:
-    """Return the tokenizer and the material: the pool, the targets, and the text to warm up on."""
-    texts = {source: list(first_texts(asked, source)) for source in SOURCES}
-    folder = asked.out / "tokenizer"
-    if not (folder / FILE).exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        train_bpe(
-            [pa.array(some, pa.large_string()) for some in texts.values()], VOCABULARY, folder
-        )
-    tokenizer = folder / FILE
-    each = asked.units // len(SOURCES)
-    warm = -(-asked.warm // (asked.unit_tokens * len(SOURCES)))
-    cut: dict[str, list[tuple[str, NDArray[np.uint16]]]] = {"pool": [], "targets": [], "warm": []}
-    for source, some in texts.items():
-        rows = cut_pieces(some, tokenizer, asked.unit_tokens)
-        counts = {"pool": each, "targets": asked.examples, "warm": warm}
-        for kind, count in counts.items():
-            taken, rows = rows[:count], rows[count:]
-            if len(taken) < count:
-                raise SystemExit(f"{source}: {len(taken)} pieces of {count} for {kind}")
-            cut[kind] += [(source, row) for row in taken]
-    return tokenizer, {kind: material_of(found, tokenizer) for kind, found in cut.items()}
+            scores = method_scores(
+                material["pool"].texts, material["targets"].texts, references, dimensions,
+                asked.seed,
+            )  # fmt: skip
+            with (asked.out / name).open("wb") as file:
+                np.savez(file, allow_pickle=False, **scores)
+        told = f", k {dimensions}" if len(asked.dimensions) > 1 else ""
+        with np.load(asked.out / name) as kept:
+            found |= {
+                method if method in EMBEDDED else method + told: score_NZ
+                for method, score_NZ in kept.items()
+            }
+    return found
 
 
-def first_texts(asked: argparse.Namespace, source: str) -> list[str]:
-    """Return so many long texts of a source, cut to what a piece can need."""
-    longest = 12 * asked.unit_tokens  # characters: more than so many tokens
-    wanted = asked.units // len(SOURCES) + asked.examples
-    wanted += asked.warm // (asked.unit_tokens * len(SOURCES)) + 1
-    long = (
-        text[:longest] for text in read_texts(asked.corpora / source) if len(text) > longest / 3
-    )
-    return list(itertools.islice(long, int(1.3 * wanted)))
-
-
-def cut_pieces(texts: list[str], tokenizer: Path, size: int) -> list[NDArray[np.uint16]]:
-    """Return the first `size` tokens of every text that has as many, one piece a text."""
-    offsets, ids = encode(load_tokenizer(tokenizer), pa.array(texts, pa.large_string()))
-    return [
-        ids[begin : begin + size].astype(np.uint16)
-        for begin, end in itertools.pairwise(offsets.tolist())
-        if end - begin >= size
-    ]
-
-
-def material_of(pieces: list[tuple[str, NDArray[np.uint16]]], tokenizer: Path) -> Material:
-    """Return pieces as documents, and as text."""
-    model = load_tokenizer(tokenizer)
-    texts = [model.decode(row[1:].tolist()) for _, row in pieces]
-    lengths = np.array([len(row) for _, row in pieces], np.int64)
-    names = np.array([source for source, _ in pieces], dtype=object)
-    numbered = pa.array([f"{i} {text}" for i, text in enumerate(texts)], pa.large_string())
-    return Material(
-        Documents(
-            id_matrix(document_ids("datamodel", numbered)), names, np.cumsum(lengths) - lengths,
-            lengths, np.concatenate([np.zeros(0, np.uint16), *(row for _, row in pieces)]),
-        ),
-        texts,
-    )  # fmt: skip
-
-
-def drawn_halves(units: int, subsets: int) -> NDArray[np.bool_]:
-    """Return which documents each random half holds, (S, N)."""
-    chance = np.random.default_rng(0)
-    halves = np.zeros((subsets, units), np.bool_)
-    for half in halves:
-        half[chance.permutation(units)[: units // 2]] = True
-    return halves
+def first_seed(asked: argparse.Namespace) -> int:
+    """Return the reference run's seed; those of the orders of halves follow it."""
+    return 1 + int(asked.seed) * (1 + int(asked.seeds))
 
 
 def kept_targets(targets: Material, out: Path) -> Path:
@@ -182,7 +120,8 @@ def reference_runs(
     documents = material[kind].documents
     mixture = write_draw(documents, tokenizer, asked.out / f"mixture-{kind}-{asked.warm}")
     out = asked.out / f"reference-{kind}-{documents.n_tokens}"
-    run(Job(mixture, out, documents.n_tokens, 1, None, targets), as_trunk=True)
+    seed = first_seed(asked)
+    run(Job(mixture, out, documents.n_tokens, seed, seed, None, targets), as_trunk=True)
     return [out], out if asked.warm else None
 
 
@@ -196,16 +135,17 @@ def trained_losses(
 ) -> NDArray[np.float64]:
     """Return each example's loss in nats a token after each half, (seeds, S, Z)."""
     name = f"{asked.units}x{asked.unit_tokens}-{asked.warm}"
+    first = first_seed(asked)
     jobs = []
     for number, half in enumerate(halves):
         documents = pool.documents.take(np.flatnonzero(half)).whole()
         mixture = write_draw(documents, tokenizer, asked.out / f"half-{name}-{number}")
         jobs += [
             Job(
-                mixture, asked.out / f"run-{name}-{number}-{seed}", documents.n_tokens, seed, start,
-                targets,
+                mixture, asked.out / f"run-{name}-{number}-{seed}", documents.n_tokens,
+                first if start else seed, seed, start, targets,
             )
-            for seed in range(2, 2 + asked.seeds)
+            for seed in range(first + 1, first + 1 + asked.seeds)
         ]  # fmt: skip
     context = get_context("spawn")
     with ProcessPoolExecutor(
@@ -227,9 +167,8 @@ def run(job: Job, *, as_trunk: bool = False) -> list[float]:
     from curator.train.loop import train
 
     tokens = job.tokens // BATCH_TOKENS * BATCH_TOKENS
-    init = 1 if job.start else job.seed
     record = train(
-        job.mixture, PROXY, tokens=tokens, seed=init, order_seed=job.seed, out=job.out,
+        job.mixture, PROXY, tokens=tokens, seed=job.init, order_seed=job.order, out=job.out,
         start=job.start, as_trunk=as_trunk,
     )  # fmt: skip
     if not record.finished:
@@ -289,14 +228,14 @@ def report(
     )
     drawn = resampled(foretold, mean_SZ)
     base = drawn["cosine of minilm"]
-    print(f"{'method':<28}{'score':>8}{'95 %':>18}{'over minilm':>14}{'95 %':>18}")
+    print(f"{'method':<36}{'score':>8}{'95 %':>18}{'over minilm':>14}{'95 %':>18}")
     for name, each in foretold.items():
         score = correlations(each, mean_SZ).mean()
         over = score - correlations(foretold["cosine of minilm"], mean_SZ).mean()
         low, high = np.quantile(drawn[name], (0.025, 0.975))
         less, more = np.quantile(drawn[name] - base, (0.025, 0.975))
         print(
-            f"{name:<28}{score:>8.3f}{f'{low:.3f} to {high:.3f}':>18}{over:>14.3f}"
+            f"{name:<36}{score:>8.3f}{f'{low:.3f} to {high:.3f}':>18}{over:>14.3f}"
             f"{f'{less:.3f} to {more:.3f}':>18}"
         )
 
@@ -311,7 +250,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--subsets", type=int, default=32)
     parser.add_argument("--seeds", type=int, default=2, help="of the order, for every half")
     parser.add_argument("--warm", type=int, default=400_000, help="tokens before halves; 0: none")
-    parser.add_argument("--dimensions", type=int, default=8192)
+    parser.add_argument("--dimensions", type=int, nargs="+", default=[8192])
+    parser.add_argument("--seed", type=int, default=0, help="of documents, halves and orders")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--nice", type=int, default=5, help="of the workers")
     return parser.parse_args()

@@ -22,9 +22,12 @@ F64 = NDArray[np.float64]
 
 
 def method_scores(
-    pool: list[str], targets: list[str], runs: list[Path], dimensions: int
+    pool: list[str], targets: list[str], runs: list[Path], dimensions: int, seed: int
 ) -> dict[str, F64]:
-    """Return (N, Z) scores of every method; those of gradients are means over `runs`."""
+    """Return (N, Z) scores of every method; those of gradients are means over `runs`.
+
+    `seed` is the placebo's.
+    """
     found = {
         f"cosine of {name}": cosines(*(open_encoder(name).encode(x) for x in (pool, targets)))
         for name in ("minilm", "wordllama")
@@ -35,7 +38,7 @@ def method_scores(
             plain = Sketch(str(run), dimensions, max_tokens=512, layers=layers)
             by_run.append(products(pool, targets, plain) | trak_scores(pool, targets, plain))
         found |= {name + told: np.mean([one[name] for one in by_run], axis=0) for name in by_run[0]}
-    order = np.random.default_rng(0).permutation(len(pool))
+    order = np.random.default_rng(seed).permutation(len(pool))
     return found | {"placebo": found["LESS"][order]}
 
 
