@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from curator.errors import RecipeError
+from curator.errors import BudgetError, RecipeError
 from curator.submodular.coverage import cover
 from curator.text.compile import compiled, leaf
 
+MOST_NODES = 1 << 28  # of all sets: 1 GB, and as much again while they are joined or covered
 _BLOCK = 1 << 20  # nodes of sets written at once
 _ROUND = 1e-6  # shares are float32: a sum of them may pass 1 by so much
 
@@ -56,7 +57,9 @@ class Influential(NamedTuple):
     gain: NDArray[np.float64]
 
 
-def reverse_sets(edges: InEdges, count: int, *, seed: int = 0, first: int = 0) -> ReverseSets:
+def reverse_sets(
+    edges: InEdges, count: int, *, seed: int = 0, first: int = 0, most: int = MOST_NODES
+) -> ReverseSets:
     """Return `count` reverse-reachable sets, each node in a set once.
 
     Args:
@@ -64,8 +67,10 @@ def reverse_sets(edges: InEdges, count: int, *, seed: int = 0, first: int = 0) -
         count: sets wanted.
         seed: of their roots and coins.
         first: number of the first set; sets of other numbers are independent.
+        most: nodes that all sets may have together, four bytes each.
 
     Raises:
+        BudgetError: the sets have more than `most` nodes.
         RecipeError: a chance outside [0, 1], a graph without edges, or no sets wanted.
     """
     if count < 1:
@@ -81,18 +86,29 @@ def reverse_sets(edges: InEdges, count: int, *, seed: int = 0, first: int = 0) -
             f"{len(wrong)} edges have no probability, the first {edges.chance[wrong[0]]!r}; wanted "
             "numbers in [0, 1]: clip cosines below 0 and divide by their sum"
         )
+    _require_room(count, 0, count, most)  # a set has its root at least
     nodes = len(edges.indptr) - 1
     mark = np.full(nodes, -1, np.int64)
     room = np.empty(_BLOCK + nodes, np.int32)
     sizes = np.zeros(count, np.int64)
     parts = []
-    done = 0
+    done = held = 0
     while done < count:
         stopped, written = _draw(*edges, first, done, seed & (1 << 63) - 1, mark, sizes, room)
         parts.append(room[:written].copy())
         done = stopped
+        held += written
+        _require_room(held, done, count, most)
     indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
     return ReverseSets(indptr, np.concatenate(parts))
+
+
+def _require_room(nodes: int, done: int, count: int, most: int) -> None:
+    if nodes > most:
+        raise BudgetError(
+            f"{done or count:,} of {count:,} reverse-reachable sets have {nodes:,} nodes or more; "
+            f"{most:,} are allowed: ask for fewer `sets`, or look `among` fewer documents"
+        )
 
 
 def most_influential(sets: ReverseSets, nodes: int, k: int) -> Influential:
@@ -125,7 +141,7 @@ def _uniform(bits: Any) -> float:
 
 @leaf
 def _mixed(bits: Any) -> Any:
-    """The finalizer of splitmix64 (Steele, Lea, Flood 2014, figure 16)."""
+    """The finalizer of splitmix64 (Steele, Lea, Flood 2014, OOPSLA)."""
     bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return bits ^ (bits >> np.uint64(31))

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from curator.embed.graph import knn_graph, shared_out, transposed
-from curator.errors import RecipeError
+from curator.errors import BudgetError, RecipeError
 from curator.identity import document_ids, id_matrix, random_bits
 from curator.submodular.cascade import InEdges, influence, most_influential, reverse_sets
 from tests.support.vectors import clumped
@@ -109,3 +109,12 @@ def test_a_graph_without_edges_is_refused():
 
     with pytest.raises(RecipeError, match="no node of the graph has an edge"):
         reverse_sets(edges_into(nothing, nothing, nothing.astype(np.float32), 3), 10)
+
+
+@pytest.mark.parametrize("count", [200, 1 << 70])
+def test_sets_of_more_nodes_than_are_allowed_are_refused(count: int):
+    edges = edges_into(*small_graph(0), NODES)
+
+    with pytest.raises(BudgetError, match="150 are allowed: ask for fewer `sets`"):
+        reverse_sets(edges, count, most=150)
+    assert reverse_sets(edges, 20, most=20 * NODES).size == 20
