@@ -129,7 +129,9 @@ class Sensitivity(FittedScorer):
 
         def rows() -> Iterator[NDArray[np.float32]]:
             for table in corpora["raw"].tables((self._column,)):
-                yield vector_matrix(table[self._column].drop_null())
+                known = table[self._column].drop_null()
+                if len(known):  # a shard may have no document with features
+                    yield vector_matrix(known)
 
         learn = leverage if self.root else lewis
         form = learn(rows, p=self.p, ridge=self.ridge, where=self.name)

@@ -108,7 +108,7 @@ def leverage(
 def lewis(rows: Stream, *, p: float, ridge: float = 0.0, where: str = "Lewis weights") -> Leverage:
     """Return the form of Lewis weights w_i = (a_i^T (A^T W**(1 - 2/p) A)^-1 a_i)**(p/2).
 
-    The fixed point is iterated from leverage scores (Cohen and Peng 2015, section 3; it contracts
+    The fixed point is iterated from leverage scores (Cohen and Peng 2015; it contracts
     by |1 - p/2| a round, so p must be below 4) until no weight changes by a millionth. A round's
     largest change is bounded by the eigenvalues of the new form relative to the old one.
 
@@ -152,15 +152,17 @@ def _factored(
 ) -> tuple[F64, float]:
     """Return the Cholesky factor of a Gram matrix with its ridge, and its condition number."""
     d = len(matrix)
-    ridged = matrix + ridge * float(np.trace(matrix)) / d * np.eye(d)
+    mean = float(np.trace(matrix)) / d
+    ridged = matrix + ridge * mean * np.eye(d)
     values = np.linalg.eigvalsh(ridged)
     condition = float(values[-1] / values[0]) if values[0] > 0 else np.inf
     if not condition <= worst or values[0] <= 0:
         rank = int((values > values[-1] / worst).sum()) if values[-1] > 0 else 0
+        enough = max(1e-6, 2 * float(values[-1]) / worst / mean) if mean > 0 else 1e-6
         raise RecipeError(
             f"the Gram matrix has condition number {condition:.3g} ({rank} of {d} directions are "
-            f"filled) with ridge {ridge!r}; wanted {worst:g} or less: give `ridge: 1e-6` or more, "
-            "more rows, or fewer dimensions",
+            f"filled) with ridge {ridge!r}; wanted {worst:g} or less: give `ridge: "
+            f"{enough:.0e}` or more, more rows, or fewer dimensions",
             where=where,
         )
     factor: F64 = np.asarray(np.linalg.cholesky(ridged), np.float64)

@@ -95,6 +95,17 @@ def test_settings_that_mean_nothing_are_refused(settings, said):
         Sensitivity(**{"model": "m", **settings})
 
 
+def test_a_shard_without_features_takes_nothing_away(tmp_path):
+    table = table_of(rows())
+    bare = embedded(np.ones((N + 9, 2))).slice(N)
+    bare = bare.append_column("gradient", pa.nulls(9, table.schema.field("gradient").type))
+    alone = scored(Sensitivity(model="m", p=1.0), table, tmp_path / "alone", 1)
+    whole = pa.concat_tables([bare, table])
+    for shards in (1, len(whole) // 9):
+        beside = scored(Sensitivity(model="m", p=1.0), whole, tmp_path / str(shards), shards)
+        assert beside.to_pylist() == [None] * 9 + alone.to_pylist()
+
+
 def test_a_pool_of_too_few_directions_needs_a_ridge(tmp_path):
     matrix = rows()
     matrix[:, 0] = matrix[:, 1]

@@ -196,11 +196,19 @@ def test_norms_that_are_none_are_refused(settings, said):
 def test_an_ill_conditioned_matrix_is_refused_without_a_ridge():
     rows = coherent()
     rows[:, 1] = rows[:, 0] * (1 + 1e-9)
-    with pytest.raises(RecipeError, match=r"3 of 4 directions are filled.*ridge: 1e-6"):
+    with pytest.raises(RecipeError, match=r"3 of 4 directions are filled.*ridge: 1e-06"):
         leverage(stream(rows))
     with pytest.raises(RecipeError, match="wanted"):
         leverage(stream(rows[:3]))
     assert leverage(stream(rows), ridge=1e-6).condition < 1e8
+
+
+def test_the_ridge_that_a_refusal_names_is_enough():
+    rows = coherent() * 10.0 ** -np.arange(0, 12, 3)
+    with pytest.raises(RecipeError, match="with ridge 1e-09") as refused:
+        leverage(stream(rows), ridge=1e-9)
+    named = float(str(refused.value).split("give `ridge: ")[1].split("`")[0])
+    assert leverage(stream(rows), ridge=named).condition <= 1e8
 
 
 def test_rows_of_another_encoder_are_refused():
