@@ -68,7 +68,7 @@ def relevance(
 
     A penalty is judged by how near the combination that all folds but one ask for comes to the
     one left out. Of the penalties within one standard error of the best, the largest is taken: the
-    fewest sources that say as much (Breiman, Friedman, Olshen and Stone 1984, section 3.4.3).
+    fewest sources that say as much (Breiman, Friedman, Olshen and Stone 1984).
 
     Args:
         sources_MD: a vector a source.

@@ -166,8 +166,8 @@ class Calibrated(NamedTuple):
 def calibrated(f: NDArray[np.floating[Any]]) -> Calibrated:
     """Return what calibrates potentials beside those of n points of equal mass.
 
-    f_i minus the mean of the others: the gradient along which masses still sum to one (Just et al.
-    2023, "LAVA", arXiv:2305.00054, equation 3). Its order is that of f.
+    f_i minus the mean of the others: the gradient along which masses still sum to one, as the
+    release of LAVA has it (Just et al. 2023, arXiv:2305.00054). Its order is that of f.
 
     Raises:
         RecipeError: fewer than two points.

@@ -144,7 +144,7 @@ def threshold(
 ) -> Greedy:
     """Return up to `k` members: all whose gain reaches a threshold that falls by 1 - eps a pass.
 
-    Badanidiyuru and Vondrák 2014 (SODA), algorithm 1: elements are visited in one order and none
+    After Badanidiyuru and Vondrák 2014 (SODA): elements are visited in one order and none
     is compared with another, so that (n / eps) ln(n / eps) gains at most are computed. For
     functions whose gains do not fall below 0: what adds less than eps / n of the first is left.
     """

@@ -64,7 +64,7 @@ def _facility_gains(kernel: Kernel, best: Kernel, candidates: Rows) -> Floats:
 class GraphCut:
     """Similarity of members to all elements less `weight` times that among the members.
 
-    Monotone for weights up to 0.5 (Iyer et al. 2021, arXiv:2006.15412, section 3).
+    Monotone for weights up to 0.5 (Iyer et al. 2021, arXiv:2006.15412); the tests try it.
     """
 
     def __init__(self, kernel: Kernel, weight: float = LAMBDA) -> None:
@@ -100,7 +100,7 @@ class GraphCut:
 class SaturatedCoverage:
     """The sum over elements of their similarity to all members, at most a share of the largest.
 
-    Lin and Bilmes 2011 (ACL, section 4.1): min(sum over members, share x sum over all elements).
+    After Lin and Bilmes 2011 (ACL): min(sum over members, share x sum over all elements).
     """
 
     def __init__(self, kernel: Kernel, share: float = 0.1) -> None:
