@@ -91,6 +91,19 @@ def odds_of(ranked: Ranked, column: str, budget: int, seed: int) -> Odds:
         alpha, certain = float(Fraction(budget - sure) / rest.value), sure
 
 
+def require_some(drawn: int, budget: int, eligible: int) -> None:
+    """Return only if documents were drawn.
+
+    Raises:
+        BudgetError: none of those eligible was.
+    """
+    if not drawn:
+        raise BudgetError(
+            f"select: of {eligible:,} documents none was drawn for {budget:,} tokens in "
+            "expectation; ask for more tokens"
+        )
+
+
 def effective_size(weights: NDArray[np.float32]) -> float:
     """Return Kish's effective sample size, (sum w)**2 / sum w**2, to four digits.
 
@@ -98,8 +111,6 @@ def effective_size(weights: NDArray[np.float32]) -> float:
         BudgetError: it is below a tenth of the documents drawn.
     """
     heavy = weights.astype(np.float64)
-    if not len(heavy):
-        return 0.0
     size = math.fsum(heavy) ** 2 / math.fsum(heavy * heavy)
     if size < _LEAST_EVEN * len(heavy):
         raise BudgetError(

@@ -158,7 +158,8 @@ def _poisson(spec: SelectSpec, sign: int, eligible: Ranked, search: Radix) -> Se
 
     Raises:
         RecipeError: low scores are the better ones, or a score is not above 0.
-        BudgetError: there is less than asked for, or few documents have all the weight.
+        BudgetError: there is less than asked for, no document was drawn, or few have all the
+            weight.
     """
     if sign < 0:
         raise RecipeError(
@@ -173,6 +174,7 @@ def _poisson(spec: SelectSpec, sign: int, eligible: Ranked, search: Radix) -> Se
     drawn = eligible.by(odds.key).passing("not_drawn", odds.drawn)
     survey = drawn.survey()
     taken = gather(drawn, search.cut(drawn.places, survey.tokens, survey.tokens, survey.documents))
+    poisson.require_some(taken.table.num_rows, budget, int(whole.documents.sum()))
     table = odds.weighted(taken.table)
     told = {
         "alpha": odds.alpha,

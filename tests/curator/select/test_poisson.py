@@ -164,6 +164,11 @@ def test_a_draw_whose_weight_lies_on_few_documents_is_refused():
         )
 
 
+def test_a_draw_of_nothing_is_refused():
+    with pytest.raises(BudgetError, match="of 400 documents none was drawn for 1 tokens"):
+        drawn(odd_pool(), tokens=1)
+
+
 def test_a_column_that_is_better_where_it_is_lower_is_refused():
     spec = SelectSpec("poisson", "odds", tokens=900)
     with pytest.raises(RecipeError, match="better where it is lower"):
