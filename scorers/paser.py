@@ -24,11 +24,13 @@ from curator.identity import id_array, id_matrix
 from curator.schema import score_field
 from curator.score.consistency import visit
 from curator.score.numbers import numbers_of
+from curator.select.moments import ExactSum
 from curator.stage import Corpus, FittedScorer, Site, write_report
 from curator.text.concepts import concepts_of
 
 _GROUPS: Final = "groups.json"
 _REJECTED: Final = "rejected.npy"
+_MOST: Final = 1 << 53  # from where float64 holds no whole numbers apart
 
 
 class Lost(NamedTuple):
@@ -104,20 +106,21 @@ class Paser(FittedScorer):
         """Write the mean divergence of every group, and `report.json`, into `out`.
 
         Raises:
-            RecipeError: no document was read, a divergence below 0, or nothing was lost anywhere.
+            RecipeError: no document was read, a divergence below 0 or a group that is no whole
+                number, or nothing was lost anywhere.
         """
-        sums: dict[int, float] = {}
+        sums: dict[int, ExactSum] = {}  # so that the cut into shards changes no mean
         counts: dict[int, int] = {}
         for table in corpora["raw"].tables(self._columns):
             lost = self._lost(table)
             read = ~np.isnan(lost.divergence) & ~np.isnan(lost.group)
-            self._refuse_negative(lost.divergence)
-            groups, place = np.unique(lost.group[read].astype(np.int64), return_inverse=True)
-            found = np.bincount(place, lost.divergence[read], minlength=len(groups))
-            for group, total, count in zip(groups, found, np.bincount(place), strict=True):
-                sums[int(group)] = sums.get(int(group), 0.0) + float(total)
-                counts[int(group)] = counts.get(int(group), 0) + int(count)
-        means = {group: sums[group] / counts[group] for group in sorted(sums)}
+            self._refuse_wrong(lost)
+            divergence, groups = lost.divergence[read], lost.group[read].astype(np.int64)
+            for group in np.unique(groups).tolist():
+                found = divergence[groups == group]
+                sums.setdefault(group, ExactSum()).add(found)
+                counts[group] = counts.get(group, 0) + len(found)
+        means = {group: float(sums[group].value / counts[group]) for group in sorted(sums)}
         self._refuse_whole(means)
         total = sum(means.values())
         (out / _GROUPS).write_text(json.dumps({str(group): mean for group, mean in means.items()}))
@@ -198,13 +201,21 @@ class Paser(FittedScorer):
         left = every[out]
         return left[np.lexsort(left.T[::-1])], report
 
-    def _refuse_negative(self, divergence: NDArray[np.float64]) -> None:
-        wrong = np.flatnonzero(divergence < 0)
+    def _refuse_wrong(self, lost: Lost) -> None:
+        wrong = np.flatnonzero((lost.divergence < 0) | np.isinf(lost.divergence))
         if len(wrong):
             raise RecipeError(
-                f"{self.divergence!r} has {len(wrong)} values below 0, such as "
-                f"{float(divergence[wrong[0]])!r}; wanted divergences, as the scorer `divergence` "
-                "writes them",
+                f"{self.divergence!r} has {len(wrong)} values below 0 or infinite, such as "
+                f"{float(lost.divergence[wrong[0]])!r}; wanted divergences, as the scorer "
+                "`divergence` writes them",
+                where=self.name,
+            )
+        known = lost.group[~np.isnan(lost.group)]
+        broken = known[(known != np.rint(known)) | ~(np.abs(known) < _MOST)]
+        if len(broken):
+            raise RecipeError(
+                f"{self.group!r} has {len(broken)} values that number no group, such as "
+                f"{float(broken[0])!r}; wanted whole numbers, as the scorer `diffusion` writes",
                 where=self.name,
             )
 

@@ -111,8 +111,28 @@ def test_no_document_read_is_refused(tmp_path: Path):
 
 
 def test_what_is_no_divergence_is_refused(tmp_path: Path):
-    with pytest.raises(RecipeError, match="30 values below 0"):
+    with pytest.raises(RecipeError, match="30 values below 0 or infinite, such as -1"):
         scored(tmp_path, pool(jsd=pa.array(-1 - DIVERGENCE, pa.float32())))
+    with pytest.raises(RecipeError, match="30 values below 0 or infinite, such as inf"):
+        scored(tmp_path, pool(jsd=pa.array(np.full(N, np.inf), pa.float32())))
+
+
+@pytest.mark.parametrize("group", [0.5, np.inf, 1e300])
+def test_what_numbers_no_group_is_refused(tmp_path: Path, group: float):
+    with pytest.raises(RecipeError, match="30 values that number no group"):
+        scored(tmp_path, pool(like=pa.array(np.full(N, group))))
+
+
+def test_neither_cut_nor_order_of_the_pool_changes_a_bit(tmp_path: Path):
+    lost = RNG.uniform(0, 1, N) * 10.0 ** RNG.integers(-9, 0, N)  # sums of these do depend on it
+    table = pool(jsd=pa.array(lost))
+    kept = []
+    for seed in range(3):
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        scored(folder, table.take(pa.array(np.random.default_rng(seed).permutation(N))))
+        kept.append((folder / "groups.json").read_bytes())
+    assert kept == [kept[0]] * 3
 
 
 def test_documents_that_join_concepts_apart_are_left_out_if_asked(tmp_path: Path):
