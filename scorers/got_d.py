@@ -49,6 +49,7 @@ _CHUNK: Final = 8.0
 # The project's specification (selection.md, B14 6): beyond, the gradient at the beginning says too
 # little.
 LARGEST_SHARE: Final = 0.1
+LEAST_EPS: Final = 1e-4  # of the median cost; distances in single precision are off by 0.0005
 
 
 class Model(NamedTuple):
@@ -142,10 +143,15 @@ class GotD(FittedScorer):
             raise RecipeError(
                 f"targets is {self.targets}; wanted {self.least_targets} (least_targets) or more"
             )
-        if not 0 < self.share <= 1 or not self.eps > 0 or not self.tolerance > 0:
+        if not 0 < self.share <= 1 or not 0 < self.tolerance < 1:
             raise RecipeError(
-                f"share is {self.share!r}, eps {self.eps!r}, tolerance {self.tolerance!r}; wanted "
-                "a share above 0, at most 1, and numbers above 0"
+                f"share is {self.share!r}, tolerance {self.tolerance!r}; wanted a share above 0, "
+                "at most 1, and a tolerance between 0 and 1"
+            )
+        if not LEAST_EPS <= self.eps <= 1:
+            raise RecipeError(
+                f"eps is {self.eps!r}, as a share of the median cost; wanted {LEAST_EPS:g} to 1: "
+                "below, costs are not known so well, and above, all potentials are alike"
             )
         if self.share > LARGEST_SHARE and not self.iterate:
             raise RecipeError(

@@ -169,7 +169,10 @@ def test_more_than_a_tenth_is_refused_unless_the_plan_is_made_anew(scorer: GotD)
         ({"mode": "both"}, "mode is 'both'"),
         ({"documents": 1}, "documents is 1"),
         ({"targets": 49}, "targets is 49"),
-        ({"eps": 0.0}, "eps 0.0"),
+        ({"eps": 0.0}, "eps is 0.0"),
+        ({"eps": 1e300}, r"eps is 1e\+300.* wanted 0.0001 to 1"),
+        ({"eps": float("nan")}, "eps is nan"),
+        ({"tolerance": float("inf")}, "tolerance inf"),
     ],
 )
 def test_settings_that_mean_nothing_are_refused(scorer: GotD, settings: dict, said: str):
