@@ -177,7 +177,7 @@ def release_clusters(
     _, vectors = np.linalg.eigh(laplacian, UPLO="L")
     coordinates = vectors[:, :clusters]
     target = np.abs(coordinates @ coordinates.T)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed % (1 << 63))
     left, right = rng.uniform(size=(len(wide), clusters)), rng.uniform(size=(clusters, len(wide)))
     for _ in range(steps):
         right *= (left.T @ target) / np.maximum(left.T @ left @ right, _LEAST)

@@ -98,6 +98,7 @@ def test_the_release_solves_for_a_matrix_that_is_not_symmetric():
     assert agreement(right, arc) > 0.95
     assert agreement(release, arc) < agreement(right, arc)
     assert (release == release_clusters(vectors, 2)).all()
+    assert release_clusters(vectors, 2, seed=-1).max() == 1
 
 
 @pytest.mark.parametrize("group", [diffusion_clusters, release_clusters])
