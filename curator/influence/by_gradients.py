@@ -62,12 +62,11 @@ class ByGradients(Work):
     Attributes:
         models: folders of our runs; in a recipe names of `models`, best of one proxy after several
             numbers of tokens. Where they lie is a circumstance; their content is identity.
-        dimensions: of a sketch, which is off by about |u| |v| / sqrt(dimensions): more foretell
-            better what training does, 8,192 than 2,048 (bench/datamodel.py).
+        dimensions: of a sketch, which is off by about |u| |v| / sqrt(dimensions).
         seed: of the projection and of the choice of examples.
         max_tokens: only the beginning of a document or an example is read.
-        layers: whose weights, as in `curator.influence.sketch`. With the head every method foretold
-            better than by blocks alone (bench/datamodel.py).
+        layers: whose weights, as in `curator.influence.sketch`. The head was added after seed 0 of
+            bench/datamodel.py, where every method foretold better with it.
         targets: examples of each subtask at most. Each source of the role `target` is a subtask.
         aggregate: over subtasks, "max" or "mean".
     """
