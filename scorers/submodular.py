@@ -60,7 +60,8 @@ class Submodular(WideScorer):
         weight: of the graph cut; up to 0.5 gains are at or above 0. 0.4 is the paper's code's.
         partition: "chance": by each document's own; "kmeans": by clusters of the vectors.
         rows: wanted in a partition.
-        largest: rows that a partition may have: its kernel takes two bytes times their square.
+        largest: rows that a partition may have: its kernel takes two bytes times their square, and
+            "log_det" eight more.
         negative: what is done to cosines below 0, under which facility location would not be
             monotone: "clip" makes them 0, "shift" takes (cosine + 1) / 2 of all. The log
             determinant always shifts: a clipped kernel may have negative directions.
