@@ -47,6 +47,8 @@ def drift_of(courses: Sequence[Course], driver: Driver) -> Path:
             [course.seed, [[turn.selected.shard.digest, _digest(turn)] for turn in course.turns]]
             for course in courses
         ],
+        # A selection by no state may be the same for a shorter run; what is told of it is not.
+        "before": [[piece.before for piece in course.scheduler.pieces] for course in courses],
     }
 
     def make(out: Path) -> None:
