@@ -8,6 +8,7 @@ from typing import Any
 from curator.arm_spec import ArmSpec, StagedSpec
 from curator.recipe import Recipe
 from curator.registry import make_scorer
+from pipelines.lenient import words
 from pipelines.placebos import chain, placebos
 from pipelines.scoring import entry_name, needed
 
@@ -37,7 +38,7 @@ def ranked_by(arms: Iterable[ArmSpec], entries: Entries) -> list[dict[str, Any]]
 
 def asks(entry: Mapping[str, Any], model: str) -> bool:
     """Return whether a score asks a model by that name."""
-    return model == entry.get("model") or model in (entry.get("models") or ())
+    return model == entry.get("model") or model in words(entry.get("models"))
 
 
 def live(entries: Entries, model: str | None) -> list[dict[str, Any]]:

@@ -50,6 +50,14 @@ def test_stages_that_cannot_be_are_refused(arm, wanted):
     assert any(wanted in line for line in told({"one": dict(arm), **others}))
 
 
+@pytest.mark.parametrize("models", [5, True, "learners", [["learner"]]])
+def test_models_that_are_no_list_of_names_ask_no_state(models):
+    strange = {"use": "letters", "as": "strange", "models": models}
+    lines = told({"one": {"select": {"by": "strange"}, "staged": STAGED}}, score=[*SCORES, strange])
+
+    assert any(line.startswith("arms.one.staged.model: ") for line in lines)
+
+
 def test_a_placebo_takes_the_stages_of_its_arm():
     arms = {
         "one": {"select": {"by": "ppl"}, "staged": STAGED},
