@@ -145,6 +145,10 @@ class Influence(FittedScorer):
             )
         if not 0 < self.probe_lr_scale <= 10:
             raise RecipeError(f"probe_lr_scale={self.probe_lr_scale!r}; wanted above 0, at most 10")
+        if not -1 <= self.least_reliability <= 1:
+            raise RecipeError(
+                f"least_reliability={self.least_reliability!r}; wanted a Spearman, from -1 to 1"
+            )
         if self.moments_from < 0:
             raise RecipeError(f"moments_from={self.moments_from!r}; wanted 0 or more")
         for name in ("documents", "audit", "reference_tokens", "max_tokens", "least_documents"):

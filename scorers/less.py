@@ -61,10 +61,11 @@ class Less(ByGradients, FittedScorer):
     def __post_init__(self) -> None:
         """Refuse rates that are no weights of the models."""
         super().__post_init__()
-        if self.rates and (len(self.rates) != len(self.models) or min(self.rates) <= 0):
+        weights = all(0 < rate < np.inf for rate in self.rates)
+        if self.rates and (len(self.rates) != len(self.models) or not weights):
             raise RecipeError(
-                f"rates {list(self.rates)!r} for {len(self.models)} models; wanted one above 0 for "
-                "each, or none"
+                f"rates {list(self.rates)!r} for {len(self.models)} models; wanted a finite "
+                "number above 0 for each, or none"
             )
 
     @property

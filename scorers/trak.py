@@ -57,8 +57,8 @@ class Trak(ByGradients, FittedScorer):
     def __post_init__(self) -> None:
         """Refuse a ridge below zero."""
         super().__post_init__()
-        if not self.ridge >= 0:
-            raise RecipeError(f"ridge is {self.ridge!r}; wanted 0 or more")
+        if not 0 <= self.ridge < np.inf:
+            raise RecipeError(f"ridge is {self.ridge!r}; wanted a finite number, 0 or more")
 
     @property
     def reads(self) -> tuple[str, ...]:  # type: ignore[override]

@@ -201,7 +201,13 @@ def test_weights_that_are_no_numbers_are_refused(scorer, run, corpora, tmp_path)
 
 @pytest.mark.parametrize(
     "settings",
-    [{"probe_lr_scale": 0.0}, {"documents": 1}, {"max_tokens": 0}, {"reference_tokens": 0}],
+    [
+        {"probe_lr_scale": 0.0},
+        {"documents": 1},
+        {"max_tokens": 0},
+        {"reference_tokens": 0},
+        {"least_reliability": float("nan")},  # which nothing is below
+    ],
 )
 def test_settings_that_mean_nothing_are_refused(settings):
     with pytest.raises(RecipeError, match=next(iter(settings))):

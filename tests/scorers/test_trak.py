@@ -117,5 +117,7 @@ def test_the_contract_is_kept(runs):
 def test_settings_that_cannot_work_are_refused():
     with pytest.raises(RecipeError, match="ridge is -1"):
         Trak(models=("x",), ridge=-1)
+    with pytest.raises(RecipeError, match="ridge is inf"):
+        Trak(models=("x",), ridge=float("inf"))
     with pytest.raises(RecipeError, match="models are missing"):
         replace(Trak(models=("x",)), models=())
