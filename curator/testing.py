@@ -10,7 +10,7 @@ import dataclasses
 import itertools
 import pickle
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,11 @@ _SENTENCES = (
 
 
 def check_scorer(
-    scorer: AnyScorer, *, corpora: Mapping[str, Corpus] | None = None, site: Site | None = None
+    scorer: AnyScorer,
+    *,
+    corpora: Mapping[str, Corpus] | None = None,
+    site: Site | None = None,
+    whole: Collection[str] = (),
 ) -> pa.Table:
     """Return the scores of `awkward_documents`, having held `scorer` to the contract.
 
@@ -55,6 +59,7 @@ def check_scorer(
         scorer: an instance, with settings small enough for a test.
         corpora: by role, what a scorer learns from; made-up sentences if not given.
         site: where to run; one thread of the CPU if not given.
+        whole: columns of earlier scores that are whole numbers, 0 to 9: numbers of groups, say.
 
     Raises:
         PluginError: the first breach found, with what was wanted.
@@ -64,10 +69,10 @@ def check_scorer(
     place = site or Site()
     with tempfile.TemporaryDirectory(prefix="curator-check-") as folder:
         beside = _sites_beside(scorer, Path(folder))
-        table = _with_beside(scorer, awkward_documents(), beside)
+        table = _with_beside(scorer, awkward_documents(), beside, whole)
         sites = [place]
         if getattr(scorer, "learns_from", ()) and place.fitted is None:
-            sites = _fit_twice(scorer, corpora or {}, place, Path(folder))
+            sites = _fit_twice(scorer, corpora or {}, place, Path(folder), whole)
         model = scorer.load(sites[0])
         scores = _scored(scorer, model, table)
         _check_invariance(scorer, model, table, scores)
@@ -274,7 +279,13 @@ def _same(scorer: AnyScorer, expected: pa.Table, found: pa.Table, deed: str) -> 
         )
 
 
-def _fit_twice(scorer: Any, given: Mapping[str, Corpus], site: Site, folder: Path) -> list[Site]:
+def _fit_twice(
+    scorer: Any,
+    given: Mapping[str, Corpus],
+    site: Site,
+    folder: Path,
+    whole: Collection[str] = (),
+) -> list[Site]:
     corpora = {
         role: given.get(role) or corpus(folder / "as given" / role, example_texts(role))
         for role in scorer.learns_from
@@ -285,7 +296,9 @@ def _fit_twice(scorer: Any, given: Mapping[str, Corpus], site: Site, folder: Pat
         out = folder / name
         out.mkdir()
         read = {
-            role: one if one.beside else _with_sidecars(scorer, one, out.parent / f"{name}-{role}")
+            role: one
+            if one.beside
+            else _with_sidecars(scorer, one, out.parent / f"{name}-{role}", whole)
             for role, one in examples.items()
         }
         scorer.fit(read, out, site)
@@ -293,19 +306,21 @@ def _fit_twice(scorer: Any, given: Mapping[str, Corpus], site: Site, folder: Pat
     return sites
 
 
-def _with_sidecars(scorer: AnyScorer, whole: Corpus, folder: Path) -> Corpus:
+def _with_sidecars(
+    scorer: AnyScorer, corpus: Corpus, folder: Path, whole: Collection[str]
+) -> Corpus:
     """Return a corpus with what a scorer reads beside it in sidecars, shard by shard."""
-    tables = list(whole.tables(read_shard(whole.shards[0]).column_names))
+    tables = list(corpus.tables(read_shard(corpus.shards[0]).column_names))
     sites = _sites_beside(scorer, folder)
-    beside = [_with_beside(scorer, table, sites) for table in tables]
+    beside = [_with_beside(scorer, table, sites, whole) for table in tables]
     names = [name for name in beside[0].column_names if name not in tables[0].column_names]
     if not names:
-        return whole
+        return corpus
     shards = [
         write_shard(table.select(names), folder / f"beside-{n}.arrow", name=f"beside-{n}")
         for n, table in enumerate(beside)
     ]
-    return dataclasses.replace(whole, beside=(tuple(shards),))
+    return dataclasses.replace(corpus, beside=(tuple(shards),))
 
 
 def _sites_beside(scorer: AnyScorer, folder: Path) -> list[Site]:
@@ -318,7 +333,9 @@ def _sites_beside(scorer: AnyScorer, folder: Path) -> list[Site]:
     ]
 
 
-def _with_beside(scorer: AnyScorer, table: pa.Table, sites: Sequence[Site]) -> pa.Table:
+def _with_beside(
+    scorer: AnyScorer, table: pa.Table, sites: Sequence[Site], whole: Collection[str]
+) -> pa.Table:
     """Return documents with the columns that a scorer reads beside them."""
     for stage, site in zip(scorer.beside, sites, strict=True):
         made = stage.process(stage.load(site), table)
@@ -326,7 +343,8 @@ def _with_beside(scorer: AnyScorer, table: pa.Table, sites: Sequence[Site]) -> p
             table = table.append_column(made.schema.field(name), made[name])
     chance = uniform(id_matrix(table["doc_id"]), "curator.testing", 0)
     for name in (name for name in scorer.reads if name not in table.column_names):
-        values = pa.array(chance.astype(np.float32), mask=chance < _UNSCORED)
+        found = np.floor(10 * chance) if name in whole else chance
+        values = pa.array(found.astype(np.float32), mask=chance < _UNSCORED)
         table = table.append_column(score_field(name, unit="chance"), values)
     return table
 
