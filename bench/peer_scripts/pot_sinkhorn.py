@@ -2,8 +2,8 @@
 
     python pot_sinkhorn.py FROM.npy TO.npy EPS STOP PRECISION [MOST]
 
-Prints seconds (the matrix of costs included), CPU seconds, passes, L1 and L2 marginal errors of the columns, the
-cost of the plan, and the most memory beyond the vectors, in bytes.
+Prints seconds (the matrix of costs included), CPU seconds, passes, L1 and L2 marginal errors of the
+columns, cost of the plan, and the most memory beyond the vectors, in bytes.
 """
 
 import json

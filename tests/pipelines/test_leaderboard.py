@@ -333,7 +333,7 @@ def test_models_of_one_name_are_one_model_in_any_two_recipes(place, tmp_path):
         for tokens in (4096, 8192)
     ]  # fmt: skip
 
-    with pytest.raises(RecipeError, match="models.ref.train.tokens: 4096 in with4096"):
+    with pytest.raises(RecipeError, match=r"models\.ref\.train\.tokens: 4096 in with4096"):
         enter([place.high, *paths], TRAIN)
 
 
