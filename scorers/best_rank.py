@@ -13,7 +13,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Final, Literal, NamedTuple
+from typing import ClassVar, Final, Literal, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -22,16 +22,16 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from curator.clean.covered import covered
-from curator.embed.encoder import encoder_digest, open_encoder, unit
+from curator.embed.encoder import open_encoder, unit
 from curator.embed.mean_ranks import mean_rank_values
 from curator.embed.ranks import TargetRanks
 from curator.embed.units import units
-from curator.embed.vectors import Embed
+from curator.embed.vectors import OfVectors
 from curator.errors import RecipeError
 from curator.identity import id_array, id_matrix, random_bits, uniform
 from curator.schema import score_field
 from curator.score.examples import draw_threshold
-from curator.stage import Corpus, FittedScorer, Site, Stage, circumstance, write_report
+from curator.stage import Corpus, FittedScorer, Site, circumstance, write_report
 
 _SAMPLE: Final = "best_rank.sample"
 _TARGETS: Final = "best_rank.targets"
@@ -69,7 +69,7 @@ class Sample(NamedTuple):
 
 
 @dataclass(frozen=True)
-class BestRank(FittedScorer):
+class BestRank(OfVectors, FittedScorer):
     """1 - place / n of the n documents of a sample; null outside it, 0 for those without a rank.
 
     Places go by best rank over targets; of equal ranks the larger margin comes first, the cosine
@@ -132,15 +132,6 @@ class BestRank(FittedScorer):
         for name, share in (("ranked", self.ranked), ("share", self.share)):
             if not 0 < share <= 1:
                 raise RecipeError(f"{name} is {share!r}; wanted a share above 0, at most 1")
-
-    @property
-    def beside(self) -> tuple[Stage, ...]:
-        """The vectors."""
-        return (Embed(self.encoder, self.max_characters),)
-
-    def identity(self) -> dict[str, Any]:
-        """Return what names the score: the settings and the encoder's content."""
-        return {**super().identity(), "encoder": encoder_digest(self.encoder)}
 
     def fit(self, corpora: Mapping[str, Corpus], out: Path, site: Site) -> None:
         """Write the sample's scores, and a report of what they come from, into `out`."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -21,10 +21,10 @@ from curator.dedup.cosines import nearest
 from curator.embed.centroids import learn_centroids
 from curator.embed.encoder import encoder_digest
 from curator.embed.units import load_centroids, units
-from curator.embed.vectors import Embed
+from curator.embed.vectors import OfVectors
 from curator.errors import RecipeError
 from curator.schema import score_field
-from curator.stage import Corpus, FittedScorer, Site, Stage, circumstance
+from curator.stage import Corpus, FittedScorer, Site, circumstance
 
 _COUNTS: Final = "counts.npy"
 
@@ -37,7 +37,7 @@ class Model(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Clusters(FittedScorer):
+class Clusters(OfVectors, FittedScorer):
     """The number of the nearest centroid; null for a text without tokens.
 
     Attributes:
@@ -81,15 +81,6 @@ class Clusters(FittedScorer):
         """Refuse an evenness that is none."""
         if not 0 <= self.evenness <= 1:
             raise RecipeError(f"evenness is {self.evenness!r}; wanted a number from 0 to 1")
-
-    @property
-    def beside(self) -> tuple[Stage, ...]:
-        """The vectors."""
-        return (Embed(self.encoder, self.max_characters),)
-
-    def identity(self) -> dict[str, Any]:
-        """Return what names the score: the settings and the encoder's content."""
-        return {**super().identity(), "encoder": encoder_digest(self.encoder)}
 
     def fit(self, corpora: Mapping[str, Corpus], out: Path, site: Site) -> None:
         """Write centroids of a sample, and how many documents each has, into `out`."""

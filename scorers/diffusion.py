@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Final, Literal, NamedTuple
+from typing import ClassVar, Final, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -19,13 +19,12 @@ from numpy.typing import NDArray
 
 from curator.embed.diffusion import diffusion_clusters, release_clusters
 from curator.embed.drawn import drawn_vectors
-from curator.embed.encoder import encoder_digest
 from curator.embed.neighbors import Neighbors
 from curator.embed.units import units
-from curator.embed.vectors import Embed
+from curator.embed.vectors import OfVectors
 from curator.errors import RecipeError
 from curator.schema import score_field
-from curator.stage import Corpus, FittedScorer, Site, Stage, circumstance, write_report
+from curator.stage import Corpus, FittedScorer, Site, circumstance, write_report
 
 _VECTORS: Final = "vectors.npy"
 _GROUPS: Final = "groups.npy"
@@ -40,7 +39,7 @@ class Model(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Diffusion(FittedScorer):
+class Diffusion(OfVectors, FittedScorer):
     """The number of the document's group, from 0; null for a text without tokens.
 
     Attributes:
@@ -85,15 +84,6 @@ class Diffusion(FittedScorer):
                 f"clusters={self.clusters!r} is wanted 2 or more, neighbors={self.neighbors!r} "
                 f"and among={self.among!r} 1 or more"
             )
-
-    @property
-    def beside(self) -> tuple[Stage, ...]:
-        """The vectors."""
-        return (Embed(self.encoder, self.max_characters),)
-
-    def identity(self) -> dict[str, Any]:
-        """Return what names the score: the settings and the encoder's content."""
-        return {**super().identity(), "encoder": encoder_digest(self.encoder)}
 
     def fit(self, corpora: Mapping[str, Corpus], out: Path, site: Site) -> None:
         """Write the sample's vectors and groups, and `report.json`, into `out`.

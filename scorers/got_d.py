@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Final, Literal, NamedTuple, get_args
+from typing import ClassVar, Final, Literal, NamedTuple, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -25,19 +25,18 @@ from numpy.typing import NDArray
 from curator.dedup.target_overlap import refuse_overlap
 from curator.embed.costs import Distances, block_rows, median_cost
 from curator.embed.directions import directions
-from curator.embed.encoder import encoder_digest
 from curator.embed.gathered import Gathered, gather
 from curator.embed.growth import Chunk, Plan, grown, plan_of
 from curator.embed.transport import SHARE, TOLERANCE, Calibrated, Solved, extended
 from curator.embed.units import units
-from curator.embed.vectors import Embed
+from curator.embed.vectors import OfVectors
 from curator.errors import RecipeError
 from curator.generate.targets import ROLE as FINAL_TARGET
 from curator.identity import id_array, id_matrix, uniform
 from curator.schema import score_field, vector_matrix
 from curator.score.examples import draw_examples, draw_threshold
 from curator.score.grid import declared, on_grid
-from curator.stage import Corpus, FittedScorer, Site, Stage, circumstance, write_report
+from curator.stage import Corpus, FittedScorer, Site, circumstance, write_report
 
 Mode = Literal["towards", "contrast"]
 _SAMPLE: Final = "got_d.sample"
@@ -71,7 +70,7 @@ class Model(NamedTuple):
 
 
 @dataclass(frozen=True)
-class GotD(FittedScorer):
+class GotD(OfVectors, FittedScorer):
     """How fast the cost of transport falls as mass moves to the document; null without tokens.
 
     Minus the calibrated gradient of the distance to the target, rounded to 0.0001: the paper takes
@@ -163,15 +162,6 @@ class GotD(FittedScorer):
     def most_share(self) -> float:
         """Of the pool, what a selection by this score may take."""
         return max(self.share, LARGEST_SHARE)
-
-    @property
-    def beside(self) -> tuple[Stage, ...]:
-        """The vectors."""
-        return (Embed(self.encoder, self.max_characters),)
-
-    def identity(self) -> dict[str, Any]:
-        """Return what names the score: the settings and the encoder's content."""
-        return {**super().identity(), "encoder": encoder_digest(self.encoder)}
 
     def fit(self, corpora: Mapping[str, Corpus], out: Path, site: Site) -> None:
         """Write the targets with their potentials, and what chunks took, into `out`.

@@ -20,21 +20,20 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from curator.embed.drawn import drawn_vectors
-from curator.embed.encoder import encoder_digest
 from curator.embed.graph import Graph, knn_graph, shared_out, transposed
-from curator.embed.vectors import Embed
+from curator.embed.vectors import OfVectors
 from curator.errors import RecipeError
 from curator.identity import id_array, random_bits
 from curator.schema import score_field
 from curator.score.grid import declared, on_grid
-from curator.stage import Corpus, FittedScorer, Site, Stage, circumstance, write_report
+from curator.stage import Corpus, FittedScorer, Site, circumstance, write_report
 
 _CHOSEN: Final = "chosen.arrow"
 _GRID: Final = 1e-4  # documents reached
 
 
 @dataclass(frozen=True)
-class Ideal(FittedScorer):
+class Ideal(OfVectors, FittedScorer):
     """1 - place / chosen of the documents to label, the first has 1; null for all others.
 
     Attributes:
@@ -87,15 +86,6 @@ class Ideal(FittedScorer):
                 f"documents={self.documents!r}, neighbors={self.neighbors!r}, "
                 f"among={self.among!r}, sets={self.sets!r}; wanted counts of 1 or more"
             )
-
-    @property
-    def beside(self) -> tuple[Stage, ...]:
-        """The vectors."""
-        return (Embed(self.encoder, self.max_characters),)
-
-    def identity(self) -> dict[str, Any]:
-        """Return what names the score: the settings and the encoder's content."""
-        return {**super().identity(), "encoder": encoder_digest(self.encoder)}
 
     def fit(self, corpora: Mapping[str, Corpus], out: Path, site: Site) -> None:
         """Write the documents chosen, by id, and `report.json` into `out`.

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Final, Literal
+from typing import ClassVar, Final, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -20,21 +20,20 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from curator.dedup.cosines import Earlier, visit
-from curator.embed.encoder import encoder_digest
 from curator.embed.units import units
-from curator.embed.vectors import Embed
+from curator.embed.vectors import OfVectors
 from curator.errors import RecipeError
 from curator.identity import id_array, id_matrix
 from curator.schema import field_note, score_field
 from curator.score.numbers import numbers_of
-from curator.stage import Corpus, FittedScorer, Site, Stage, circumstance, write_report
+from curator.stage import Corpus, FittedScorer, Site, circumstance, write_report
 
 _KEPT: Final = "kept.npy"
 _PORTION: Final = 65_536  # documents whose vectors are read in one pass; a multiple of 256
 
 
 @dataclass(frozen=True)
-class NovelBest(FittedScorer):
+class NovelBest(OfVectors, FittedScorer):
     """The quality of documents that a greedy visit keeps; null for the others.
 
     Costs documents visited times documents kept times dimensions, half of it, and a pass over the
@@ -83,11 +82,6 @@ class NovelBest(FittedScorer):
         return pa.schema([score_field("quality", unit=unit, better=self.prefer, about=about)])
 
     @property
-    def beside(self) -> tuple[Stage, ...]:
-        """The vectors."""
-        return (Embed(self.encoder, self.max_characters),)
-
-    @property
     def scores(self) -> tuple[str, ...]:
         """The earlier scores that are multiplied."""
         return tuple(dict.fromkeys(column.split(".")[0] for column in self.of))
@@ -96,10 +90,6 @@ class NovelBest(FittedScorer):
     def reads(self) -> tuple[str, ...]:  # type: ignore[override]  # depends on `of`
         """The ids and the scores that are multiplied."""
         return tuple(dict.fromkeys(("doc_id", *self.of)))
-
-    def identity(self) -> dict[str, Any]:
-        """Return what names the score: the settings and the encoder's content."""
-        return {**super().identity(), "encoder": encoder_digest(self.encoder)}
 
     def fit(self, corpora: Mapping[str, Corpus], out: Path, site: Site) -> None:
         """Write the ids of the documents kept, in the order of ids, and a report into `out`."""

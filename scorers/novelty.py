@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -24,15 +24,15 @@ from curator.dedup.survivors import LONGEST, Survivors
 from curator.embed.centroids import learn_centroids
 from curator.embed.encoder import encoder_digest
 from curator.embed.units import load_centroids, units
-from curator.embed.vectors import Embed
+from curator.embed.vectors import OfVectors
 from curator.errors import RecipeError
 from curator.schema import score_field
 from curator.score.grid import declared, on_grid
-from curator.stage import Corpus, Site, Stage, WideScorer, circumstance
+from curator.stage import Corpus, Site, WideScorer, circumstance
 
 
 @dataclass(frozen=True)
-class Novelty(WideScorer):
+class Novelty(OfVectors, WideScorer):
     """Largest cosine with an earlier document of the cluster, rounded to 0.001; lower is newer.
 
     -1 for a cluster's first document, null for a text without tokens.
@@ -91,18 +91,9 @@ class Novelty(WideScorer):
             )
 
     @property
-    def beside(self) -> tuple[Stage, ...]:
-        """The vectors."""
-        return (Embed(self.encoder, self.max_characters),)
-
-    @property
     def reads(self) -> tuple[str, ...]:  # type: ignore[override]  # depends on the policy
         """The vectors, and what the policy looks at."""
         return ("vector", *self.survivors.reads)
-
-    def identity(self) -> dict[str, Any]:
-        """Return what names the score: the settings and the encoder's content."""
-        return {**super().identity(), "encoder": encoder_digest(self.encoder)}
 
     def fit(self, corpora: Mapping[str, Corpus], out: Path, site: Site) -> None:
         """Write the centroids of a sample of the pool, and a report of it, into `out`."""

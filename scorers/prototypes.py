@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -22,13 +22,13 @@ from curator.dedup.cosines import GRID, nearest
 from curator.embed.centroids import learn_centroids
 from curator.embed.encoder import encoder_digest
 from curator.embed.units import load_centroids, units
-from curator.embed.vectors import Embed
+from curator.embed.vectors import OfVectors
 from curator.errors import RecipeError
 from curator.identity import id_matrix, uniform
 from curator.schema import field_note, score_field
 from curator.score.grid import declared, on_grid
 from curator.score.numbers import numbers_of
-from curator.stage import Corpus, FittedScorer, Site, Stage, circumstance
+from curator.stage import Corpus, FittedScorer, Site, circumstance
 
 _CUT: Final = "cut.json"
 _TIES: Final = "prototypes.ties"  # documents of equal novelty are kept by chance of their own
@@ -49,7 +49,7 @@ class Model(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Prototypes(FittedScorer):
+class Prototypes(OfVectors, FittedScorer):
     """Cosine distance to the document's centroid, rounded to 0.001; null where `of` drops it.
 
     Attributes:
@@ -92,11 +92,6 @@ class Prototypes(FittedScorer):
             raise RecipeError(f"share is {self.share!r}; wanted a share above 0, at most 1")
 
     @property
-    def beside(self) -> tuple[Stage, ...]:
-        """The vectors."""
-        return (Embed(self.encoder, self.max_characters),)
-
-    @property
     def scores(self) -> tuple[str, ...]:
         """The earlier score that says who is kept."""
         return (self.of.split(".")[0],)
@@ -105,10 +100,6 @@ class Prototypes(FittedScorer):
     def reads(self) -> tuple[str, ...]:  # type: ignore[override]  # depends on `of`
         """The vectors and the earlier score."""
         return ("doc_id", "vector", self.of)
-
-    def identity(self) -> dict[str, Any]:
-        """Return what names the score: the settings and the encoder's content."""
-        return {**super().identity(), "encoder": encoder_digest(self.encoder)}
 
     def fit(self, corpora: Mapping[str, Corpus], out: Path, site: Site) -> None:
         """Write which documents count, and centroids of a sample of them, into `out`."""

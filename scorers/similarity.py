@@ -11,27 +11,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from curator.embed.directions import directions
-from curator.embed.encoder import encoder_digest
 from curator.embed.neighbors import Neighbors
-from curator.embed.vectors import Embed
+from curator.embed.vectors import OfVectors
 from curator.errors import RecipeError
 from curator.schema import score_field, vector_matrix
 from curator.score.examples import draw_examples
 from curator.score.grid import declared, on_grid
-from curator.stage import Corpus, FittedScorer, Site, Stage, circumstance, write_report
+from curator.stage import Corpus, FittedScorer, Site, circumstance, write_report
 
 _GRID = 1e-4  # of a cosine
 
 
 @dataclass(frozen=True)
-class Similarity(FittedScorer):
+class Similarity(OfVectors, FittedScorer):
     """Cosine with target examples, in [-1, 1], rounded to 0.0001; null for a text without tokens.
 
     Attributes:
@@ -67,15 +66,6 @@ class Similarity(FittedScorer):
         """Refuse counts below one."""
         if min(self.k, self.targets, self.max_characters) < 1:
             raise RecipeError("k, targets and max_characters are counts: wanted 1 or more")
-
-    @property
-    def beside(self) -> tuple[Stage, ...]:
-        """The vectors."""
-        return (Embed(self.encoder, self.max_characters),)
-
-    def identity(self) -> dict[str, Any]:
-        """Return what names the score: the settings and the encoder's content, not its place."""
-        return {**super().identity(), "encoder": encoder_digest(self.encoder)}
 
     def fit(self, corpora: Mapping[str, Corpus], out: Path, site: Site) -> None:
         """Write `targets.npy`, the examples' vectors in the order of their ids, into `out`."""

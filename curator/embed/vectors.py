@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from curator.embed.encoder import Encoder, encoder_digest, open_encoder
 from curator.errors import RecipeError
-from curator.stage import Site, Stage, circumstance
+from curator.stage import Site, Stage, Work, circumstance
 
 # Half precision keeps a cosine to about 0.001 and is half the disk: 2 D bytes a document.
 VECTOR: Final = pa.field("vector", pa.list_(pa.float16()))
@@ -66,3 +66,24 @@ class Embed(Stage):
             pa.array(offsets), values, type=VECTOR.type, mask=pa.array(lengths == 0)
         )
         return pa.table([lists], schema=self.writes)
+
+
+class OfVectors(Work):
+    """Work that reads the vectors of documents, and is named by their encoder's content too.
+
+    Attributes:
+        encoder: as `curator.embed.encoder.open_encoder` takes it; a setting of the subclass.
+        max_characters: only the beginning of a document is encoded; likewise.
+    """
+
+    encoder: str
+    max_characters: int
+
+    @property
+    def beside(self) -> tuple[Stage, ...]:
+        """The vectors."""
+        return (Embed(self.encoder, self.max_characters),)
+
+    def identity(self) -> dict[str, Any]:
+        """Return what names the work: the settings and the encoder's content, not its place."""
+        return {**super().identity(), "encoder": encoder_digest(self.encoder)}
