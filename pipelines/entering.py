@@ -23,7 +23,7 @@ from pipelines.check import load_recipe
 from pipelines.conducting import conducts_of
 from pipelines.live import ranked_by, staged_specs
 from pipelines.placebos import chain, placebos
-from pipelines.scoring import texts_named
+from pipelines.scoring import models_asked
 from pipelines.training import TrainJob, jobs_of
 
 RANDOM = "random"  # the baseline where recipes name none
@@ -204,8 +204,7 @@ def _asked(recipe: Recipe) -> dict[str, ModelSpec]:
 
     One that proxies only start from is not there: a leaderboard trains from first weights.
     """
-    named = [entry.get("model") for entry in recipe.score]
-    named += [name for entry in recipe.score for name in texts_named(entry.get("models"))]
+    named: list[str | None] = [name for entry in recipe.score for name in models_asked(entry)]
     named += [arm.pick.reference for arm in recipe.arms.values() if arm.pick]
     found: dict[str, ModelSpec] = {}
     while named:

@@ -8,9 +8,8 @@ from typing import Any
 from curator.arm_spec import ArmSpec, StagedSpec
 from curator.recipe import Recipe
 from curator.registry import make_scorer
-from pipelines.lenient import words
 from pipelines.placebos import chain, placebos
-from pipelines.scoring import entry_name, needed
+from pipelines.scoring import entry_name, models_asked, needed
 
 Entries = Sequence[Mapping[str, Any]]
 
@@ -38,7 +37,7 @@ def ranked_by(arms: Iterable[ArmSpec], entries: Entries) -> list[dict[str, Any]]
 
 def asks(entry: Mapping[str, Any], model: str) -> bool:
     """Return whether a score asks a model by that name."""
-    return model == entry.get("model") or model in words(entry.get("models"))
+    return model in models_asked(entry)
 
 
 def live(entries: Entries, model: str | None) -> list[dict[str, Any]]:

@@ -30,6 +30,7 @@ from pipelines.scoring import (
     entry_name,
     folders_of,
     made_scorer,
+    models_asked,
     score_one,
     teachers_of,
 )
@@ -260,8 +261,7 @@ def _trained(
     entry: Mapping[str, Any], teachers: Teachers, models: Mapping[str, ModelSpec]
 ) -> list[Path]:
     """Return the folders of the models that an entry asks and that the recipe trained."""
-    named = [entry.get("model"), *(entry.get("models") or ())]
-    trained = [name for name in named if isinstance(name, str) and name in models]
+    trained = [name for name in models_asked(entry) if name in models]
     folders = [
         f for name in trained if models[name].train for f in folders_of(name, teachers.models)
     ]

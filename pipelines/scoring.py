@@ -27,6 +27,7 @@ from curator.registry import AnyScorer, make_scorer
 from curator.schema import conform, places_of
 from curator.shards import Shard, read_shard
 from curator.stage import Corpus, FittedScorer, Site, Stage, WideScorer
+from pipelines.lenient import words
 from pipelines.pool import Pool
 from pipelines.splitting import Benchmark
 
@@ -165,6 +166,11 @@ class Home:
 def entry_name(entry: Mapping[str, Any]) -> str:
     """Return what a score is called: `as`, or the scorer's own name."""
     return str(entry.get("as") or str(entry["use"]).split(":")[-1].lower())
+
+
+def models_asked(entry: Mapping[str, Any]) -> list[str]:
+    """Return the names, or the places, of the models that an entry of `score` asks."""
+    return words([entry.get("model"), *words(entry.get("models"))])
 
 
 def needed(entries: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[dict[str, Any]]:
