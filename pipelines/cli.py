@@ -7,8 +7,12 @@ Exit codes: 0 done; 1 an error made on purpose; 2 usage; 130 stopped by Ctrl-C, 
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -235,6 +239,28 @@ def doctor(as_json: Json = False) -> None:
 cli_steps.register(commands)
 
 
+@contextmanager
+def _heeding_ctrl_c() -> Iterator[None]:
+    """Press Ctrl-C again where a callback of a weak reference or a finalizer swallowed it.
+
+    Python runs signal handlers wherever it happens to be, and drops what is raised in such places.
+    """
+    before = sys.unraisablehook
+
+    def pass_on(unraisable: sys.UnraisableHookArgs) -> None:
+        if unraisable.exc_type is KeyboardInterrupt:
+            main = threading.main_thread().ident
+            threading.Timer(0.02, signal.pthread_kill, (main, signal.SIGINT)).start()
+        else:
+            before(unraisable)
+
+    sys.unraisablehook = pass_on
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
+
+
 def app() -> None:
     """Run the command line; errors made on purpose print their message and exit with 1."""
     os.environ.setdefault("TQDM_DISABLE", "1")  # bars of libraries would run through ours
@@ -245,7 +271,8 @@ def app() -> None:
     if trace:
         sys.argv.remove("--traceback")
     try:
-        commands()
+        with _heeding_ctrl_c():
+            commands()
     except CuratorError as error:
         if trace:
             raise

@@ -182,6 +182,7 @@ def run_fit(task: FitTask) -> None:
     except CuratorError:
         raise
     except Exception as error:
+        _let_through(error)
         if isinstance(error, OSError) and error.errno in NO_ROOM:
             raise full_disk(error, task.name) from error
         raise PluginError(f"{type(error).__name__}: {error}", where=task.name) from error
@@ -249,8 +250,16 @@ def committed(task: Task, make: Callable[[], TaskRecord]) -> TaskRecord:
             raise full_disk(error, name) from error
         raise ShardError(f"{error}; rerun: finished shards are kept", where=name) from error
     except Exception as error:
+        _let_through(error)
         raise ShardError(f"{type(error).__name__}: {error}", where=name) from error
     return record
+
+
+def _let_through(error: Exception) -> None:
+    """Raise Ctrl-C where a library wrapped it: a compiled kernel's call makes it a SystemError."""
+    cause = error.__cause__ or error.__context__
+    if isinstance(error, SystemError) and isinstance(cause, KeyboardInterrupt):
+        raise KeyboardInterrupt from error
 
 
 def full_disk(error: OSError, where: str) -> ShardError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from curator.engine import routing, shuffle
 from curator.engine.driver import Driver, sights
 from curator.engine.run import Inline
+from curator.engine.tasks import committed
 from curator.errors import PluginError, ShardError
 from curator.ledger import Store
 from curator.schema import field_note
@@ -200,3 +203,14 @@ def test_many_reduced_rows_are_gathered_by_shards_before_they_go_home(tmp_path, 
     assert (none, one) == (0, 1)
     assert kept == len(letters)
     assert in_groups == whole
+
+
+def _interrupted_in_a_kernel():
+    raise SystemError("returned a result with an exception set") from KeyboardInterrupt()
+
+
+def test_ctrl_c_within_a_compiled_kernel_is_no_fault_of_the_shard(tmp_path):
+    task = SimpleNamespace(store=Store(tmp_path), step="trial", key="0" * 32, name="trial of a")
+
+    with pytest.raises(KeyboardInterrupt):
+        committed(task, _interrupted_in_a_kernel)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import json
 import os
 import resource
@@ -13,6 +14,7 @@ import pytest
 
 from bench.trial import Trial, made_up, recipe, write_files
 from curator.ledger import Store
+from pipelines import cli
 from tests.support.room import resize, small_disk
 
 SECTIONS = {
@@ -74,6 +76,28 @@ def test_ctrl_c_leaves_a_store_to_go_on_from(step, workers, content, calm, tmp_p
     assert trial.results() == calm
     assert {path: trial.records()[path] for path in before} == before
     assert not temporary(trial)
+
+
+class Finalized:
+    def __del__(self):
+        _thread.interrupt_main()
+
+
+def test_ctrl_c_in_a_finalizer_is_not_lost(monkeypatch, capsys):
+    def sleeping():
+        Finalized()  # KeyboardInterrupt is raised in its __del__, where Python drops it
+        time.sleep(5)
+
+    monkeypatch.setattr(cli, "commands", sleeping)
+    monkeypatch.setattr("sys.argv", ["curator"])
+    begun = time.monotonic()
+
+    with pytest.raises(SystemExit) as left:
+        cli.app()
+
+    assert left.value.code == 130
+    assert time.monotonic() - begun < 4
+    assert "go on from here" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("share", [0.02, 0.4, 0.8])  # of the room that the run needs
