@@ -1,0 +1,1 @@
+"""Documents made of documents: edits, rewritings, extensions, and their controls."""
