@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Final, Protocol
 
 from curator.errors import RecipeError
 from curator.identity import fingerprint
+
+STOP: Final = "stop"  # an answer ended by itself, or where the request said
+LENGTH: Final = "length"  # it was cut at `max_tokens`, or at the model's context
+REFUSED: Final = "refused"  # the server would not say it
+FINISHES: Final = (STOP, LENGTH, REFUSED)
 
 
 @dataclass(frozen=True)
@@ -25,6 +31,11 @@ class Request:
         chat: put into the model's own chat format, as the user's turn; else read as it is.
         opening: characters at the prompt's start that are the same for all of this wording; a
             model on disk reads them once.
+        system: what a chat model is told before the user's turn; "": its own default.
+        temperature: of the softmax that tokens are drawn from; 0: the likeliest is taken.
+        top_p: the likeliest tokens that together have this probability are drawn from.
+        seed: of the draws; equal requests with another seed are other questions.
+        stop: texts before the first of which the answer ends.
     """
 
     prompt: str
@@ -36,6 +47,11 @@ class Request:
     max_tokens: int = 0
     chat: bool = True
     opening: int = 0
+    system: str = ""
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int = 0
+    stop: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse a question whose answer could not be told from another's, or that asks nothing."""
@@ -54,6 +70,21 @@ class Request:
                 f"a request wants {len(self.forms)} next tokens and {self.max_tokens!r} generated "
                 "ones; wanted one kind of answer: `forms`, or `max_tokens` of 1 or more"
             )
+        refuse_sampling(self.temperature, self.top_p)
+        if not all(isinstance(one, str) and one for one in self.stop):
+            raise RecipeError(f"stop={self.stop!r}; wanted texts of one character or more")
+
+    @property
+    def sampling(self) -> dict[str, Any]:
+        """How tokens are drawn and where the answer ends, where not as ever: {} for a judge's."""
+        given = {
+            "temperature": self.temperature,
+            "top_p": self.top_p,
+            "seed": self.seed,
+            "stop": list(self.stop),
+        }
+        plain = {"temperature": 0.0, "top_p": 1.0, "seed": 0, "stop": []}
+        return {name: value for name, value in given.items() if value != plain[name]}
 
     def key(self, model: str) -> str:
         """Return what names the answer of `model`: 32 hex digits."""
@@ -65,6 +96,7 @@ class Request:
                 "forms": self.forms,
                 "max_tokens": self.max_tokens,
                 "chat": self.chat,
+                **self.sampling,
             }
         )
 
@@ -79,12 +111,14 @@ class Answer:
             it among its likeliest.
         prompt_tokens: tokens that it read.
         tokens: tokens that it generated.
+        finish: why it ended: "stop", "length" or "refused".
     """
 
     text: str = ""
     odds: Mapping[str, float] = field(default_factory=dict)
     prompt_tokens: int = 0
     tokens: int = 0
+    finish: str = STOP
 
 
 class Backend(Protocol):
@@ -102,3 +136,15 @@ class Backend(Protocol):
 def digest_of(*texts: str) -> str:
     """Return what names texts that were shown, in order: 32 hex digits."""
     return fingerprint(list(texts))
+
+
+def refuse_sampling(temperature: float, top_p: float) -> None:
+    """Refuse a temperature or a share of probability that nothing can be drawn with.
+
+    Raises:
+        RecipeError: what was found and what is wanted.
+    """
+    if not (math.isfinite(temperature) and temperature >= 0.0):
+        raise RecipeError(f"temperature={temperature!r}; wanted 0 (the likeliest token) or more")
+    if not 0.0 < top_p <= 1.0:
+        raise RecipeError(f"top_p={top_p!r}; wanted above 0, and 1 at most")

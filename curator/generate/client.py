@@ -1,4 +1,4 @@
-"""The one door to judges: asks a backend, keeps every answer, stops at a budget.
+"""The one door to language models: asks a backend, keeps every answer, stops at a budget.
 
 Answers are kept under what they answer (model, wording, text shown), one line each as they come:
 a run that is killed asks only what it has no answer to.
@@ -35,6 +35,29 @@ class Limits:
             if value is not None and value < 0:
                 raise RecipeError(f"{name}={value!r}; wanted 0 or more, or null for no limit")
 
+    def afford(self, cost: Cost, model: str, work: str, less: str) -> None:
+        """Refuse what would cost more than the limits.
+
+        Args:
+            cost: of all that is to be asked.
+            model: whom.
+            work: what the questions are for, such as "judging".
+            less: what to do to ask less.
+
+        Raises:
+            BudgetError: says what it takes.
+        """
+        for found, limit, name in (
+            (cost.requests, self.max_requests, "max_requests"),
+            (cost.tokens, self.max_tokens, "max_tokens"),
+        ):
+            if limit is not None and found > limit:
+                raise BudgetError(
+                    f"{work} takes {cost.requests:,} requests"
+                    + (f" and about {cost.tokens:,} tokens" if cost.tokens else "")
+                    + f" of {model}; {name} is {limit:,}; {less}, or raise {name}"
+                )
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -64,6 +87,10 @@ class Client:
         if self._file is not None:
             self._kept = {entry.key: entry.answer for entry in read_kept(self._file)}
 
+    def kept(self, request: Request) -> Answer | None:
+        """Return the kept answer to a question, None if it would be asked."""
+        return self._kept.get(request.key(self.backend.model))
+
     def cost(self, requests: Iterable[Request]) -> Cost:
         """Return what questions without a kept answer would cost."""
         seen: set[str] = set()
@@ -83,17 +110,8 @@ class Client:
             BudgetError: more than the limits leave; says what it takes. Nothing is asked.
         """
         cost = self.cost(requests)
-        for found, limit, name in (
-            (cost.requests, self.limits.max_requests, "max_requests"),
-            (cost.tokens, self.limits.max_tokens, "max_tokens"),
-        ):
-            if limit is not None and found > limit:
-                raise BudgetError(
-                    f"judging takes {cost.requests:,} requests"
-                    + (f" and about {cost.tokens:,} tokens" if cost.tokens else "")
-                    + f" of {self.backend.model}; {name} is {limit:,}; judge fewer documents, show "
-                    f"less of each (max_characters), or raise {name}"
-                )
+        less = "judge fewer documents, show less of each (max_characters)"
+        self.limits.afford(cost, self.backend.model, "judging", less)
         return cost
 
     def ask(self, requests: Sequence[Request]) -> list[Entry]:
@@ -120,7 +138,7 @@ class Client:
         if most is not None and self.spent.requests + len(requests) > most:
             raise BudgetError(
                 f"{len(requests):,} more requests after {self.spent.requests:,}; max_requests is "
-                f"{most:,}; judge fewer documents or raise it"
+                f"{most:,}; ask about fewer documents or raise it"
             )
         model = self.backend.model
         for place, answer in self.backend.answers(requests):

@@ -18,12 +18,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from curator import weights
 from curator.errors import RecipeError
-from curator.generate.asking import Backend
 from curator.generate.client import Client, Limits
-from curator.generate.exchange import Server
 from curator.generate.prompts import Prompt, find_prompt
+from curator.generate.respondent import Respondent
 from curator.generate.transcripts import Entry, write_transcript
 from curator.generate.verdicts import LEAST_MASS, LEAST_PARSED, Verdicts, refuse_unread
 from curator.identity import id_matrix, uniform
@@ -87,12 +85,7 @@ class Judging(FittedScorer):
 
     def __post_init__(self) -> None:
         """Refuse a judge that is nobody, or two; and counts and shares that mean nothing."""
-        if self.transcript and (self.model or self.url):
-            raise RecipeError("both `transcript` and `model` or `url`; wanted one judge")
-        if not self.transcript and not self.model:
-            raise RecipeError(
-                "no judge; give `model` (on disk), `url` and `model` (an endpoint), or `transcript`"
-            )
+        self._respondent()
         if (self.documents is not None and self.documents < 1) or self.max_characters < 1:
             raise RecipeError(
                 f"documents={self.documents!r}, max_characters={self.max_characters!r}; "
@@ -107,8 +100,6 @@ class Judging(FittedScorer):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise RecipeError(f"{name}={getattr(self, name)!r}; wanted a share from 0 to 1")
         Limits(self.max_requests, self.max_tokens)
-        if self.url:  # a key in it is refused before the recipe is written down anywhere
-            self._server()
 
     @property
     def wording(self) -> Prompt:
@@ -126,7 +117,7 @@ class Judging(FittedScorer):
         named = super().identity()
         if not self.among:  # as before there was such a setting: what was judged then still stands
             del named["settings"]["among"]
-        return {**named, "prompt": self.wording.digest, "judge": self._judge()}
+        return {**named, "prompt": self.wording.digest, "judge": self._respondent().name}
 
     @property
     def scores(self) -> tuple[str, ...]:
@@ -152,7 +143,7 @@ class Judging(FittedScorer):
         """Return the door to the judge; what was recorded need not be kept once more."""
         limits = Limits(self.max_requests, self.max_tokens)
         cache = None if self.transcript else site.cache
-        return Client(self._backend(site), limits=limits, cache=cache)
+        return Client(self._respondent().backend(site), limits=limits, cache=cache)
 
     def sample(self, corpus: Corpus) -> Iterator[pa.Table]:
         """Yield doc_id and text of the documents to judge, each once, shard by shard.
@@ -214,7 +205,7 @@ class Judging(FittedScorer):
                 "version": self.wording.version,
                 "digest": self.wording.digest,
             },
-            "judge": self._judge(),
+            "judge": self._respondent().name,
             "answers": len(asked),
             "parsed": parsed,
             "parsed_share": round(parsed / max(1, len(asked)), 4),
@@ -226,45 +217,11 @@ class Judging(FittedScorer):
             },
         }
 
-    def _judge(self) -> str:
-        if self.transcript:
-            return f"transcript of {weights.digest(self._transcript())}"
-        if self.url:
-            return f"endpoint {self.model}"
-        return weights.digest(weights.find(self.model))
-
-    def _transcript(self) -> Path:
-        path = Path(self.transcript).expanduser()
-        if not path.is_file():
-            raise RecipeError(f"no transcript {self.transcript!r}; wanted a file of answers")
-        return path
-
-    def _server(self) -> Server:
-        return Server(self.url, self.key_variable, self.timeout_seconds, self.attempts)
-
-    def _backend(self, site: Site) -> Backend:
-        """Return who answers. Only the chosen kind's libraries are loaded."""
-        if self.transcript:
-            from curator.generate.replay import Replay
-
-            return Replay(self._transcript())
-        if self.url:
-            from curator.generate.endpoint import Endpoint
-
-            return Endpoint(self._server(), self.model, concurrency=self.concurrency)
-        import torch
-
-        from curator.generate.local import LocalModel
-        from curator.score.pretrained import open_model
-
-        torch.set_num_threads(site.threads)
-        path = weights.find(self.model)
-        return LocalModel(
-            *open_model(path),
-            name=weights.digest(path),
-            device=site.device,
-            precision=self.precision,
-        )
+    def _respondent(self) -> Respondent:
+        return Respondent(
+            "judge", self.model, self.url, self.key_variable, self.transcript, self.precision,
+            self.concurrency, self.timeout_seconds, self.attempts,
+        )  # fmt: skip
 
 
 def quantiles(values: NDArray[np.floating[Any]]) -> dict[str, float]:

@@ -88,9 +88,14 @@ class Prompt:
     def ask(self, *texts: str) -> str:
         """Return the question about its text or texts; their own turn marks are broken up."""
         places = _PLACES[self.kind]
-        harmless = dict(zip(places, (_TURNS.sub(r"\g<0> ", text) for text in texts), strict=True))
+        filled = dict(zip(places, map(harmless, texts), strict=True))
         wanted = re.compile("|".join(re.escape(place) for place in places))
-        return wanted.sub(lambda found: harmless[found.group()], self.text)
+        return wanted.sub(lambda found: filled[found.group()], self.text)
+
+
+def harmless(text: str) -> str:
+    """Return a text with a space in whatever a model could take for the end of a turn."""
+    return _TURNS.sub(r"\g<0> ", text)
 
 
 def spellings(words: tuple[str, ...]) -> tuple[str, ...]:

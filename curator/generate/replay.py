@@ -1,4 +1,4 @@
-"""Answers from a transcript: what was judged once is judged again without a model."""
+"""Answers from a transcript: what was judged or written once is so again without a model."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from pathlib import Path
 
 from curator.errors import RecipeError
 from curator.generate.asking import Answer, Request
-from curator.generate.transcripts import Entry, read_transcript
+from curator.generate.transcripts import Entry, read_transcript, sampling_of
 from curator.identity import file_digest
+
+_Place = tuple[str, tuple[str, ...], int, str]
 
 
 class Replay:
@@ -23,9 +25,10 @@ class Replay:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._entries: dict[tuple[str, tuple[str, ...], int], Entry] = {}
+        # One place has answers to several texts where a writer asked again about what it was told.
+        self._entries: dict[_Place, dict[str, Entry]] = {}
         for entry in read_transcript(path):
-            first = self._entries.setdefault(entry.place, entry)
+            first = self._entries.setdefault(entry.place, {}).setdefault(entry.shown, entry)
             if first != entry:
                 raise RecipeError(
                     f"documents {list(entry.documents)} are answered twice, and not alike; keep "
@@ -40,8 +43,8 @@ class Replay:
         Raises:
             RecipeError: a request has none, or its documents had another text when it was asked.
         """
-        found = [(request, self._entries.get(_place(request))) for request in requests]
-        missing = [request for request, entry in found if entry is None]
+        found = [(request, self._entries.get(_place(request), {})) for request in requests]
+        missing = [request for request, entries in found if not entries]
         if missing:
             raise RecipeError(
                 f"{len(missing)} of {len(requests)} questions have no recorded answer, such as "
@@ -49,20 +52,20 @@ class Replay:
                 "same sample with the same prompt and settings, or ask a model",
                 where=str(self.path),
             )
-        for place, (request, entry) in enumerate(found):
-            if entry is not None:
-                yield place, self._checked(request, entry)
+        for place, (request, entries) in enumerate(found):
+            yield place, self._checked(request, entries)
 
     def prompt_tokens(self, request: Request) -> int:
         """Return 0: nothing is read again."""
         return 0
 
-    def _checked(self, request: Request, entry: Entry) -> Answer:
-        if entry.shown != request.shown:
+    def _checked(self, request: Request, entries: dict[str, Entry]) -> Answer:
+        entry = entries.get(request.shown)
+        if entry is None:
             raise RecipeError(
-                f"document {entry.documents[0]} was judged with the text {entry.shown} and has "
-                f"{request.shown} now; the text, or how much of it is shown, has changed: judge "
-                "it again",
+                f"document {request.documents[0]} was asked about with the text "
+                f"{next(iter(entries))} and has {request.shown} now; the text, or how much of it "
+                "is shown, has changed: ask again",
                 where=str(self.path),
             )
         lacking = sorted(set(request.forms) - set(entry.answer.odds))
@@ -75,5 +78,5 @@ class Replay:
         return entry.answer
 
 
-def _place(request: Request) -> tuple[str, tuple[str, ...], int]:
-    return request.version, request.documents, request.piece
+def _place(request: Request) -> _Place:
+    return request.version, request.documents, request.piece, sampling_of(request)

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from curator.errors import RecipeError, shown
-from curator.generate.asking import Answer, Request
+from curator.generate.asking import FINISHES, STOP, Answer, Request, refuse_sampling
 from curator.shards import write_atomically
 
 _LONGEST_LINE = 1 << 20  # characters; an answer of 4,000 tokens has a fiftieth of that
+_SAMPLING = ("seed", "stop", "temperature", "top_p")
 
 
 @dataclass(frozen=True)
@@ -32,19 +33,25 @@ class Entry:
     version: str
     model: str
     answer: Answer
+    sampling: str = ""  # JSON of how tokens were drawn; "": the likeliest ones
 
     @property
-    def place(self) -> tuple[str, tuple[str, ...], int]:
-        """What a replay finds it by: wording, documents, piece."""
-        return self.version, self.documents, self.piece
+    def place(self) -> tuple[str, tuple[str, ...], int, str]:
+        """What a replay finds it by: wording, documents, piece, how tokens were drawn."""
+        return self.version, self.documents, self.piece, self.sampling
 
 
 def entry_of(request: Request, model: str, answer: Answer) -> Entry:
     """Return the record of one answer."""
     return Entry(
         request.key(model), request.documents, request.piece, request.shown, request.version,
-        model, answer,
+        model, answer, sampling_of(request),
     )  # fmt: skip
+
+
+def sampling_of(request: Request) -> str:
+    """Return how a request's tokens are drawn as JSON, "" where they are the likeliest."""
+    return _sampling(request.sampling)
 
 
 def write_transcript(entries: Iterable[Entry], path: Path) -> None:
@@ -114,7 +121,9 @@ def _line(entry: Entry) -> str:
         "prompt_tokens": entry.answer.prompt_tokens,
         "tokens": entry.answer.tokens,
     }
-    content = {
+    if entry.answer.finish != STOP:
+        answer["finish"] = entry.answer.finish
+    content: dict[str, Any] = {
         "documents": list(entry.documents),
         "piece": entry.piece,
         "shown": entry.shown,
@@ -123,6 +132,8 @@ def _line(entry: Entry) -> str:
         "key": entry.key,
         "answer": answer,
     }
+    if entry.sampling:
+        content["sampling"] = json.loads(entry.sampling)
     return json.dumps(content, ensure_ascii=True, separators=(",", ":")) + "\n"
 
 
@@ -145,8 +156,30 @@ def _entry(line: str) -> Entry:
             {_text(form): _probability(value) for form, value in answer["odds"].items()},
             _count(answer["prompt_tokens"]),
             _count(answer["tokens"]),
+            _finish(answer.get("finish", STOP)),
         ),
+        _sampling(_checked(content.get("sampling", {}))),
     )
+
+
+def _sampling(values: dict[str, Any]) -> str:
+    return json.dumps(values, sort_keys=True, separators=(",", ":")) if values else ""
+
+
+def _checked(sampling: object) -> dict[str, Any]:
+    if not isinstance(sampling, dict) or not set(sampling) <= set(_SAMPLING):
+        raise ValueError(f"sampling is {shown(sampling)}")
+    try:
+        refuse_sampling(sampling.get("temperature", 0.0), sampling.get("top_p", 1.0))
+    except RecipeError as error:
+        raise ValueError(error.message) from None
+    return sampling
+
+
+def _finish(value: object) -> str:
+    if value not in FINISHES:
+        raise ValueError(f"finish is {shown(value)}")
+    return str(value)
 
 
 def _text(value: object) -> str:

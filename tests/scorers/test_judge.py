@@ -85,7 +85,7 @@ def test_a_judged_run_is_replayed_from_its_own_transcript(tmp_path: Path):
 def test_a_transcript_of_other_texts_is_refused(tmp_path: Path):
     judge = replaying(tmp_path, max_characters=20)
 
-    with pytest.raises(RecipeError, match="was judged with the text"):
+    with pytest.raises(RecipeError, match="was asked about with the text"):
         fitted(tmp_path, judge)
 
 

@@ -112,7 +112,7 @@ def test_a_transcript_of_another_text_is_refused(tmp_path: Path):
     write_transcript(entries(), tmp_path / "t.jsonl")
     one = request("one", shown="d" * 32)
 
-    with pytest.raises(RecipeError, match=r"was judged with the text .* has d+ now"):
+    with pytest.raises(RecipeError, match=r"was asked about with the text .* has d+ now"):
         list(Replay(tmp_path / "t.jsonl").answers([one]))
 
 
