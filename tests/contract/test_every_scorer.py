@@ -77,6 +77,7 @@ SMALL: dict[str, Callable[[Path], dict[str, Any]]] = {
         "least_enrichment": 0.0,
     },
     "correlation": lambda folder: {"models": tiny_models(folder, 8), "context": 64, "rate": 0.3},
+    "coverage_gap": lambda folder: {"encoder": str(tiny_encoder(folder)), "dimensions": 2},
     "similarity": lambda folder: {"encoder": str(tiny_encoder(folder))},
     "best_rank": lambda folder: {"encoder": str(tiny_encoder(folder)), "share": 1.0},
     "novelty": lambda folder: {"encoder": str(tiny_encoder(folder))},
