@@ -1,4 +1,4 @@
-"""An arm as data: what it selects and mixes, how its proxies read that, when it chooses again."""
+"""An arm as data: what it selects, refines and mixes, how its proxies read that, when it chooses again."""
 
 from __future__ import annotations
 
@@ -71,9 +71,10 @@ class StagedSpec(Section):
 
 
 class ArmSpec(Section):
-    """One way to choose and mix, and to read the mixture while training."""
+    """One way to choose, refine and mix, and to read the mixture while training."""
 
     select: dict[str, Any]
+    refine: list[dict[str, Any]] = []
     mix: list[dict[str, Any]] | dict[str, Any] | None = None
     pick: PickSpec | None = None
     prune: PruneSpec | None = None

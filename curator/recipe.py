@@ -234,7 +234,7 @@ def shape_problems(content: Mapping[str, Any]) -> tuple[Recipe | None, list[str]
     """Return the recipe, or None with a line for every mistake in its shape."""
     for reserved in ("refine", "rephrase"):
         if reserved in content:
-            return None, [f"{reserved}: rewriting is not part of this version; leave it out"]
+            return None, [f"{reserved}: arms are refined one by one; write arms.NAME.refine"]
     try:
         return Recipe.model_validate(dict(content)), []
     except ValidationError as error:

@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -178,6 +178,18 @@ class WideScorer(WideStage):
 
     def fit(self, corpora: Mapping[str, Corpus], out: Path, site: Site) -> None:
         """Write what was learned into the folder `out`; nothing unless a subclass does."""
+
+
+class Learning(Protocol):
+    """Whatever learns from corpora before it works: scorers of both kinds, refiners."""
+
+    name: ClassVar[str]
+
+    def identity(self) -> dict[str, Any]:
+        """Return what names this work."""
+
+    def fit(self, corpora: Mapping[str, Corpus], out: Path, site: Site) -> None:
+        """Write what was learned into the folder `out`."""
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from curator.recipe import (
 )
 from curator.section import is_name
 from pipelines.check_corpus import corpus_problems, guarded, how_to_guard, splits
+from pipelines.check_refine import refine_problems
 from pipelines.check_staged import staged_problems
 from pipelines.conducting import conduct_problems
 from pipelines.lenient import listing, mapping, refusal, words
@@ -72,6 +73,7 @@ def named_problems(content: Mapping[str, Any]) -> list[str]:
         pick_problems(content),
         conduct_problems(content),
         staged_problems(content),
+        refine_problems(content),
         share_problems(content),
     )
     return [line for check in checks for line in check]

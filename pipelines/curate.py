@@ -27,6 +27,7 @@ from pipelines.modeling import reference_models
 from pipelines.pool import Pool
 from pipelines.preparing import clean
 from pipelines.privacy import tell_pii
+from pipelines.refining import refine_arm
 from pipelines.scoring import score, teachers_of
 from pipelines.selecting import view
 from pipelines.splitting import Benchmark, benchmarks_of, hold_out
@@ -100,7 +101,10 @@ def choose(recipe: Recipe, made: Curated, driver: Driver) -> Curated:
     viewed = view(pool, driver)
     selections = select_arms(plain_arms(recipe.arms), viewed, recipe.seed, tokens, driver)
     arms = {
-        name: mix_arm(chosen, recipe.arms[name], recipe, pool, tokens, driver, viewed)
+        name: mix_arm(
+            chosen, recipe.arms[name], recipe, pool, tokens, driver, viewed,
+            refine_arm(chosen, recipe.arms[name], pool, tokens, teachers, driver),
+        )
         for name, chosen in selections.items()
-    }
+    }  # fmt: skip
     return replace(made, pool=pool, viewed=viewed, arms=arms, steps=tuple(driver.steps))

@@ -200,12 +200,14 @@ def _namesakes(one: Recipe, other: Recipe) -> Iterator[str]:
 
 
 def _asked(recipe: Recipe) -> dict[str, ModelSpec]:
-    """Return the models that a recipe's scores and picks read, and those that these are of.
+    """Return the models that scores, refiners and picks read, and those that these are of.
 
     One that proxies only start from is not there: a leaderboard trains from first weights.
     """
     named: list[str | None] = [name for entry in recipe.score for name in models_asked(entry)]
     named += [arm.pick.reference for arm in recipe.arms.values() if arm.pick]
+    refining = [entry for arm in recipe.arms.values() for entry in arm.refine]
+    named += [name for entry in refining for name in models_asked(entry)]
     found: dict[str, ModelSpec] = {}
     while named:
         name = named.pop()

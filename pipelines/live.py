@@ -32,7 +32,14 @@ def ranked_by(arms: Iterable[ArmSpec], entries: Entries) -> list[dict[str, Any]]
     known = list(arms)
     values = [str(value) for arm in known for value in arm.select.values()]
     values += [arm.order.by for arm in known if arm.order]
+    values += [column for arm in known for entry in arm.refine for column in _read(entry)]
     return needed(entries, [value.partition(".")[0] for value in values])
+
+
+def _read(entry: Mapping[str, Any]) -> tuple[str, ...]:
+    from curator.refine.finding import make_refiner
+
+    return make_refiner(entry).reads
 
 
 def asks(entry: Mapping[str, Any], model: str) -> bool:

@@ -29,6 +29,7 @@ from curator.shards import Shard, read_shard, write_shard
 from curator.stage import library_versions
 from pipelines.arms import Selected
 from pipelines.pool import Pool
+from pipelines.refining import RefinedArm, mix_of
 from pipelines.tokenizing import Tokens
 from pipelines.training import DIFFICULTY
 
@@ -40,6 +41,7 @@ class Mixed:
     selected: Selected
     folder: Path
     account: Mapping[str, Any]
+    refined: RefinedArm | None = None
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,11 @@ def mix_arm(
     tokens: Tokens,
     driver: Driver,
     viewed: Artifact | None = None,
+    refined: RefinedArm | None = None,
 ) -> Mixed:
     """Return an arm's mixture: as many tokens as its proxies train on, or the whole selection.
+
+    What became of the selection (`refined`) is mixed in its place.
 
     With an `order`, how hard its documents are by a column of `viewed` lies beside their tokens;
     the draw and its name are those of the arm without.
@@ -75,24 +80,28 @@ def mix_arm(
     wanted = recipe.train.tokens if recipe.train else None
     if wanted and arm.prune is not None:
         wanted //= arm.prune.epochs  # these are read over and over
-    if wanted and not spec.weighted and int(selected.summary["tokens"]) > wanted:
+    if refined is not None:
+        spec = mix_of(arm, spec, refined, wanted)
+    held = refined.account if refined else selected.summary
+    if wanted and not spec.weighted and int(held["tokens"]) > wanted:
         wanted = None  # the whole selection once: each seed then reads another part of it
-    drawn = draw(read_shard(selected.shard), spec, wanted, seed=recipe.seed)
+    chosen = refined.selection if refined else selected.shard
+    drawn = draw(read_shard(chosen), spec, wanted, seed=recipe.seed)
     identity = {
         "version": VERSION,
-        "selection": selected.shard.digest,
+        "selection": chosen.digest,
         "spec": asdict(spec),
         "tokens": wanted,
         "seed": recipe.seed,
         "tokenizer": tokens.digest,
     }
-    shards, beside = pool.corpus.shards, None
+    shards, beside = refined.shards if refined else pool.corpus.shards, None
     if arm.order is not None and viewed is not None:
         beside = _difficulties(drawn, viewed, arm.order.by)
         identity |= {"order": [arm.order.by, viewed.digest]}
     folder = _write(f"mixture.{selected.name}", identity, drawn, shards, tokens, driver, beside)
     account = json.loads((folder / "mixture.json").read_text())
-    return Mixed(selected, folder, account)
+    return Mixed(selected, folder, account, refined)
 
 
 def _difficulties(drawn: Draw, viewed: Artifact, column: str) -> pa.Table:

@@ -22,7 +22,7 @@ from curator.identity import fingerprint
 from curator.ledger import Artifact, Store, TaskRecord, folder_digest
 from curator.rewrite import Rewriter
 from curator.shards import Shard
-from curator.stage import Corpus, FittedScorer, Site, Stage, WideScorer, WideStage
+from curator.stage import Corpus, Learning, Site, Stage, WideStage
 
 Task = TypeVar("Task", bound=tasks.Task)
 
@@ -214,13 +214,13 @@ class Driver:
 
     def fit(
         self,
-        stage: FittedScorer | WideScorer,
+        stage: Learning,
         corpora: Mapping[str, Corpus],
         *,
         step: str,
         site: Site,
     ) -> Path:
-        """Return the folder of what a scorer learned, learning it in a worker if need be."""
+        """Return the folder of what was learned, learning it in a worker if need be."""
         identity = {
             **stage.identity(),
             "corpora": {role: corpus.digest for role, corpus in sorted(corpora.items())},

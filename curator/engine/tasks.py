@@ -22,7 +22,7 @@ from curator.identity import fingerprint
 from curator.ledger import SECONDS, Store, TaskRecord
 from curator.schema import conform
 from curator.shards import Shard, read_columns, read_shard, write_shard
-from curator.stage import Corpus, FittedScorer, Site, Stage, WideScorer, Work
+from curator.stage import Corpus, Learning, Site, Stage, Work
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # disk, quota or file-size limit
 _MODELS: dict[str, Any] = {}
@@ -117,9 +117,9 @@ class MapTask:
 
 @dataclass(frozen=True)
 class FitTask:
-    """Let a scorer learn, in a worker, into a folder."""
+    """Let one that learns do so, in a worker, into a folder."""
 
-    stage: FittedScorer | WideScorer
+    stage: Learning
     corpora: dict[str, Corpus]
     out: Path
     site: Site
@@ -176,7 +176,7 @@ def processed(task: StageTask) -> pa.Table:
 
 
 def run_fit(task: FitTask) -> None:
-    """Fill the task's folder with what the scorer learned."""
+    """Fill the task's folder with what was learned."""
     try:
         task.stage.fit(task.corpora, task.out, task.site)
     except CuratorError:

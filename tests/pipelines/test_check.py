@@ -101,7 +101,7 @@ def test_a_wrong_recipe_leaves_the_disk_as_it_was(tmp_path, monkeypatch):
         ("models: {m: {train: {proxy: d2, tokens: 9999, learns_from: [1]}}}", "from [1]; wanted"),
         (f"train: {{proxy: {'a' * 300}, tokens: 9}}", "write a name or the path"),
         ("evaluate: {heldout: [web]}", "'web' has nothing held out"),
-        ("refine: {}", "rewriting is not part of this version"),
+        ("refine: {}", "arms are refined one by one; write arms.NAME.refine"),
         ("seed: seventeen", "valid integer"),
         ("seed: 1\nseed: 2", "seed"),
         ("- a list", "not YAML"),

@@ -1,0 +1,255 @@
+"""Arms whose selections are refined: nothing lost, parents named, equal bytes, shares kept."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from bench.trial import made_up, recipe, write_files
+from curator.engine.driver import Driver
+from curator.engine.run import Inline
+from curator.errors import BudgetError, PluginError, RecipeError
+from curator.identity import derived_ids
+from curator.ledger import Store
+from curator.refine.refiner import refined
+from curator.shards import read_shard
+from pipelines import refining
+from pipelines.check import checked
+from pipelines.curate import curate
+from tests.support.refiners import Broken, Shout
+
+HERE = "tests.support.refiners"
+ALL = {"select": {"method": "random", "share": 1.0}}
+SHOUT = {"use": f"{HERE}:Shout"}
+ECHO = {"use": f"{HERE}:Echo"}
+
+
+def content(files, refine, **changes):
+    """Return a recipe with one refined arm beside a plain one."""
+    made = recipe(files)
+    made["corpus"]["roles"] = {"target": "exam/train"}
+    return {
+        **made,
+        "score": [{"use": "letters", "as": "letters"}],
+        "arms": {"random": ALL, "main": {**ALL, "refine": refine}},
+        "baseline": "random",
+        "train": None,
+        "evaluate": None,
+        **changes,
+    }
+
+
+@pytest.fixture
+def files(tmp_path):
+    return write_files(made_up(80), tmp_path / "in", 3)
+
+
+@pytest.fixture
+def run(tmp_path, files):
+    def run(refine, *, store="store", workers=1, folder=None, **changes):
+        driver = Driver(Store(tmp_path / store), Inline(workers), quiet=True)
+        made = checked(content(folder or files, refine, **changes), "recipe")
+        return curate(made, driver)
+
+    return run
+
+
+def documents(arm):
+    """Return all documents of a refined arm."""
+    return pa.concat_tables([read_shard(shard) for shard in arm.refined.shards])
+
+
+def originals(made):
+    return {
+        one["doc_id"]: one
+        for table in made.pool.learning().tables(("doc_id", "source", "text"))
+        for one in table.to_pylist()
+    }
+
+
+def test_an_edit_stands_in_place_of_its_original_and_names_it(run):
+    made = run([{**SHOUT, "share": None}])
+
+    before, table = originals(made), documents(made.arms["main"])
+    assert table.num_rows == len(before)
+    parents = table["parent_id"]
+    assert parents.null_count == 0
+    assert table["kind"].unique().to_pylist() == ["edited"]
+    for one in table.to_pylist():
+        parent = before[one["parent_id"]]
+        assert (one["text"], one["source"]) == (parent["text"].upper(), parent["source"])
+        assert one["parents"] == [one["parent_id"]]
+    ids = derived_ids(parents.combine_chunks(), table["operation"][0].as_py(), table["text"])
+    assert ids.to_pylist() == table["doc_id"].to_pylist()
+
+
+def test_what_is_not_changed_stays_as_it_was(run):
+    made = run([{**SHOUT, "as": "some", "use": f"{HERE}:Half"}])
+
+    before, table = originals(made), documents(made.arms["main"])
+    kept = table.filter(pc.equal(table["kind"], "original"))
+    assert 0 < kept.num_rows < table.num_rows
+    assert all(before[one["doc_id"]]["text"] == one["text"] for one in kept.to_pylist())
+
+
+def test_documents_beside_the_originals_are_a_source_of_their_own(run):
+    made = run([{**ECHO, "times": 2}])
+
+    table = documents(made.arms["main"])
+    new = table.filter(pc.equal(table["kind"], "synthetic"))
+    assert new.num_rows == 2 * len(originals(made))
+    assert {one.rpartition(".")[2] for one in new["source"].to_pylist()} == {"echo"}
+    assert json.loads(new["about"][0].as_py()).keys() == {"number"}
+    several = [one for one in new.to_pylist() if len(one["parents"]) == 2]
+    assert several
+    assert all(one["parents"][0] == one["parent_id"] for one in several)
+    account = made.arms["main"].refined.account
+    assert account["documents"] == table.num_rows
+    assert sum(account["kinds"].values()) == account["tokens"]
+
+
+def test_what_replaces_and_cannot_be_made_is_dropped_by_its_reason(run):
+    made = run([{**ECHO, "beside": False, "refuses": "bad"}])
+
+    step = next(s for s in made.steps if s.artifact.name == "refine.echo").artifact
+    refused = sum("bad" in one["text"] for one in originals(made).values())
+    assert refused > 0
+    assert step.dropped == {"echo.refused": refused}
+    assert step.rows_in == len(originals(made)) == step.rows_out + refused
+
+
+def test_a_share_is_a_share_of_the_tokens_whatever_there_is_of_it(run):
+    made = run([{**ECHO, "times": 1, "share": 0.25}])
+
+    sources = made.arms["main"].account["sources"]
+    new = sum(each["tokens"] for name, each in sources.items() if name.endswith(".echo"))
+    assert new / sum(each["tokens"] for each in sources.values()) == pytest.approx(0.25, abs=0.02)
+
+
+def test_a_share_that_would_repeat_what_was_written_is_refused(run):
+    with pytest.raises(BudgetError, match="echo"):
+        run([{**ECHO, "times": 1, "share": 0.5}], train={"proxy": "d1", "tokens": 40_000})
+
+
+def test_entries_follow_each_other_and_synthetic_text_stays_synthetic(run):
+    made = run([{**ECHO, "times": 1}, SHOUT])
+
+    table = documents(made.arms["main"])
+    kinds = dict(zip(*np.unique(table["kind"].to_pylist(), return_counts=True), strict=True))
+    assert kinds == {"edited": len(originals(made)), "synthetic": len(originals(made))}
+    assert all(text == text.upper() for text in table["text"].to_pylist())
+
+
+def test_a_refiner_reads_scores_and_what_it_learned(run):
+    made = run([{"use": f"{HERE}:Sign", "by": "letters"}])
+
+    last = documents(made.arms["main"])["text"][0].as_py().splitlines()[-1]
+    score, _, learned = last.partition(" of ")
+    assert 0 < float(score) <= 1
+    assert int(learned) > 0
+
+
+def test_bytes_do_not_depend_on_workers(run, monkeypatch):
+    monkeypatch.setattr(refining, "BLOCK", 16)
+    one = run([ECHO])
+    other = run([ECHO], store="other", workers=2)
+
+    digests = [
+        [shard.digest for shard in made.arms["main"].refined.shards] for made in (one, other)
+    ]
+    assert len(digests[0]) > 3
+    assert digests[0] == digests[1]
+
+
+def test_documents_do_not_depend_on_how_files_are_cut(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(refining, "BLOCK", 16)
+    one = run([ECHO])
+    other = run([ECHO], store="other", folder=write_files(made_up(80), tmp_path / "whole", 1))
+
+    tables = [documents(made.arms["main"]).drop_columns(["origin"]) for made in (one, other)]
+    assert tables[0].equals(tables[1])
+
+
+def test_nothing_is_made_twice(run):
+    run([ECHO])
+    again = run([ECHO])
+
+    assert all(step.cached for step in again.steps if step.artifact.name.startswith("refine"))
+
+
+def test_what_would_cost_too_much_is_not_begun(run, tmp_path):
+    with pytest.raises(BudgetError, match="max_requests is 3"):
+        run([{**ECHO, "max_requests": 3}])
+    assert not (tmp_path / "store" / "shards" / "refine.echo").exists()
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"share": 0.5}, "does not say which refiner"),
+        ({"use": "nobody"}, "arms.main.refine.0: no refiner 'nobody'"),
+        ({**ECHO, "share": 1.5}, "share: found 1.5; wanted a number between 0 and 1"),
+        ({**ECHO, "beside": "no"}, "beside: found 'no'; wanted true or false"),
+        ({**ECHO, "max_epochs": 0}, "max_epochs: found 0; wanted a number above 0"),
+        ({**ECHO, "tmies": 3}, "tmies: unknown setting; did you mean 'times'?"),
+        ({**SHOUT, "share": 0.5}, "what replaces its originals has no share"),
+        ({**ECHO, "as": "a b"}, "wanted letters, digits"),
+        ({"use": f"{HERE}:Sign", "by": "lettres"}, "no score 'lettres'; did you mean 'letters'?"),
+        ({**ECHO, "model": "nowhere"}, "refine.0: model: unknown setting"),
+    ],
+)
+def test_mistakes_are_told_before_anything_runs(files, entry, message):
+    with pytest.raises(RecipeError, match="nothing ran") as told:
+        checked(content(files, [entry]), "recipe")
+    assert message in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("arm", "message"),
+    [
+        ({"staged": {"stages": 2}}, "drop `staged`"),
+        ({"order": {"by": "letters"}}, "new ones have none"),
+        ({"mix": {"scheme": "uniform"}}, "both `mix` and `share` weigh sources"),
+        ({"refine": [ECHO, ECHO]}, "two entries are called 'echo'"),
+        ({"refine": [SHOUT, {"use": f"{HERE}:Sign"}]}, "only the first entry may read scores"),
+    ],
+)
+def test_what_does_not_go_together_is_told(files, arm, message):
+    whole = {**ALL, "refine": [{**ECHO, "share": 0.5}], **arm}
+    with pytest.raises(RecipeError) as told:
+        checked(content(files, [], arms={"random": ALL, "main": whole}), "recipe")
+    assert message in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ("outcomes", "returned 1 outcomes for 2 documents"),
+        ("row", "a child of row 2; rows are 0 to 1"),
+        ("twice", "several edits of one document"),
+        ("unsaid", "2 documents without a child are dropped without a reason"),
+    ],
+)
+def test_a_refiner_that_breaks_its_contract_is_told_how(how, message):
+    table = pa.table({"text": ["one", "two"], "doc_id": [b"0" * 16, b"1" * 16]})
+    with pytest.raises(PluginError, match=message):
+        refined(Broken(how), None, table, name="broken")
+
+
+def test_a_blank_child_is_none_and_is_counted():
+    table = pa.table({"text": ["one", "two"]})
+    made = refined(Broken("blank"), None, table, name="broken")
+
+    assert made.children.num_rows == 0
+    assert made.outcome["reason"].to_pylist() == ["broken.empty", None]
+
+
+def test_an_edit_that_changes_nothing_is_none():
+    table = pa.table({"text": ["ONE", "two"], "doc_id": pa.array([b"0" * 16] * 2, pa.binary(16))})
+    made = refined(Shout(), None, table, name="shout")
+
+    assert made.children["row"].to_pylist() == [1]
