@@ -60,6 +60,12 @@ SMALL: dict[str, Callable[[Path], dict[str, Any]]] = {
         "context": 2,
         "options": 3,
     },
+    "era": lambda _: {
+        "bins": {"early": [1800, 1899]},
+        "dates": "authorship",
+        "missing": "null",
+        "least_documents": 0,
+    },
     "ngram_perplexity": lambda _: {
         "least_reference_words": 100,
         "least_documents": 5,
