@@ -272,14 +272,34 @@ class HeldoutSpec(Section):
     share: float = Share
 
 
+TAG_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
+
+
 class TokenizerSpec(Section):
-    """A byte-level BPE of so many entries trained on the pool, or a tokenizer.json."""
+    """A byte-level BPE of so many entries trained on the pool, or a tokenizer.json.
+
+    `tags` are among the entries of a BPE: what refiners may write besides text.
+    """
 
     bpe: PositiveInt | None = Field(default=None, ge=300, le=1_000_000)
     path: str | None = None
+    # Left out where there are none, so that recipes without keep their digests.
+    tags: list[Annotated[str, Field(pattern=TAG_PATTERN)]] = Field(
+        default=[], max_length=1000, exclude_if=lambda tags: not tags
+    )
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
+        if self.tags and self.bpe is None:
+            raise ValueError("gives 'tags' to a tokenizer.json; only a BPE trained here keeps them")
+        twice = sorted({tag for tag in self.tags if self.tags.count(tag) > 1})
+        if twice:
+            raise ValueError(f"tags {twice} are there twice; name each once")
+        if self.bpe is not None and self.bpe - len(self.tags) < 300:
+            raise ValueError(
+                f"{len(self.tags)} tags leave {self.bpe - len(self.tags)} of {self.bpe} entries to "
+                "text; wanted at least 300"
+            )
         return self.one_of("bpe", "path")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from curator.corpus_spec import TokenizerSpec
 from curator.engine.driver import Driver
+from curator.errors import RecipeError
 from curator.identity import file_digest, id_matrix, uniform
 from curator.stage import Corpus, library_versions
 from pipelines.pool import Pool, text_lengths
@@ -40,15 +41,38 @@ def count_tokens(spec: TokenizerSpec, pool: Pool, driver: Driver) -> tuple[Pool,
             "pool": pool.learning().digest,
             "bpe": size,
             "bytes": TOKENIZER_BYTES,
+            **({"tags": spec.tags} if spec.tags else {}),
         }
-        folder = driver.folder(
-            "tokenizer", identity, lambda out: train_bpe(_tokenizer_texts(pool), size, out)
-        )
+
+        def make(out: Path) -> None:
+            refuse_spelled(pool, spec.tags)
+            train_bpe(_tokenizer_texts(pool), size, out, spec.tags)
+
+        folder = driver.folder("tokenizer", identity, make)
         path = folder / "tokenizer.json"
     tokens = Tokens(path, file_digest(path))
     stage = TokenCount(digest=tokens.digest, path=str(path))
     counted = driver.map_stage(stage, pool.corpus, step="tokens", alive=pool.alive)
     return pool.beside(counted), tokens
+
+
+def refuse_spelled(pool: Pool, tags: Sequence[str]) -> None:
+    """Return only if no text of the pool spells a tag: it would be read as one.
+
+    Raises:
+        RecipeError: naming the tag and a document.
+    """
+    from curator.train.tokenizer import tag_text
+
+    for table in pool.learning().tables(("doc_id", "text")) if tags else ():
+        for name in tags:
+            found = table.filter(pc.match_substring(table["text"], tag_text(name)))
+            if found.num_rows:
+                raise RecipeError(
+                    f"corpus.tokenizer.tags: document {found['doc_id'][0].as_py().hex()} and "
+                    f"{found.num_rows - 1} more of a shard spell {tag_text(name)!r}; call the tag "
+                    "something else"
+                )
 
 
 def total_tokens(pool: Pool, sources: tuple[str, ...] = ()) -> int:

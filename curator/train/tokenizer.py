@@ -3,13 +3,17 @@
 Every document starts with the token `<|bos|>`, so it costs its tokens + 1. That rule is here and
 nowhere else: `count_tokens`, `encode`, the column `n_tokens`, budgets and token shards all
 include the first token. Text that spells `<|bos|>` is encoded as ordinary characters.
+
+A tokenizer may keep tags, such as `<|tag:good|>`: one id each, the last of the vocabulary, wherever
+a text spells it. A pool that spells one is refused, so a tag stands only where a refiner put it.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -29,7 +33,7 @@ from curator.stage import Site, Stage, circumstance
 # Read when the library first goes parallel, so it must be set before.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 VERSION = 1  # raise it when the same texts and size start giving another tokenizer
 BOS = "<|bos|>"
@@ -40,19 +44,29 @@ BATCH_TEXTS = 1000
 # The library's encodings take some hundred bytes a token: a batch is bounded by its text.
 BATCH_BYTES = 1 << 20
 MIN_VOCAB = 257  # every byte and the first token
+_TAG = re.compile(r"<\|tag:(.+)\|>")
 
 
-def train_bpe(texts: Iterable[pa.Array], vocab_size: int, out: Path) -> Path:
+def train_bpe(
+    texts: Iterable[pa.Array], vocab_size: int, out: Path, tags: Sequence[str] = ()
+) -> Path:
     """Return the path of a byte-level BPE trained on `texts`: `tokenizer.json` in folder `out`.
 
     Digits stand alone. Counts of words decide and ties fall to the smaller pair of ids, so
     neither the order of documents nor how they are cut into arrays changes the file.
 
+    Args:
+        texts: arrays of strings.
+        vocab_size: of all entries, tags included.
+        out: a folder.
+        tags: names of tags, which become the last entries.
+
     Raises:
         RecipeError: the vocabulary has no room for all bytes, or there is no text.
     """
-    if vocab_size < MIN_VOCAB:
-        raise RecipeError(f"vocab_size is {vocab_size!r}; wanted at least {MIN_VOCAB}")
+    if vocab_size - len(tags) < MIN_VOCAB:
+        least = MIN_VOCAB + len(tags)
+        raise RecipeError(f"vocab_size is {vocab_size!r}; wanted at least {least}")
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -62,7 +76,7 @@ def train_bpe(texts: Iterable[pa.Array], vocab_size: int, out: Path) -> Path:
     )
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=vocab_size,
+        vocab_size=vocab_size - len(tags),
         special_tokens=[BOS],
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
@@ -73,6 +87,8 @@ def train_bpe(texts: Iterable[pa.Array], vocab_size: int, out: Path) -> Path:
         raise RecipeError(
             "no documents to train a tokenizer on; add sources or loosen the cleaning"
         )
+    if tags:
+        tokenizer.add_tokens([AddedToken(tag_text(name), normalized=False) for name in tags])
     path = Path(out) / FILE
     write_atomically(path, tokenizer.to_str(pretty=False).encode())
     return path
@@ -129,6 +145,28 @@ def bos_id(tokenizer: Tokenizer) -> int:
         if found is not None:
             return found
     raise RecipeError(f"the tokenizer has none of {BOS_NAMES}; add one as a special token")
+
+
+def tag_text(name: str) -> str:
+    """Return how a tag is spelled in a text."""
+    return f"<|tag:{name}|>"
+
+
+def tag_ids(tokenizer: Tokenizer) -> dict[str, int]:
+    """Return the id of each tag that a tokenizer keeps, by name: the last ids there are.
+
+    Raises:
+        RecipeError: they are not the last.
+    """
+    added = tokenizer.get_added_tokens_decoder()
+    named = {id_: _TAG.fullmatch(token.content) for id_, token in added.items()}
+    found = {name[1]: id_ for id_, name in sorted(named.items()) if name is not None}
+    size = tokenizer.get_vocab_size()
+    if list(found.values()) != list(range(size - len(found), size)):
+        raise RecipeError(
+            f"tags have the ids {[*found.values()]} of a vocabulary of {size}; wanted the last ones"
+        )
+    return found
 
 
 def digest(path: str | Path) -> str:

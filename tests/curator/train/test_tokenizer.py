@@ -7,10 +7,13 @@ import itertools
 import numpy as np
 import pyarrow as pa
 import pytest
+from pydantic import ValidationError
 
+from curator.corpus_spec import TokenizerSpec
 from curator.errors import LedgerError, RecipeError
 from curator.stage import Site
 from curator.train import tokenizer as bpe
+from curator.train.tokenizer import encode, load_tokenizer, tag_ids, tag_text, train_bpe
 
 TEXTS = [
     "The quick brown fox jumps over the lazy dog.",
@@ -112,3 +115,62 @@ def test_too_small_a_vocabulary_and_no_text_are_refused(tmp_path):
         bpe.train_bpe([pa.array(TEXTS)], 100, tmp_path)
     with pytest.raises(RecipeError, match="no documents"):
         bpe.train_bpe([pa.array(["", None])], 300, tmp_path)
+
+
+def tagged(tmp_path, tags=("good", "bad"), size=400):
+    texts = pa.array(["the cat sat on the mat. Then a dog came!\n\n12 apples"] * 5)
+    return load_tokenizer(train_bpe([texts], size, tmp_path, tags))
+
+
+def ids_of(tokenizer, text):
+    return encode(tokenizer, pa.array([text]))[1].tolist()
+
+
+def test_a_tag_is_one_id_and_the_last_of_the_vocabulary(tmp_path):
+    tokenizer = tagged(tmp_path)
+    good, bad = tag_ids(tokenizer).values()
+
+    assert (good, bad) == (tokenizer.get_vocab_size() - 2, tokenizer.get_vocab_size() - 1)
+    found = ids_of(tokenizer, f"{tag_text('good')}the cat.{tag_text('bad')} Then")
+    assert found[1] == good
+    assert [found.count(one) for one in (good, bad)] == [1, 1]
+
+
+def test_tags_are_among_the_entries_and_change_no_other_id(tmp_path):
+    with_tags = tagged(tmp_path / "tags", size=302)
+    without = tagged(tmp_path / "none", (), 300)
+
+    assert with_tags.get_vocab_size() == 302 - (300 - without.get_vocab_size())
+    text = "the cat sat on a mat."
+    assert ids_of(with_tags, text) == ids_of(without, text)
+
+
+def test_what_is_no_tag_of_the_tokenizer_is_ordinary_text(tmp_path):
+    tokenizer = tagged(tmp_path)
+
+    for text in ("<|tag:other|>", "<|good|>", "<|bos|>", "<|tag:good"):
+        assert max(ids_of(tokenizer, text)) < min(tag_ids(tokenizer).values())
+        assert ids_of(tokenizer, text).count(0) == 1
+
+
+def test_tags_need_room_beside_all_bytes(tmp_path):
+    with pytest.raises(RecipeError, match="at least 259"):
+        train_bpe([pa.array(["text"])], 258, tmp_path, ("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"path": "x.json", "tags": ["a"]}, "only a BPE trained here"),
+        ({"bpe": 400, "tags": ["a", "a"]}, "twice"),
+        ({"bpe": 301, "tags": ["a", "b"]}, "at least 300"),
+        ({"bpe": 400, "tags": ["a|>b"]}, "match pattern"),
+    ],
+)
+def test_a_recipe_names_tags_that_a_tokenizer_can_keep(wrong, told):
+    with pytest.raises(ValidationError, match=told):
+        TokenizerSpec(**wrong)
+
+
+def test_a_tokenizer_without_tags_is_named_as_it_was():
+    assert TokenizerSpec(bpe=4096).model_dump() == {"bpe": 4096, "path": None}
