@@ -36,6 +36,8 @@ PROVENANCE = pa.schema(
         pa.field("copies", pa.uint32()),
     ]
 )
+_EXAMPLES = 3
+_SHOWN = 600  # characters of an example
 _TOLD = pa.schema([*DOCUMENT, *PROVENANCE], metadata={"curator.schema": "refined/1"})
 
 
@@ -135,6 +137,7 @@ def run_block(task: BlockTask) -> TaskRecord:
             "refined": len(np.unique(made.children["row"].to_numpy())),
             "reasons": {v["values"]: v["counts"] for v in reasons},
             "characters_in": pc.sum(pc.utf8_length(table["text"])).as_py() or 0,
+            "examples": _examples(table, children) if task.number == 0 else [],
             "characters_out": pc.sum(pc.utf8_length(documents["text"])).as_py() or 0,
         }
         rows = table.num_rows
@@ -198,6 +201,15 @@ def _parents(ids: pa.Array, children: pa.Table) -> pa.Array:
     flat[rest] = also.flatten().to_numpy(zero_copy_only=False)
     offsets = pa.array(np.concatenate([np.zeros(1, np.int64), ends]).astype(np.int32))
     return pa.ListArray.from_arrays(offsets, ids.take(pa.array(flat)))
+
+
+def _examples(table: pa.Table, children: pa.Table) -> list[tuple[str, str]]:
+    """Return the beginnings of a few texts beside what was made of them."""
+    ids = table["doc_id"].combine_chunks()
+    some = children.slice(0, _EXAMPLES)
+    rows = pc.index_in(some["parent_id"].combine_chunks(), value_set=ids)
+    before, after = table["text"].take(rows).to_pylist(), some["text"].to_pylist()
+    return [(b[:_SHOWN], a[:_SHOWN]) for b, a in zip(before, after, strict=True)]
 
 
 def _arranged(originals: pa.Table, children: pa.Table) -> tuple[pa.Table, int]:

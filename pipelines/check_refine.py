@@ -113,7 +113,7 @@ def _beside(where: str, arm: Mapping[str, Any]) -> Iterator[str]:
     if mapping(arm.get("select")).get("method") == "poisson":
         yield f"{where}: weights of a poisson selection are not passed on; use another method"
     shares = [e.get("share") for e in listing(arm.get("refine")) if isinstance(e, Mapping)]
-    given = [share for share in shares if _is_number(share)]
+    given = [float(share) for share in shares if share is not None and _is_number(share)]
     if sum(given) >= 1:
         yield f"{where}: shares add up to {sum(given):g}; leave something to the originals"
     mix = arm.get("mix")

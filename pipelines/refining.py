@@ -36,6 +36,7 @@ from pipelines.selecting import score_columns
 from pipelines.tokenizing import Tokens
 
 VERSION = 1  # raise it when the same documents and settings start giving another account
+_EXAMPLES = 3  # of texts before and after, in an account
 DEFAULT_MAX_EPOCHS = 1.0  # of new documents beside the originals: repeats are asked for by name
 
 
@@ -270,6 +271,7 @@ def _told(entry: Mapping[str, Any], made: Artifact) -> dict[str, Any]:
         "dropped": made.dropped,
         "reasons": dict(sorted(reasons.items())),
         **{name: sum(each[name] for each in notes) for name in counts},
+        "examples": [pair for each in notes for pair in each["examples"]][:_EXAMPLES],
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from curator.engine.driver import Step
 from curator.ledger import Store
 from curator.recipe import Recipe
 from curator.report import content as made
+from curator.report.refinements import RefinementLine
 from curator.report.stages import StageLine
 from curator.select.quota import shortfall_of
 from curator.shards import read_shard, write_atomically
@@ -33,6 +34,9 @@ from pipelines.runs import conduct_in_words, seed_of, trunk_in
 from pipelines.scores import overlap_of, score_columns_of
 from pipelines.summarizing import file_name, run_id
 
+_OF_REFINEMENTS = (
+    "name", "use", "refined", "children", "characters_in", "characters_out", "reasons",
+)  # fmt: skip
 _VERSIONS = ("curator-lm", "numpy", "pyarrow", "polars", "torch", "fasttext-community")
 
 
@@ -58,6 +62,7 @@ def report_of(recipe: Recipe, curated: Curated, store: Store, *, seconds: float)
         scores=score_columns_of(curated),
         learned=learned_of(curated, store),
         staged=staged_of(curated),
+        refined=refined_of(curated, hide),
         arms=tuple(arm_of(name, recipe, curated) for name in curated.arms),
         overlap=overlap_of(curated),
         curves=tuple(curves_of(curated.proxies)),
@@ -74,6 +79,22 @@ def staged_of(curated: Curated) -> tuple[StageLine, ...]:
     """Return a line for each stage of each run of every arm that chose while it trained."""
     return tuple(
         StageLine(arm, **line) for arm, staged in curated.staged.items() for line in staged.lines
+    )
+
+
+def refined_of(curated: Curated, hide: Callable[[str], str]) -> tuple[RefinementLine, ...]:
+    """Return a line for each entry of every refined arm, with `hide` taken from its examples."""
+    return tuple(
+        RefinementLine(
+            arm=arm,
+            documents=step["documents_in"],
+            dropped=sum(step["dropped"].values()),
+            examples=tuple((hide(before), hide(after)) for before, after in step["examples"]),
+            **{key: step[key] for key in _OF_REFINEMENTS},
+        )
+        for arm, mixed in curated.arms.items()
+        if mixed.refined
+        for step in mixed.refined.account["steps"]
     )
 
 

@@ -130,6 +130,7 @@ def _arm(name: str, curated: Curated) -> dict[str, Any]:
             **{key: selection[key] for key in _OF_METHODS if key in selection},
             "path": mixed.selected.shard.path,
         },
+        **({"refined": mixed.refined.account} if mixed.refined else {}),
         "mixture": {"path": str(mixed.folder), **mixed.account},
         "proxies": proxies,
         "evaluation": dict(curated.evidence.bits[name]) if curated.evidence else {},

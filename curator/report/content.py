@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from curator.report.judged import JudgedStatistic
     from curator.report.learned import Learned
+    from curator.report.refinements import RefinementLine
     from curator.report.stages import StageLine
 
 Verdict = Literal["better", "worse", "equivalent", "undecided"]
@@ -298,6 +299,7 @@ class Report:
     scores: tuple[ScoreColumn, ...] = ()
     learned: tuple[Learned, ...] = ()
     staged: tuple[StageLine, ...] = ()
+    refined: tuple[RefinementLine, ...] = ()
     arms: tuple[Arm, ...] = ()
     overlap: Overlap | None = None
     curves: tuple[LossCurve, ...] = ()

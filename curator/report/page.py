@@ -21,6 +21,7 @@ from curator.report import (
     learned,
     origins,
     pool,
+    refinements,
     results,
     stages,
     training,
@@ -55,6 +56,9 @@ def render(report: Report) -> str:
     if report.staged:  # few runs have any
         after = [anchor for anchor, *_ in SECTIONS].index("learned") + 1
         parts.insert(after, ("stages", "Stages", stages.stages(report)))
+    if report.refined:
+        before = [anchor for anchor, *_ in parts].index("mixtures")
+        parts.insert(before, ("refined", "Refined", refinements.refinements(report)))
     heading = f"{results.title(report)}: {report.name}"
     foot = f"Made by curator from run {report.name}."
     return document(heading, results.headline(report), parts, foot)
