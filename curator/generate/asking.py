@@ -14,6 +14,7 @@ STOP: Final = "stop"  # an answer ended by itself, or where the request said
 LENGTH: Final = "length"  # it was cut at `max_tokens`, or at the model's context
 REFUSED: Final = "refused"  # the server would not say it
 FINISHES: Final = (STOP, LENGTH, REFUSED)
+LONGEST_ANSWER: Final = 1 << 17  # characters: 30,000 tokens; what a server sends beyond is cut off
 
 
 @dataclass(frozen=True)
@@ -148,3 +149,13 @@ def refuse_sampling(temperature: float, top_p: float) -> None:
         raise RecipeError(f"temperature={temperature!r}; wanted 0 (the likeliest token) or more")
     if not 0.0 < top_p <= 1.0:
         raise RecipeError(f"top_p={top_p!r}; wanted above 0, and 1 at most")
+
+
+def whole_text(text: str) -> tuple[str, bool]:
+    """Return a text that UTF-8 can write, and whether it was cut at `LONGEST_ANSWER`.
+
+    JSON may hold half of a character (a lone surrogate); it becomes U+FFFD.
+    """
+    cut = text[:LONGEST_ANSWER]
+    whole = cut.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return whole, len(cut) < len(text)

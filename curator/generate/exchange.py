@@ -7,9 +7,11 @@ server that is busy or broken is asked again after a pause that doubles.
 from __future__ import annotations
 
 import contextlib
+import email.utils
 import http.client
 import json
 import os
+import random
 import re
 import socket
 import threading
@@ -26,8 +28,13 @@ _LARGEST = 4 << 20  # bytes of an answer: a thousand times what an answer with o
 _CHUNK = 1 << 16
 _LONGEST_PAUSE = 60.0  # seconds
 _AGAIN = {408, 409, 425, 429}  # and every 5xx: the server asks for another try
+_REFUSALS = {400, 413, 422}  # of this question: too long, or not allowed
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+class RefusedError(RecipeError):
+    """The server refuses this one question, not the key or the address."""
 
 
 class _Unanswered(Exception):
@@ -97,7 +104,9 @@ class Server:
                 return self._try(path, body)
             except _Unanswered as failure:
                 why = str(failure)
-                pause = max(self.pause_seconds * 2**number, failure.pause)
+                # Not in step with others that the same fault hit.
+                pause = self.pause_seconds * 2**number * random.uniform(0.5, 1.0)
+                pause = max(pause, failure.pause)
                 if number + 1 < self.attempts:
                     time.sleep(min(pause, _LONGEST_PAUSE))
         raise ShardError(
@@ -147,7 +156,8 @@ class Server:
                 "that answers",
                 where=self.url,
             )
-        raise RecipeError(f"HTTP {status}: {self._quoted(content)}", where=self.url)
+        kind = RefusedError if status in _REFUSALS else RecipeError
+        raise kind(f"HTTP {status}: {self._quoted(content)}", where=self.url)
 
     def _parsed(self, content: bytes) -> Any:
         try:
@@ -254,7 +264,11 @@ def _told(url: str) -> str:
 
 
 def _asked_pause(response: http.client.HTTPResponse) -> float:
-    """Return the seconds that the server asks to wait, 0 if it names none."""
+    """Return the seconds that the server asks to wait, 0 if it names none it could mean."""
+    told = response.getheader("Retry-After") or "0"
     with contextlib.suppress(ValueError):
-        return max(0.0, min(float(response.getheader("Retry-After") or 0), _LONGEST_PAUSE))
+        return max(0.0, min(float(told), _LONGEST_PAUSE))  # NaN is 0
+    with contextlib.suppress(ValueError, OverflowError):  # a date, as HTTP has it too
+        seconds = email.utils.parsedate_to_datetime(told).timestamp() - time.time()
+        return max(0.0, min(seconds, _LONGEST_PAUSE))
     return 0.0

@@ -1,4 +1,4 @@
-"""Answers from a model on disk: odds by one pass over a prompt, many prompts at once.
+"""Answers from a model on disk, many at once: odds by one pass over a prompt, texts by `slots`.
 
 What all prompts of a wording begin with is read once and its keys and values are kept, so a rubric
 of 200 tokens before a text of 200 halves the work. Prompts are padded to a shape that their own
@@ -8,7 +8,7 @@ length decides: an answer does not depend on what is asked beside it.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 from curator.batches import fixed_batches
 from curator.errors import RecipeError
-from curator.generate.asking import Answer, Request
+from curator.generate.asking import LENGTH, REFUSED, Answer, Request
+from curator.generate.drawing import Draw
+from curator.generate.slots import Continued, Slots
 
 # Shapes: B rows, T positions, V vocabulary, F spellings, K distinct positions.
 _BATCH_TOKENS = 1 << 10  # enough for a core; with 49,152 entries of vocabulary, few rows of odds
@@ -41,10 +43,19 @@ class LocalModel:
         device: "cpu", "cuda".
         precision: "float32", or "bfloat16": half the memory, twice the speed, and odds that differ
             in the second digit.
+        skip_refused: whether a request to write that is too long for the context has the answer ""
+            with the finish "refused"; else it ends the run.
     """
 
     def __init__(
-        self, model: Any, tokenizer: Any, *, name: str, device: str, precision: str
+        self,
+        model: Any,
+        tokenizer: Any,
+        *,
+        name: str,
+        device: str,
+        precision: str,
+        skip_refused: bool = False,
     ) -> None:
         import torch
 
@@ -55,14 +66,16 @@ class LocalModel:
         self._fast = tokenizer.backend_tokenizer
         self._fast.no_padding()
         self._fast.no_truncation()
-        self._context = int(getattr(model.config, "max_position_embeddings", 0) or 1024)
+        self._context = _context(model.config)
+        self._skip_refused = skip_refused
         self._vocabulary: dict[str, list[int]] = {}
         self._read: dict[tuple[int, ...], Any] = {}
+        self._formats: dict[str, tuple[list[int], list[int]]] = {}
 
     def prompt_tokens(self, request: Request) -> int:
         """Return how many tokens the model reads."""
-        prompt = self._encoded(request)
-        return len(prompt.opening) + len(prompt.rest)
+        prompt = self._prompt(request)
+        return len(prompt.opening) + len(prompt.rest) if prompt else 0
 
     def answers(self, requests: Sequence[Request]) -> Iterator[tuple[int, Answer]]:
         """Yield answers, prompts of like length together.
@@ -73,26 +86,28 @@ class LocalModel:
         """
         import torch
 
-        prompts = [self._encoded(request) for request in requests]
+        prompts: dict[int, _Prompt] = {}
+        groups: dict[tuple[tuple[int, ...], tuple[str, ...]], list[int]] = {}
+        for row, request in enumerate(requests):
+            prompt = self._prompt(request)
+            if prompt is None:
+                yield row, Answer(finish=REFUSED)
+                continue
+            prompts[row] = prompt
+            of = prompt.opening if request.forms else ()
+            groups.setdefault((of, request.forms), []).append(row)
         with torch.inference_mode():
-            for opening, forms in sorted(
-                {(prompt.opening, one.forms) for prompt, one in zip(prompts, requests, strict=True)}
-            ):
-                rows = [
-                    row
-                    for row, prompt in enumerate(prompts)
-                    if (prompt.opening, requests[row].forms) == (opening, forms)
-                ]
+            for opening, forms in sorted(groups):
+                rows = groups[opening, forms]
                 if forms:
                     yield from self._odds(rows, prompts, opening, forms)
                 else:
-                    for row in rows:
-                        yield row, self._generated(prompts[row], requests[row].max_tokens)
+                    yield from self._written(rows, prompts, requests)
 
     def _odds(
         self,
         rows: Sequence[int],
-        prompts: Sequence[_Prompt],
+        prompts: Mapping[int, _Prompt],
         opening: tuple[int, ...],
         forms: tuple[str, ...],
     ) -> Iterator[tuple[int, Answer]]:
@@ -148,26 +163,45 @@ class LocalModel:
             past.batch_repeat_interleave(rows)
         return past
 
-    def _generated(self, prompt: _Prompt, max_tokens: int) -> Answer:
-        """Return the likeliest continuation, token by token."""
-        import torch
-
-        past = self._past(prompt.opening, 1)
-        following = torch.tensor([prompt.rest], device=self._device)
-        ids: list[int] = []
-        for _ in range(max_tokens):
-            said = self._model(
-                input_ids=following, past_key_values=past, use_cache=True, logits_to_keep=1
+    def _written(
+        self, rows: Sequence[int], prompts: Mapping[int, _Prompt], requests: Sequence[Request]
+    ) -> Iterator[tuple[int, Answer]]:
+        """Yield the continuations, as they are finished."""
+        slots = Slots(
+            self._model,
+            device=self._device,
+            context=self._context,
+            ends=self._ends,
+            past=lambda opening: self._past(opening, 1),
+        )
+        begun = [self._begun(row, prompts[row], requests[row]) for row in rows]
+        for one in slots.write(begun):
+            text = str(self._fast.decode(one.ids, skip_special_tokens=True))
+            for stop in requests[one.place].stop:
+                text = text.partition(stop)[0]
+            if one.finish == LENGTH:  # half of a character at the cut
+                text = text.rstrip("\ufffd")
+            read = len(one.opening) + len(one.rest)
+            yield (
+                one.place,
+                Answer(text=text, prompt_tokens=read, tokens=len(one.ids), finish=one.finish),
             )
-            past = said.past_key_values
-            token = int(said.logits[0, -1].argmax())
-            if token in self._ends:
-                break
-            ids.append(token)
-            following = torch.tensor([[token]], device=self._device)
-        text = str(self._fast.decode(ids, skip_special_tokens=True))
-        size = len(prompt.opening) + len(prompt.rest)
-        return Answer(text=text, prompt_tokens=size, tokens=len(ids))
+
+    def _begun(self, row: int, prompt: _Prompt, request: Request) -> Continued:
+        name = bytes.fromhex(request.key(self.model))
+        # A character has four bytes at most, and a token one at least.
+        tail = max(map(len, request.stop), default=0) * 4 + 1
+
+        def stopped(ids: list[int]) -> bool:
+            if not request.stop:
+                return False
+            text = self._fast.decode(ids[-tail:], skip_special_tokens=True)
+            return any(stop in text for stop in request.stop)
+
+        def draw(place: int) -> Draw:
+            return Draw(name, place, request.temperature, request.top_p)
+
+        return Continued(row, *prompt, request.max_tokens, draw, stopped)
 
     @property
     def _ends(self) -> set[int]:
@@ -176,19 +210,30 @@ class LocalModel:
         listed = told if isinstance(told, list) else [told]
         return {int(one) for one in (*listed, self._tokenizer.eos_token_id) if one is not None}
 
+    def _prompt(self, request: Request) -> _Prompt | None:
+        """Return a request as tokens; None if it is too long and may be skipped.
+
+        Raises:
+            RecipeError: it is longer than the model's context, or there is no chat format.
+        """
+        found = self._encoded(request)
+        size = len(found.opening) + len(found.rest) + request.max_tokens
+        if found.rest and size <= self._context:
+            return found
+        if self._skip_refused and request.max_tokens:
+            return None
+        raise RecipeError(
+            f"a prompt of {size:,} tokens, generated ones included; the model reads 1 to "
+            f"{self._context:,}; show less of a document at once (max_characters, smaller pieces)"
+        )
+
     def _encoded(self, request: Request) -> _Prompt:
-        before, after = self._chat_format if request.chat else (self._first, [])
+        before, after = self._chat_format(request.system) if request.chat else (self._first, [])
         opening = self._plain(request.prompt[: request.opening])
         rest = [*self._plain(request.prompt[request.opening :]), *after]
         found = _Prompt((*before, *opening), rest)
         if not found.rest:  # an empty prompt: there is always something to go on from
             found = _Prompt(found.opening[:-1], list(found.opening[-1:]))
-        size = len(found.opening) + len(found.rest) + request.max_tokens
-        if not found.rest or size > self._context:
-            raise RecipeError(
-                f"a prompt of {size:,} tokens, generated ones included; the model reads 1 to "
-                f"{self._context:,}; show less of a document (max_characters)"
-            )
         return found
 
     def _plain(self, text: str) -> list[int]:
@@ -203,23 +248,26 @@ class LocalModel:
         token = self._tokenizer.bos_token_id
         return [] if token is None else [int(token)]
 
-    @property
-    def _chat_format(self) -> tuple[list[int], list[int]]:
-        """The tokens before and after the user's turn."""
+    def _chat_format(self, system: str) -> tuple[list[int], list[int]]:
+        """Return the tokens before and after the user's turn."""
+        if system in self._formats:
+            return self._formats[system]
         if not getattr(self._tokenizer, "chat_template", None):
             raise RecipeError(
                 "the model has no chat format (its tokenizer has no chat_template); take a model "
                 "that follows instructions, or a prompt with `chat: false`"
             )
+        told = [{"role": "system", "content": system}] if system else []
         whole = self._tokenizer.apply_chat_template(
-            [{"role": "user", "content": _PLACE}], tokenize=False, add_generation_prompt=True
+            [*told, {"role": "user", "content": _PLACE}], tokenize=False, add_generation_prompt=True
         )
         before, _, after = whole.partition(_PLACE)
         self._fast.encode_special_tokens = False
-        return (
+        self._formats[system] = (
             self._fast.encode(before, add_special_tokens=False).ids,
             self._fast.encode(after, add_special_tokens=False).ids,
         )
+        return self._formats[system]
 
     def _tokens_of(self, forms: tuple[str, ...]) -> dict[str, list[int]]:
         """Return the tokens that print as each spelling; a spelling of several tokens has none."""
@@ -235,3 +283,9 @@ class LocalModel:
                     "cannot be read: take another word for the answer"
                 )
         return found
+
+
+def _context(config: Any) -> int:
+    """Return the positions that a model reads: a window that slides is not looked beyond."""
+    longest = int(getattr(config, "max_position_embeddings", 0) or 1024)
+    return min(longest, int(getattr(config, "sliding_window", None) or longest))

@@ -31,6 +31,7 @@ class Respondent:
     concurrency: int = 4
     timeout_seconds: float = 120.0
     attempts: int = 6
+    skip_refused: bool = False
 
     def __post_init__(self) -> None:
         """Refuse nobody, or two; a key in an address is refused before it is written anywhere."""
@@ -62,7 +63,12 @@ class Respondent:
         if self.url:
             from curator.generate.endpoint import Endpoint
 
-            return Endpoint(self._server(), self.model, concurrency=self.concurrency)
+            return Endpoint(
+                self._server(),
+                self.model,
+                concurrency=self.concurrency,
+                skip_refused=self.skip_refused,
+            )
         path = weights.find(self.model)
         digest = weights.digest(path)
         return _Later(f"{digest} {self.precision}", lambda: self._local(path, digest, site))
@@ -75,7 +81,11 @@ class Respondent:
 
         torch.set_num_threads(site.threads)
         return LocalModel(
-            *open_model(path), name=digest, device=site.device, precision=self.precision
+            *open_model(path),
+            name=digest,
+            device=site.device,
+            precision=self.precision,
+            skip_refused=self.skip_refused,
         )
 
     def _server(self) -> Server:

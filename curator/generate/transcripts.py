@@ -15,10 +15,18 @@ from pathlib import Path
 from typing import Any
 
 from curator.errors import RecipeError, shown
-from curator.generate.asking import FINISHES, STOP, Answer, Request, refuse_sampling
+from curator.generate.asking import (
+    FINISHES,
+    STOP,
+    Answer,
+    Request,
+    refuse_sampling,
+    whole_text,
+)
 from curator.shards import write_atomically
 
-_LONGEST_LINE = 1 << 20  # characters; an answer of 4,000 tokens has a fiftieth of that
+# Characters: an answer as long as one may be, every character of it outside of ASCII, and no more.
+_LONGEST_LINE = 1 << 21
 _SAMPLING = ("seed", "stop", "temperature", "top_p")
 
 
@@ -152,7 +160,7 @@ def _entry(line: str) -> Entry:
         _word(content["prompt"]),
         _word(content["model"]),
         Answer(
-            _text(answer["text"]),
+            whole_text(_text(answer["text"]))[0],
             {_text(form): _probability(value) for form, value in answer["odds"].items()},
             _count(answer["prompt_tokens"]),
             _count(answer["tokens"]),

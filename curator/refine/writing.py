@@ -43,6 +43,8 @@ class Writing(Refiner):
         concurrency: questions under way at an endpoint.
         timeout_seconds: for one try at an endpoint.
         attempts: tries at an endpoint that is busy or broken.
+        skip_refused: whether a question that an endpoint refuses by itself (HTTP 400, 413, 422) is
+            answered "" with the finish "refused"; else it ends the run. All refused end it anyway.
     """
 
     model: str = circumstance("")
@@ -58,6 +60,7 @@ class Writing(Refiner):
     concurrency: int = circumstance(4)
     timeout_seconds: float = circumstance(120.0)
     attempts: int = circumstance(6)
+    skip_refused: bool = False
 
     libraries: ClassVar[tuple[str, ...]] = ("tokenizers", "torch", "transformers")
 
@@ -124,5 +127,5 @@ class Writing(Refiner):
     def _respondent(self) -> Respondent:
         return Respondent(
             "writer", self.model, self.url, self.key_variable, self.transcript, self.precision,
-            self.concurrency, self.timeout_seconds, self.attempts,
+            self.concurrency, self.timeout_seconds, self.attempts, self.skip_refused,
         )  # fmt: skip
