@@ -1,12 +1,12 @@
 """ProX's executor one document at a time, written from a description of what it does.
 
-The description: a chunk's calls are numbered by the lines of the whole document; the outputs of all
-chunks are joined and run once. A call is cut out by hand: its name before the first parenthesis, its
-parameters up to the first closing one, cut at commas, each cut at its equals sign. All replacements
-run first, on the whole text; then lines are removed by their numbers in what came of that. A
-replacement with more than two parameters is silently no call at all; an interval out of range, or a
-call that cannot be read, is an error. Then the four rules of acceptance. Nothing here is shared with
-`curator.refine`: it is what that is compared with, in outcome and in speed.
+The description: a chunk's calls are numbered by the lines of the whole document; the outputs of
+all chunks are joined and run once. A call is cut out by hand: its name before the first
+parenthesis, its parameters up to the first closing one, cut at commas, each cut at its equals sign.
+All replacements run first, on the whole text; then lines are removed by their numbers in what came
+of that. A replacement with more than two parameters is silently no call at all; an interval out of
+range, or a call that cannot be read, is an error. Then the four rules of acceptance. Nothing here
+is shared with `curator.refine`: it is what that is compared with, in outcome and in speed.
 """
 
 from __future__ import annotations

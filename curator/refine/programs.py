@@ -3,8 +3,8 @@
 ProX (Zhou et al. 2024, "Programming Every Example", arXiv:2409.17115) has models write one call a
 line: `drop_doc()`, `keep_doc()`, `keep_chunk()`, `remove_lines(line_start=3, line_end=5)`,
 `remove_lines(all=True)`, `normalize(source_str="...", target_str="...")`. Line numbers count from
-0, and the last one goes too. `parse` says what a program means; `curator.refine.execute` asks it only
-about lines that are not plainly spelled.
+0, and the last one goes too. `parse` says what a program means; `curator.refine.execute` asks it
+only about lines that are not plainly spelled.
 
 Whatever a model writes, nothing of it is run: a line is parsed into a syntax tree, and one that is
 not a call of one of these names with constants for arguments is a fault, which is counted.

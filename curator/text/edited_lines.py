@@ -97,10 +97,7 @@ def scan_lines(text: Data, at: int, end: int, breaks: Counts, classes: Flags) ->
     while place < end:
         width = min(64, end - place)
         mask = _ALL >> (_64 - np.uint64(width))
-        # Only characters that begin with one of these bytes are white space beyond ASCII.
-        odd = same(text, place, 0xC2) | same(text, place, 0xE1)
-        odd |= same(text, place, 0xE2) | same(text, place, 0xE3)
-        if odd & mask == _0:
+        if _no_wide_space(text, place, mask):
             blank = (between(text, place, 9, 5) | between(text, place, 28, 5)) & mask
             words += ones(~blank & mask & ((blank << _1) | before))
             before = (blank >> np.uint64(width - 1)) & _1
@@ -126,6 +123,21 @@ def scan_lines(text: Data, at: int, end: int, breaks: Counts, classes: Flags) ->
                 before = _0
             place += size
     return lines, words
+
+
+@leaf
+def _no_wide_space(text: Data, place: int, mask: np.uint64) -> bool:
+    """Whether no white space beyond ASCII begins in a block: all of it begins C2, E1, E2 or E3."""
+    if between(text, place, 0xC2, 0x22) & mask == _0:
+        return True
+    second = same(text, place, 0xC2) & (same(text, place + 1, 0x85) | same(text, place + 1, 0xA0))
+    third = same(text, place, 0xE1) & same(text, place + 1, 0x9A)
+    broad = between(text, place + 2, 0x80, 11) | between(text, place + 2, 0xA8, 8)
+    broad = (same(text, place + 1, 0x80) & broad) | same(text, place + 1, 0x81)
+    third |= (same(text, place, 0xE2) & broad) | (
+        same(text, place, 0xE3) & same(text, place + 1, 0x80) & same(text, place + 2, 0x80)
+    )
+    return bool((second | third) & mask == _0)
 
 
 @leaf
@@ -155,10 +167,10 @@ def find(text: Data, at: int, end: int, strings: Data, low: int, high: int) -> i
 
 @leaf
 def _equal(text: Data, place: int, strings: Data, low: int, size: int) -> bool:
-    for step in range(1, size - 1):
-        if text[place + step] != strings[low + step]:
-            return False
-    return True
+    step = 1
+    while step < size - 1 and text[place + step] == strings[low + step]:
+        step += 1
+    return step >= size - 1
 
 
 @block
@@ -220,12 +232,12 @@ def words_gone(
 
 @block
 def write_kept(
-    text: Data, breaks: Counts, first: int, last: int, gone: Data, out: Data, to: int, some: bool
-) -> tuple[int, bool]:
+    text: Data, breaks: Counts, first: int, last: int, gone: Data, out: Data, to: int, some: int
+) -> tuple[int, int]:
     """Write the lines from `first` to `last` that are not gone, joined by newlines, from `to` on.
 
-    `breaks` holds the text's end after its newlines. `some`: a line stands before. Returns where
-    it ends, and whether a line stands there now.
+    `breaks` holds the text's end after its newlines. `some`: 1 if a line stands before. Returns
+    where it ends, and 1 if a line stands there now.
     """
     line = first
     while line <= last:
@@ -240,7 +252,7 @@ def write_kept(
             to += 1
         size = breaks[line - 1] - begin
         copy(out, to, text, begin, size)
-        to, some = to + size, True
+        to, some = to + size, 1
     return to, some
 
 

@@ -81,7 +81,7 @@ def legacy_edits(
             verdict = verdict_of(told, rules)
         out = with_room(out, to, max(end, size))
         if verdict == ACCEPTED:
-            to, _ = write_kept(text, breaks, 0, lines - 1, gone, out, to, False)
+            to, _ = write_kept(text, breaks, 0, lines - 1, gone, out, to, 0)
         else:
             copy(out, to, data, begin, size)
             to += size

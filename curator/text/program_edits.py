@@ -69,7 +69,7 @@ def program_edits(
                 told[6] = scan_lines(out, to, stop, breaks[:0], classes)[1]
             else:
                 out = with_room(out, to, size)
-                stop, _ = write_kept(text, breaks, 0, lines - 1, gone, out, to, False)
+                stop, _ = write_kept(text, breaks, 0, lines - 1, gone, out, to, 0)
             verdict = verdict_of(told, rules)
             if told[1] > rules.most_errors and verdict != ACCEPTED:
                 verdict = ERRORS  # a program with faults drops no document
@@ -101,7 +101,7 @@ def _mark(edits: Edits, row: int, lines: int, gone: Data, told: Counts) -> bool:
                 told[1] += 1
             elif kind == NORMALIZE:
                 replaces = True
-            elif kind == REMOVE or kind == REMOVE_ALL:
+            elif kind in (REMOVE, REMOVE_ALL):
                 if low <= first <= last <= high:
                     mark_lines(gone, first, last)
                 else:
@@ -127,13 +127,13 @@ def _write(
     to: int,
 ) -> tuple[Data, Data, int]:
     """Write what is left, chunk by chunk, each after its replacements; where it ends."""
-    line, some = 0, False
+    line, some = 0, 0
     for program in range(edits.documents[row], edits.documents[row + 1]):
         low, high = edits.firsts[program], edits.lasts[program]
         if high >= lines:
             continue
         to, some = write_kept(text, breaks, line, low - 1, gone, out, to, some)
-        end, any_line = write_kept(text, breaks, low, high, gone, part_of, 0, False)
+        end, any_line = write_kept(text, breaks, low, high, gone, part_of, 0, 0)
         line = high + 1
         if not any_line:
             continue
@@ -142,7 +142,7 @@ def _write(
             out[to] = 10
             to += 1
         copy(out, to, part_of, 0, end)
-        to, some = to + end, True
+        to, some = to + end, 1
     to, some = write_kept(text, breaks, line, lines - 1, gone, out, to, some)
     return part_of, other, to
 

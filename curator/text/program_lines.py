@@ -151,7 +151,7 @@ def _number(data: Data, at: int, end: int, numbers: Counts, row: int, place: int
     at = _past_space(data, at, end)
     start, found = at, 0
     while at < end and 48 <= data[at] <= 57 and at - start <= _DIGITS:
-        found = 10 * found + (np.int64(data[at]) - 48)
+        found = 10 * found + int(data[at]) - 48
         at += 1
     size = at - start
     if size == 0 or size > _DIGITS or (size > 1 and data[start] == 48):
@@ -193,7 +193,7 @@ def _past_space(data: Data, at: int, end: int) -> int:
 def _stands(data: Data, at: int, end: int, word: bytes) -> bool:
     if at + len(word) > end:
         return False
-    for place in range(len(word)):
-        if data[at + place] != word[place]:
-            return False
-    return True
+    place = 0
+    while place < len(word) and data[at + place] == word[place]:
+        place += 1
+    return place == len(word)

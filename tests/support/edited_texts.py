@@ -8,8 +8,8 @@ from curator.refine.execute import Rules
 from curator.refine.programs import Op, parse, spelled
 
 WORDS = st.sampled_from(
-    ["a", "ab", "home", "|", "river", "rose", "naïve", "日本", "“quoted”", "x" * 40, "\xa0", "\u2003",
-     "\u3000", "é\u0301", "👩‍👩‍👧", "\x1c", "aaa", "page", "7", "\r", "\t"]
+    ["a", "ab", "home", "|", "river", "rose", "naïve", "日本", "“quoted”", "x" * 40, "\xa0",
+     "\u2003", "\u3000", "é\u0301", "👩‍👩‍👧", "\x1c", "aaa", "page", "7", "\r", "\t"]
 )  # fmt: skip
 LINES = st.lists(WORDS, max_size=12).map(" ".join)
 TEXTS = st.lists(LINES, max_size=30).map("\n".join)
