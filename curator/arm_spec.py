@@ -9,6 +9,9 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from curator.section import Name, Section, Seed, Share
 
 
+SOURCE = "{source}"  # in a prefix: the source of the text that it is put before
+
+
 class PickSpec(Section):
     """Which rows an arm's proxies train on, of those they read: chosen while they train."""
 
@@ -81,3 +84,6 @@ class ArmSpec(Section):
     reweight: ReweightSpec | None = None
     order: OrderSpec | None = None
     staged: StagedSpec | None = None
+    # Tags put before what its proxies are measured on. Left out where there are none, so that
+    # recipes without keep their digests.
+    prefix: list[str] = Field(default=[], exclude_if=lambda tags: not tags)

@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -32,6 +32,7 @@ from curator.strict_yaml import parse_yaml, read_text
 
 RECIPES = Path(__file__).parents[1] / "configs" / "recipes"
 CORPORA = RECIPES.parent / "corpora"
+_DEFAULT_BPE = CorpusSpec().tokenizer.bpe
 
 
 class TrainModelSpec(Section):
@@ -118,6 +119,23 @@ class TrainSpec(Section):
         return seeds
 
 
+class SamplesSpec(Section):
+    """Texts that proxies write, and how much of a trait makes a stretch of them bad.
+
+    Temperature and top_p are Korbak et al.'s (arXiv:2302.08582).
+    """
+
+    above: float = Field(ge=0)
+    trait: str = "capitals"
+    words: list[str] = []
+    by: Literal["sentence", "line", "document"] = "sentence"
+    count: PositiveInt = 512
+    tokens: PositiveInt = 128
+    temperature: float = Field(default=0.7, ge=0)
+    top_p: float = Field(default=0.9, gt=0, le=1)
+    seed: Seed = 0
+
+
 class EvaluateSpec(Section):
     """What proxies are measured on: bits per byte, and answers where a benchmark asks."""
 
@@ -125,6 +143,8 @@ class EvaluateSpec(Section):
     benchmarks: list[str] = []
     items: PositiveInt | None = None
     final_target: str | None = None
+    # Left out where there are none, so that recipes without keep their digests.
+    samples: SamplesSpec | None = Field(default=None, exclude_if=lambda found: found is None)
 
 
 class Recipe(Section):
@@ -173,6 +193,8 @@ def arrange(content: Mapping[str, Any], folder: Path, corpus: Path | None = None
 
     `corpus: FILE` (relative to the recipe) or `corpus` (a path given beside it) stand for the
     content of that file. What it says under `evaluate` holds where the recipe says nothing.
+    `tags` and `samples` of the recipe are further keys of that corpus's tokenizer and of
+    `evaluate`, so that a method which needs them can be applied to any corpus.
     """
     arranged = dict(content)
     beside = corpus or arranged.get("corpus")
@@ -185,11 +207,32 @@ def arrange(content: Mapping[str, Any], folder: Path, corpus: Path | None = None
         if evaluate is not None:
             arranged.setdefault("evaluate", evaluate)
         arranged["corpus"] = found
+    _put(arranged, "tags", ("corpus", "tokenizer"), {"bpe": _DEFAULT_BPE})
+    _put(arranged, "samples", ("evaluate",), {})
     alone = {key: arranged.pop(key) for key in ("select", "mix") if key in arranged}
     arms = arranged.get("arms") or {}
     if alone and isinstance(arms, Mapping):  # anything else is told as a mistake of its shape
         arranged["arms"] = {**arms, "main": alone}
     return arranged
+
+
+def _put(
+    arranged: dict[str, Any], key: str, path: Sequence[str], default: Mapping[str, Any]
+) -> None:
+    """Move a key of a recipe's mapping into one of its sections, which may not be there yet.
+
+    A section that is no mapping keeps the key out, to be told as unknown beside that mistake.
+    """
+    if key not in arranged:
+        return
+    place = arranged
+    for name in path:
+        inner = place.get(name)
+        if inner is not None and not isinstance(inner, Mapping):
+            return
+        place[name] = dict(default if inner is None and name == path[-1] else inner or {})
+        place = place[name]
+    place[key] = arranged.pop(key)
 
 
 def override(content: dict[str, Any], assignments: Iterable[str]) -> dict[str, Any]:

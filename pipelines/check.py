@@ -24,6 +24,7 @@ from curator.section import is_name
 from pipelines.check_corpus import corpus_problems, guarded, how_to_guard, splits
 from pipelines.check_refine import refine_problems
 from pipelines.check_staged import staged_problems
+from pipelines.check_tags import tag_problems
 from pipelines.conducting import conduct_problems
 from pipelines.lenient import listing, mapping, refusal, words
 from pipelines.picking import pick_problems
@@ -74,6 +75,7 @@ def named_problems(content: Mapping[str, Any]) -> list[str]:
         conduct_problems(content),
         staged_problems(content),
         refine_problems(content),
+        tag_problems(content),
         share_problems(content),
     )
     return [line for check in checks for line in check]

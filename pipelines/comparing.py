@@ -18,6 +18,7 @@ from pipelines.evaluating import (
     HELDOUT,
     EvaluateJob,
     at_chance,
+    job_of,
     metrics_of,
     run_evaluate,
     sets_of,
@@ -69,10 +70,10 @@ def compare_arms(
     if not proxies or recipe.evaluate is None or recipe.train is None:
         return None
     sets = sets_of(recipe, benchmarks, heldout)
-    if not sets:
+    if not sets and recipe.evaluate.samples is None:
         return None
     jobs = {
-        arm: [EvaluateJob(run, sets, tokens.path, driver.store) for run in runs]
+        arm: [job_of(run, arm, sets, recipe, tokens.path, driver.store) for run in runs]
         for arm, runs in proxies.items()
     }
     every = {job.folder: job for each in jobs.values() for job in each}  # arms can share a run
@@ -96,7 +97,7 @@ def compare_arms(
         tuple(recipe.train.seeds),
         bits,
         _effects(measured, baseline),
-        texts_of(sets, list(measured[baseline])),
+        texts_of(sets, list(measured[baseline]), recipe.evaluate.samples),
         {arm: at_chance([job.folder for job in each], sets) for arm, each in jobs.items()},
     )
 
@@ -124,7 +125,7 @@ def _measurements(jobs: Sequence[EvaluateJob], tokens: Tokens) -> dict[str, list
     for job in jobs:
         run = json.loads((job.run / "run.json").read_text())
         metrics = metrics_of(job.folder, job.sets)
-        texts = texts_of(job.sets, list(metrics))
+        texts = texts_of(job.sets, list(metrics), job.samples)
         for metric, value in metrics.items():
             measurement = Measurement(
                 seed=seed_of(run),

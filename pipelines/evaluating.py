@@ -1,7 +1,8 @@
 """One proxy becomes numbers: bits of every text, an answer to every question, their means.
 
 A folder an evaluation: `bits-N.arrow` has a row a document, `options-N.arrow` a row an option,
-`choices-N.arrow` and `pairs-N.arrow` a row an item, where N is the place of the set.
+`choices-N.arrow` and `pairs-N.arrow` a row an item, where N is the place of the set;
+`samples.arrow` has a row a text that the proxy wrote.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from curator.evaluate.metrics import OF_CHOICES, OF_PAIRS
 from curator.evaluate.questions import spread_items
 from curator.identity import fingerprint
 from curator.ledger import Store, folder_digest
-from curator.recipe import Recipe
+from curator.recipe import Recipe, SamplesSpec
 from curator.shards import Shard, read_shard, write_shard
 from curator.stage import library_versions
 from pipelines.splitting import Asked, Benchmark
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 EVALUATION = "evaluation"
 HELDOUT = "heldout"
+SAMPLES = "samples"
 ALONE = ("gold_bits",)  # with a single option there is nothing to choose
 
 
@@ -53,6 +55,8 @@ class EvaluateJob:
     sets: tuple[TextSet, ...]
     tokenizer: Path
     store: Store
+    prefix: tuple[str, ...] = ()  # tags before every text
+    samples: SamplesSpec | None = None  # texts that it writes
 
     @property
     def name(self) -> str:
@@ -71,6 +75,8 @@ class EvaluateJob:
             "libraries": library_versions(("torch", "tokenizers")),
             "run": folder_digest(self.run, (WEIGHTS, TOKENIZER)),
             "sets": sets,
+            **({"prefix": list(self.prefix)} if self.prefix else {}),
+            **({"samples": self.samples.model_dump()} if self.samples else {}),
         }
 
     @property
@@ -97,6 +103,16 @@ def sets_of(
     return (*held, *sets)
 
 
+def job_of(
+    run: Path, arm: str, sets: tuple[TextSet, ...], recipe: Recipe, tokenizer: Path, store: Store
+) -> EvaluateJob:
+    """Return what measures one run of an arm."""
+    samples = recipe.evaluate.samples if recipe.evaluate else None
+    found = recipe.arms.get(arm)
+    prefix = tuple(found.prefix) if found else ()
+    return EvaluateJob(run, sets, tokenizer, store, prefix, samples)
+
+
 def run_evaluate(job: EvaluateJob) -> Path:
     """Write the numbers of every document and item of every set, and return the folder."""
     from curator.evaluate.bits import bits_per_byte
@@ -106,7 +122,8 @@ def run_evaluate(job: EvaluateJob) -> Path:
             texts = read_shard(each.documents, ("doc_id", "source", "text"))
             if each.sources:
                 texts = texts.filter(pc.is_in(texts["source"], pa.array(each.sources)))
-            measured = bits_per_byte(job.run, spread_items(texts, each.items), job.tokenizer)
+            texts = spread_items(texts, each.items)
+            measured = bits_per_byte(job.run, texts, job.tokenizer, prefix=job.prefix)
             write_shard(measured, out / f"bits-{number}.arrow", name=f"bits-{number}")
             if each.asked is not None:
                 _ask(
@@ -116,18 +133,48 @@ def run_evaluate(job: EvaluateJob) -> Path:
                     number,
                     out,
                 )
+        if job.samples is not None:
+            written = _written(job, job.samples)
+            write_shard(written, out / f"{SAMPLES}.arrow", name=SAMPLES)
 
     return job.store.folder(EVALUATION, job.identity, make)
+
+
+def _written(job: EvaluateJob, asked: SamplesSpec) -> pa.Table:
+    """Return what a proxy writes after its arm's tags."""
+    from curator.evaluate.generated import generate
+    from curator.text.stretches import Trait
+    from curator.train.sample import Sampling
+
+    sampling = Sampling(
+        max_tokens=asked.tokens,
+        temperature=asked.temperature,
+        top_p=asked.top_p,
+        seed=asked.seed,
+    )
+    trait = Trait(asked.trait, tuple(asked.words))  # type: ignore[arg-type] # Trait checks it
+    return generate(
+        job.run,
+        job.tokenizer,
+        asked.count,
+        sampling,
+        trait,
+        by=asked.by,
+        above=asked.above,
+        prefix=job.prefix,
+    )
 
 
 def _ask(job: EvaluateJob, asked: Asked, questions: pa.Table, number: int, out: Path) -> None:
     """Write what a proxy answers to every item of a set; its tokenizer has been checked."""
     from curator.evaluate.choices import score_items, score_options
+    from curator.evaluate.conditioned import forget_tags
     from curator.evaluate.pairs import score_pairs
     from curator.train.checkpoint import load_model
     from curator.train.tokenizer import load_tokenizer
 
     model, tokenizer = load_model(job.run), load_tokenizer(job.tokenizer)
+    forget_tags(model, tokenizer)
     found = {}
     if asked.form == "pairs":
         found["pairs"] = score_pairs(model, tokenizer, questions)
@@ -152,6 +199,10 @@ def metrics_of(folder: Path, sets: Sequence[TextSet]) -> dict[str, float]:
         if each.asked is not None:
             items = read_shard(folder / f"{each.asked.form}-{number}.arrow")
             found |= {f"{each.name}#{kind}": mean for kind, mean in item_means(items).items()}
+    if (folder / f"{SAMPLES}.arrow").is_file():
+        from curator.evaluate.generated import bad_rate
+
+        found[f"{SAMPLES}#bad_rate"] = bad_rate(read_shard(folder / f"{SAMPLES}.arrow"))
     held = [value for name, value in found.items() if name.startswith(f"{HELDOUT}/")]
     return found | ({HELDOUT: sum(held) / len(held)} if len(held) > 1 else {})
 
@@ -201,10 +252,13 @@ def at_chance(folders: Sequence[Path], sets: Sequence[TextSet]) -> tuple[str, ..
     return tuple(found)
 
 
-def texts_of(sets: Sequence[TextSet], metrics: Sequence[str]) -> dict[str, str]:
+def texts_of(
+    sets: Sequence[TextSet], metrics: Sequence[str], samples: SamplesSpec | None = None
+) -> dict[str, str]:
     """Return metric -> the name of what it was measured on; a mean's is made of those averaged."""
     texts = {each.name: fingerprint(_text_of(each)) for each in sets}
     asked = {each.name: fingerprint([_named(each.asked), each.items]) for each in sets}
+    asked |= {SAMPLES: fingerprint(samples.model_dump())} if samples else {}
     held = [text for name, text in texts.items() if name.startswith(f"{HELDOUT}/")]
     texts |= {HELDOUT: fingerprint(held)} if len(held) > 1 else {}
     return texts | {name: asked[name.partition("#")[0]] for name in metrics if "#" in name}

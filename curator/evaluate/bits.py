@@ -11,7 +11,7 @@ batch beyond 1e-4 of themselves.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,12 @@ import torch
 from numpy.typing import NDArray
 
 from curator.errors import BudgetError, LedgerError
+from curator.evaluate.conditioned import (
+    conditioned_bits,
+    forget_tags,
+    prefix_of,
+    refuse_tags,
+)
 from curator.evaluate.prepack import bits_of_tokens
 from curator.train.checkpoint import load_model, read_record
 from curator.train.tokenizer import digest, encode, load_tokenizer
@@ -44,6 +50,7 @@ def bits_per_byte(
     texts: pa.Table,
     tokenizer: str | Path,
     *,
+    prefix: Sequence[str] = (),
     device: str = "cpu",
     threads: int = 1,
     progress: Callable[[int, int], None] | None = None,
@@ -54,6 +61,7 @@ def bits_per_byte(
         run: folder of a finished run.
         texts: columns doc_id, source, text; a document without text has 0 bits and 0 bytes.
         tokenizer: the tokenizer.json the run was trained with.
+        prefix: names of tags put before every text, which have neither bits nor bytes.
         device: where the model runs.
         threads: of torch, for the whole process.
         progress: called with the windows scored and all of them.
@@ -71,9 +79,15 @@ def bits_per_byte(
             where=str(run),
         )
     torch.set_num_threads(threads)
-    text = texts["text"].combine_chunks()
-    offsets, ids = encode(load_tokenizer(tokenizer), text)
-    bits = document_bits(model, offsets, ids, progress=progress)
+    text, words = texts["text"].combine_chunks(), load_tokenizer(tokenizer)
+    refuse_tags(words, text)
+    forget_tags(model, words)
+    offsets, ids = encode(words, text)
+    if prefix:
+        told = [prefix_of(words, prefix, source) for source in texts["source"].to_pylist()]
+        bits = conditioned_bits(model, offsets, ids, told)
+    else:
+        bits = document_bits(model, offsets, ids, progress=progress)
     sizes = pc.fill_null(pc.binary_length(text), 0)
     return pa.table(
         [texts["doc_id"], texts["source"], bits, sizes.cast(pa.int64())], schema=DOCUMENT_BITS

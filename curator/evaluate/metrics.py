@@ -46,6 +46,8 @@ KINDS = {
     "norm_prob": Kind("answer's share of probability", "share", "higher", 0.001),
     "gold_bits": Kind("bits per byte of the answer", "bits/byte", "lower", 0.01),
     "margin_nats": Kind("lead of the good text", "nats", "higher", 0.05),
+    # Of what proxies write: ours, a tenth of the plain rate where a tenth of all text is bad.
+    "bad_rate": Kind("bad stretches of drawn text", "share", "lower", 0.01),
 }
 # The kinds that questions with options and minimal pairs have, besides the bits of their text.
 OF_CHOICES = ("accuracy", "accuracy_raw", "correct_prob", "margin", "norm_prob", "gold_bits")

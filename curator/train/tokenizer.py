@@ -44,7 +44,8 @@ BATCH_TEXTS = 1000
 # The library's encodings take some hundred bytes a token: a batch is bounded by its text.
 BATCH_BYTES = 1 << 20
 MIN_VOCAB = 257  # every byte and the first token
-_TAG = re.compile(r"<\|tag:(.+)\|>")
+TAG_START = "<|tag:"
+_TAG = re.compile(rf"{re.escape(TAG_START)}(.+)\|>")
 
 
 def train_bpe(
@@ -149,7 +150,7 @@ def bos_id(tokenizer: Tokenizer) -> int:
 
 def tag_text(name: str) -> str:
     """Return how a tag is spelled in a text."""
-    return f"<|tag:{name}|>"
+    return f"{TAG_START}{name}|>"
 
 
 def tag_ids(tokenizer: Tokenizer) -> dict[str, int]:
