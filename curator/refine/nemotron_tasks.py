@@ -10,7 +10,7 @@ shuffles pairs by a global, unseeded chance, ours belongs to the document.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -142,16 +142,3 @@ def listed(text: str) -> str:
         lines = lines[1:]
     plain = (line[2:].strip() if line.startswith(("- ", "  ")) else line for line in lines)
     return "\n".join(plain).strip()
-
-
-def bucket_edges(scores: Sequence[float] | np.ndarray, buckets: int = 20) -> list[float]:
-    """Return the scores at which one bucket ends and the next begins: `buckets` - 1 rising.
-
-    Buckets hold about as many documents each; Nemotron-CC has 20 (arXiv:2412.02595, section 2).
-    """
-    return [float(one) for one in np.quantile(scores, np.arange(1, buckets) / buckets)]
-
-
-def bucket_of(scores: np.ndarray, edges: Sequence[float]) -> np.ndarray:
-    """Return each score's bucket, from 0: a score on an edge belongs to the bucket above."""
-    return np.searchsorted(np.asarray(edges), scores, side="right")

@@ -27,6 +27,7 @@ def small_run(folder: Path) -> str:
 # Settings that make a scorer small enough for a test; a scorer that needs none is not listed.
 SMALL: dict[str, Callable[[Path], dict[str, Any]]] = {
     "classifier": lambda _: {"dimensions": 8, "buckets": 1000},
+    "buckets": lambda _: {"of": "quality", "buckets": 3},
     "distill": lambda _: {
         "of": "labels",
         "positives": 0.5,

@@ -23,6 +23,7 @@ NEEDED = {  # settings without which a scorer cannot say what it writes
     "concordance": {"models": ["any"]},
     "correlation": {"models": ["any"]},
     "distill": {"of": "any"},
+    "buckets": {"of": "any"},
     "novel_best": {"of": ["quality"]},
     "sensitivity": {"model": "any"},
     "lasso_relevance": {"model": "any"},

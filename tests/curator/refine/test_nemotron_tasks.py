@@ -99,12 +99,3 @@ def test_a_task_may_write_less_than_it_may_read(name):
     task = tasks.TASKS[name]
 
     assert task.least_made < task.most_kept < task.most_written <= task.most_read
-
-
-def test_buckets_hold_equally_many_and_the_top_eight_of_twenty_are_good():
-    scores = np.random.default_rng(1).normal(size=2000)
-    buckets = tasks.bucket_of(scores, tasks.bucket_edges(scores))
-
-    assert sorted(set(buckets.tolist())) == list(range(20))
-    assert set(Counter(buckets.tolist()).values()) == {100}
-    assert (buckets > 11).mean() == pytest.approx(0.4)
