@@ -18,7 +18,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines import cli_steps
+from pipelines import cli_rights, cli_steps
 from pipelines.printing import (
     STORE,
     Address,
@@ -220,6 +220,18 @@ def scorers(
 
 
 @commands.command()
+def refiners(
+    name: Annotated[str | None, typer.Argument(help="One of them, for its settings.")] = None,
+    as_json: Json = False,
+) -> None:
+    """The refiners that are installed."""
+    from pipelines.plugins import describe_refiners
+
+    found = describe_refiners(name)
+    finish(found, as_json=as_json)
+
+
+@commands.command()
 def schema() -> None:
     """Print the JSON schema of recipes, for editors."""
     from curator.recipe import Recipe
@@ -237,6 +249,7 @@ def doctor(as_json: Json = False) -> None:
 
 
 cli_steps.register(commands)
+cli_rights.register(commands)
 
 
 @contextmanager

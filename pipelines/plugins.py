@@ -1,4 +1,4 @@
-"""What is installed: scorers with their settings, and what this machine has."""
+"""What is installed: scorers and refiners with their settings, and what this machine has."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import Any
 import pyarrow as pa
 
 from curator.errors import CuratorError
-from curator.registry import find_scorer, scorer_names, scorer_package
+from curator.refine.finding import REFINERS
+from curator.registry import SCORERS, Plugins
 from curator.schema import field_note
 from curator.stage import library_versions
 from pipelines.looking import Found
@@ -24,23 +25,33 @@ _LIBRARIES = (
 
 def describe_scorers(name: str | None) -> Found:
     """Return all scorers, or one with its settings."""
+    rows = [scorer_row(one) for one in ([name] if name else SCORERS.names())]
+    return Found({"scorers": rows}, _described(rows[0]) if name else _listed(rows, "writes"))
+
+
+def describe_refiners(name: str | None) -> Found:
+    """Return all refiners, or one with its settings."""
+    rows = [_row(REFINERS, one) for one in ([name] if name else REFINERS.names())]
+    return Found({"refiners": rows}, _described(rows[0]) if name else _listed(rows, "kind"))
+
+
+def _listed(rows: list[dict[str, Any]], second: str) -> Any:
+    """Return a line a plug-in; a broken one says why."""
     from rich.table import Table
     from rich.text import Text
 
     from curator.report.visible import one_line
 
-    rows = [scorer_row(one) for one in ([name] if name else scorer_names())]
-    if name:
-        return Found({"scorers": rows}, _described(rows[0]))
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("use", no_wrap=True)
-    for heading in ("learns from", "writes", "what it says"):
+    for heading in ("learns from", second, "what it says"):
         table.add_column(heading)
     for row in rows:
         broken = "error" in row
         said = Text(one_line(row["error" if broken else "about"], 400), style="red" * broken)
-        table.add_row(row["use"], ", ".join(row.get("learns_from", [])), _column(row), said)
-    return Found({"scorers": rows}, table)
+        shown = row.get("kind", "") if second == "kind" else _column(row)
+        table.add_row(row["use"], ", ".join(row.get("learns_from", [])), shown, said)
+    return table
 
 
 def _column(row: dict[str, Any]) -> str:
@@ -51,7 +62,7 @@ def _column(row: dict[str, Any]) -> str:
 
 
 def _described(row: dict[str, Any]) -> Any:
-    """Return one scorer as lines: what it says, needs, writes, and its settings with defaults."""
+    """Return one plug-in as lines: what it says, needs, writes, and its settings with defaults."""
     from rich.table import Table
     from rich.text import Text
 
@@ -67,7 +78,9 @@ def _described(row: dict[str, Any]) -> Any:
         return table
     table.add_row("says", Text(one_line(row["about"], 400)))
     table.add_row("learns from", ", ".join(row["learns_from"]) or "nothing")
-    table.add_row("writes", _column(row))
+    table.add_row(
+        *(("makes", f"{row['kind']} text") if "kind" in row else ("writes", _column(row)))
+    )
     for setting, default in row["settings"].items():
         table.add_row(Text(f"  {setting}"), Text(default))
     return table
@@ -75,23 +88,11 @@ def _described(row: dict[str, Any]) -> Any:
 
 def scorer_row(name: str) -> dict[str, Any]:
     """Return what is to be known of one scorer; a broken plug-in is a row that says so."""
-    try:
-        kind = find_scorer(name)
-    except CuratorError as error:
-        if name not in scorer_names():
-            raise
-        return {"use": name, "package": scorer_package(name), "error": str(error)}
-    settings = {f.name: _default(f) for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
-    row: dict[str, Any] = {
-        "use": name,
-        "package": scorer_package(name),
-        "column": "",
-        "unit": "",
-        "better": "",
-        "about": (kind.__doc__ or "").strip().splitlines()[0],
-        "learns_from": list(getattr(kind, "learns_from", ())),
-        "settings": settings,
-    }
+    row = _row(SCORERS, name)
+    if "error" in row:
+        return row
+    row |= {"column": "", "unit": "", "better": ""}
+    kind = SCORERS.find(name)
     try:
         declared: Any = kind.writes  # a schema, or a property where it depends on settings
         field = (declared if isinstance(declared, pa.Schema) else kind().writes).field(0)
@@ -102,6 +103,24 @@ def scorer_row(name: str) -> dict[str, Any]:
         "unit": field_note(field, "unit"),
         "better": field_note(field, "better"),
     }
+
+
+def _row(plugins: Plugins, name: str) -> dict[str, Any]:
+    """Return what every kind of plug-in has; a broken one says why."""
+    try:
+        kind = plugins.find(name)
+    except CuratorError as error:
+        if name not in plugins.names():
+            raise
+        return {"use": name, "package": plugins.package(name), "error": str(error)}
+    row = {
+        "use": name,
+        "package": plugins.package(name),
+        "about": (kind.__doc__ or "").strip().splitlines()[0],
+        "learns_from": list(getattr(kind, "learns_from", ())),
+        "settings": {f.name: _default(f) for f in dataclasses.fields(kind)},
+    }
+    return row | ({"kind": kind.kind} if plugins is REFINERS else {})
 
 
 def examine() -> Found:

@@ -160,7 +160,9 @@ def children_of(rows: Any, texts: Any, about: Any = None, also: Any = None) -> p
     n = len(rows)
     columns = {
         "row": pa.array(rows, pa.int64()),
-        "text": pa.array(texts, pa.large_string()),
+        "text": texts.cast(pa.large_string())
+        if isinstance(texts, pa.Array | pa.ChunkedArray)
+        else pa.array(texts, pa.large_string()),
         "also": pa.array([None] * n if also is None else also, MADE.field("also").type),
         "about": pa.array([None] * n if about is None else about, pa.string()),
     }

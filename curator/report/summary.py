@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -25,6 +27,8 @@ def summary(report: Report, path: str = "") -> RenderableType:
     parts: list[RenderableType] = [Text(one_line(title(report), 200), style="bold"), Text()]
     if report.stages:
         parts += [_stages(report), _conservation(report), Text()]
+    if report.refined:
+        parts += [_refined(report), Text()]
     if report.arms:
         parts += [_arms(report), *_shortfalls(report), Text()]
     if report.comparison:
@@ -66,11 +70,31 @@ def _stages(report: Report) -> Table:
     return table
 
 
-def _reasons(stage: StageCount) -> str:
-    ordered = sorted(stage.dropped.items(), key=lambda pair: (-pair[1], pair[0]))
+def _refined(report: Report) -> Table:
+    table = borderless(
+        "arm", "refined by", "documents>", "refined>", "new>", "dropped>", "why less than asked"
+    )
+    for line in report.refined:
+        table.add_row(
+            Text(one_line(line.arm, 30)),
+            Text(one_line(line.name, 30)),
+            Text(figures.grouped(line.documents)),
+            Text(figures.share(line.refined, line.documents)),
+            Text(figures.grouped(line.children)),
+            Text(figures.grouped(line.dropped)),
+            Text(_most(line.reasons)),
+        )
+    return table
+
+
+def _most(reasons: Mapping[str, int]) -> str:
+    ordered = sorted(reasons.items(), key=lambda pair: (-pair[1], pair[0]))
     named = [f"{one_line(reason, 40)} {figures.grouped(n)}" for reason, n in ordered[:2] if n]
-    if len(ordered) > 2:
-        named.append(f"{len(ordered) - 2} more")
+    return ", ".join([*named, *([f"{len(ordered) - 2} more"] if len(ordered) > 2 else [])])
+
+
+def _reasons(stage: StageCount) -> str:
+    named = [_most(stage.dropped)] if stage.dropped else []
     set_aside = sum(stage.quarantined.values())
     if set_aside:
         named.append(f"{figures.grouped(set_aside)} quarantined")

@@ -15,7 +15,7 @@ LEVELS = {
     "rewrite": 3, "weights": 3, "registry": 3, "engine": 4,
     "ingest": 5, "clean": 5, "dedup": 5, "embed": 5, "score": 5, "select": 5, "generate": 5,
     "submodular": 5, "mix": 5, "laws": 5, "train": 5, "evaluate": 6, "influence": 6, "testing": 6,
-    "report": 7,
+    "optout": 6, "refine": 7, "report": 7,
 }  # fmt: skip
 SIBLINGS = {  # exceptions to "siblings do not import each other", each with its reason
     ("identity", "schema"),
