@@ -31,7 +31,7 @@ from curator.stage import Site
 from pipelines.arms import Selected
 from pipelines.blocks import BLOCK, BlockTask, Rows, Whole, run_block, run_cost
 from pipelines.pool import Pool, folder_shard
-from pipelines.scoring import ANSWERS, Teachers, folders_of, roles
+from pipelines.scoring import ANSWERS, Teachers, corpora_of, folders_of
 from pipelines.selecting import score_columns
 from pipelines.tokenizing import Tokens
 
@@ -148,7 +148,7 @@ def _refined(
     refiner = made_refiner(entry, teachers)
     site = Site(cache=driver.store.root / ANSWERS)
     if refiner.learns_from:
-        corpora = roles(entry, refiner.learns_from, pool, teachers)
+        corpora = corpora_of(refiner, entry, pool, teachers)
         fitted = driver.fit(refiner, corpora, step=f"refine.{name}", site=site)
         site = replace(site, fitted=fitted)
     fitted_digest = folder_digest(site.fitted) if site.fitted else None

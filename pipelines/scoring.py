@@ -121,10 +121,7 @@ def _sidecar(
     site = Site(cache=driver.store.root / ANSWERS)
     wanted = getattr(stage, "learns_from", ())
     if wanted and isinstance(stage, FittedScorer | WideScorer):
-        corpora = roles(entry, wanted, pool, teachers, beside)
-        final = _final(teachers)
-        if final is not None and getattr(stage, "shuns_final_target", False):
-            corpora[FINAL_TARGET] = Corpus((final.items,))
+        corpora = corpora_of(stage, entry, pool, teachers, beside)
         fitted = driver.fit(stage, corpora, step=step.removeprefix("score."), site=site)
         site = replace(site, fitted=fitted)
     if isinstance(stage, WideScorer):
@@ -200,6 +197,21 @@ def roles(
     keep_from_final([one for _, what in told for one in what], teachers)
     known = pool if teachers.pool is None else teachers.pool
     return {role: corpus_called(what, known, teachers.benchmarks, beside) for role, what in told}
+
+
+def corpora_of(
+    stage: Any,
+    entry: Mapping[str, Any],
+    pool: Pool,
+    teachers: Teachers,
+    beside: Sequence[Artifact] = (),
+) -> dict[str, Corpus]:
+    """Return what a stage learns from: its roles, and the final target's items if it shuns them."""
+    corpora = roles(entry, stage.learns_from, pool, teachers, beside)
+    final = _final(teachers)
+    if final is not None and getattr(stage, "shuns_final_target", False):
+        corpora[FINAL_TARGET] = Corpus((final.items,))
+    return corpora
 
 
 def keep_from_final(learned: Sequence[str], teachers: Teachers, *, where: str = "score") -> None:
