@@ -144,7 +144,6 @@ def execute(
     from curator.text.edited_lines import Rules as KernelRules
     from curator.text.legacy_edits import legacy_edits
     from curator.text.program_edits import program_edits
-    from curator.text.unicode import characters
 
     rules = rules or Rules()
     _require(texts, programs)
@@ -155,7 +154,7 @@ def execute(
     )  # fmt: skip
     run = legacy_edits if rules.policy == "legacy" else program_edits
     edits = _edits(programs, len(column), legacy=rules.policy == "legacy")
-    offsets, data, counts = run(column.offsets, column.data, edits, told, characters().classes)
+    offsets, data, counts = run(column.offsets, column.data, edits, told)
     new = pa.LargeStringArray.from_buffers(len(column), pa.py_buffer(offsets), pa.py_buffer(data))
     verdicts, errors, misread, removed, replaced, before, after = counts.T
     words = np.stack([before, after], axis=1)

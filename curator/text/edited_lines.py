@@ -13,7 +13,6 @@ import numpy.typing as npt
 
 from curator.text.blocks import SLACK, between, copy, lowest, ones, same
 from curator.text.compile import block, leaf, part
-from curator.text.unicode import LIMIT, SPACE, decode
 
 # What became of a document.
 ACCEPTED, DROPPED_SHARE, DROPPED_SHORT = 0, 1, 2
@@ -23,7 +22,6 @@ _0, _1, _64 = np.uint64(0), np.uint64(1), np.uint64(64)
 
 Data = npt.NDArray[np.uint8]
 Counts = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.uint16]
 
 
 class Edits(NamedTuple):
@@ -88,56 +86,53 @@ class Edited(NamedTuple):
 
 
 @block
-def scan_lines(text: Data, at: int, end: int, breaks: Counts, classes: Flags) -> tuple[int, int]:
+def scan_lines(text: Data, at: int, end: int, breaks: Counts) -> tuple[int, int]:
     """How many newlines and how many words stand from `at` to `end`.
 
     The newlines' places go into `breaks` as far as there is room.
     """
-    lines, words, before, place = 0, 0, _1, at
+    lines, words, before, spilled, place = 0, 0, _1, _0, at
     while place < end:
         width = min(64, end - place)
         mask = _ALL >> (_64 - np.uint64(width))
-        if _no_wide_space(text, place, mask):
-            blank = (between(text, place, 9, 5) | between(text, place, 28, 5)) & mask
-            words += ones(~blank & mask & ((blank << _1) | before))
-            before = (blank >> np.uint64(width - 1)) & _1
-            found = same(text, place, 10) & mask
-            while found != _0:
-                if lines < len(breaks):
-                    breaks[lines] = place + lowest(found)
-                lines += 1
-                found &= found - _1
-            place += width
-            continue
-        stop = place + width
-        while place < stop:
-            code, size = decode(text, place, end)
-            if code == 10:
-                if lines < len(breaks):
-                    breaks[lines] = place
-                lines += 1
-            if code < LIMIT and classes[code] & SPACE:
-                before = _1
-            else:
-                words += 1 if before else 0
-                before = _0
-            place += size
+        blank = between(text, place, 9, 5) | between(text, place, 28, 5) | spilled
+        spilled = _0
+        if (same(text, place, 0xC2) | between(text, place, 0xE1, 3)) & mask != _0:
+            two, three = _wide_spaces(text, place)
+            blank |= two | (two << _1) | three | (three << _1) | (three << np.uint64(2))
+            # What a space that begins in the last bytes of a block covers of the next one.
+            spilled = (two | three | (three << _1)) >> np.uint64(63)
+            spilled |= (three >> np.uint64(63)) << _1
+        blank &= mask
+        words += ones(~blank & mask & ((blank << _1) | before))
+        before = (blank >> np.uint64(width - 1)) & _1
+        found = same(text, place, 10) & mask
+        while found != _0:
+            if lines < len(breaks):
+                breaks[lines] = place + lowest(found)
+            lines += 1
+            found &= found - _1
+        place += width
     return lines, words
 
 
 @leaf
-def _no_wide_space(text: Data, place: int, mask: np.uint64) -> bool:
-    """Whether no white space beyond ASCII begins in a block: all of it begins C2, E1, E2 or E3."""
-    if between(text, place, 0xC2, 0x22) & mask == _0:
-        return True
-    second = same(text, place, 0xC2) & (same(text, place + 1, 0x85) | same(text, place + 1, 0xA0))
-    third = same(text, place, 0xE1) & same(text, place + 1, 0x9A)
-    broad = between(text, place + 2, 0x80, 11) | between(text, place + 2, 0xA8, 8)
-    broad = (same(text, place + 1, 0x80) & broad) | same(text, place + 1, 0x81)
-    third |= (same(text, place, 0xE2) & broad) | (
-        same(text, place, 0xE3) & same(text, place + 1, 0x80) & same(text, place + 2, 0x80)
-    )
-    return bool((second | third) & mask == _0)
+def _wide_spaces(text: Data, place: int) -> tuple[np.uint64, np.uint64]:
+    """Where white space beyond ASCII begins in a block: that of two bytes, that of three.
+
+    U+0085, U+00A0; U+1680, U+2000 to U+200A, U+2028, U+2029, U+202F, U+205F, U+3000.
+    """
+    two = same(text, place, 0xC2) & (same(text, place + 1, 0x85) | same(text, place + 1, 0xA0))
+    second = same(text, place + 1, 0x80)
+    third = between(text, place + 2, 0x80, 11) | between(text, place + 2, 0xA8, 2)
+    general = second & (third | same(text, place + 2, 0xAF))
+    general |= same(text, place + 1, 0x81) & same(text, place + 2, 0x9F)
+    three = same(text, place, 0xE2) & general
+    if between(text, place, 0xE1, 3) != _0:
+        null = same(text, place + 2, 0x80)
+        three |= same(text, place, 0xE1) & same(text, place + 1, 0x9A) & null
+        three |= same(text, place, 0xE3) & second & null
+    return two, three
 
 
 @leaf
@@ -210,9 +205,7 @@ def mark_lines(gone: Data, first: int, last: int) -> None:
 
 
 @block
-def words_gone(
-    text: Data, breaks: Counts, lines: int, gone: Data, classes: Flags
-) -> tuple[int, int]:
+def words_gone(text: Data, breaks: Counts, lines: int, gone: Data) -> tuple[int, int]:
     """How many lines are gone, and how many words with them."""
     count = words = 0
     line = 0
@@ -224,9 +217,7 @@ def words_gone(
         while line < lines and gone[line]:
             line += 1
         count += line - first
-        words += scan_lines(text, line_start(breaks, first), breaks[line - 1], breaks[:0], classes)[
-            1
-        ]
+        words += scan_lines(text, line_start(breaks, first), breaks[line - 1], breaks[:0])[1]
     return count, words
 
 

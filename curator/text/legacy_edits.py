@@ -19,7 +19,6 @@ from curator.text.edited_lines import (
     Counts,
     Data,
     Edits,
-    Flags,
     Rules,
     count_found,
     is_refused,
@@ -49,7 +48,7 @@ def is_misread(strings: Data, op: Counts) -> bool:
 
 @compiled
 def legacy_edits(
-    offsets: Counts, data: Data, edits: Edits, rules: Rules, classes: Flags
+    offsets: Counts, data: Data, edits: Edits, rules: Rules
 ) -> tuple[Counts, Data, Counts]:
     """The documents after their programs, as `Edited` has them."""
     documents, longest = len(offsets) - 1, longest_of(offsets)
@@ -64,19 +63,19 @@ def legacy_edits(
         low = edits.programs[edits.documents[row]]
         high = edits.programs[edits.documents[row + 1]]
         verdict = REFUSED if is_refused(edits, row) else 0
-        lines, told[5] = scan_lines(text, 0, end, breaks, classes)
+        lines, told[5] = scan_lines(text, 0, end, breaks)
         told[6] = told[5]
         if not verdict:
             text, other, end, verdict = _replaced(text, other, end, edits, low, high, rules, told)
         if told[4] and not verdict:
-            lines, told[6] = scan_lines(text, 0, end, breaks, classes)
+            lines, told[6] = scan_lines(text, 0, end, breaks)
         if not verdict and lines >= rules.most_lines:
             verdict = LINES
         if not verdict:
             breaks[lines] = end
             lines += 1
             told[1] = _mark(edits, low, high, lines, gone)
-            told[3], words = words_gone(text, breaks, lines, gone, classes)
+            told[3], words = words_gone(text, breaks, lines, gone)
             told[6] -= words
             verdict = verdict_of(told, rules)
         out = with_room(out, to, max(end, size))

@@ -19,7 +19,6 @@ from curator.text.edited_lines import (
     Counts,
     Data,
     Edits,
-    Flags,
     Rules,
     count_found,
     is_refused,
@@ -37,7 +36,7 @@ from curator.text.program_lines import KEEP_CHUNK, NORMALIZE, REMOVE, REMOVE_ALL
 
 @compiled
 def program_edits(
-    offsets: Counts, data: Data, edits: Edits, rules: Rules, classes: Flags
+    offsets: Counts, data: Data, edits: Edits, rules: Rules
 ) -> tuple[Counts, Data, Counts]:
     """The documents after their programs, as `Edited` has them."""
     documents, longest = len(offsets) - 1, longest_of(offsets)
@@ -50,7 +49,7 @@ def program_edits(
         begin, size, to = offsets[row], offsets[row + 1] - offsets[row], ends[row]
         copy(text, 0, data, begin, size)
         told = counts[row]
-        lines, told[5] = scan_lines(text, 0, size, breaks, classes)
+        lines, told[5] = scan_lines(text, 0, size, breaks)
         told[6] = told[5]
         verdict = REFUSED if is_refused(edits, row) else 0
         if lines >= rules.most_lines:
@@ -59,14 +58,14 @@ def program_edits(
             breaks[lines] = size
             lines += 1
             replaces = _mark(edits, row, lines, gone, told)
-            told[3], words = words_gone(text, breaks, lines, gone, classes)
+            told[3], words = words_gone(text, breaks, lines, gone)
             told[6] -= words
             if replaces:  # what is left of a chunk can grow by what they may touch
                 out = with_room(out, to, 3 * size + lines * rules.least_replaced)
                 part_of, other, stop = _write(
                     text, breaks, lines, gone, edits, row, rules, told, part_of, other, out, to
                 )
-                told[6] = scan_lines(out, to, stop, breaks[:0], classes)[1]
+                told[6] = scan_lines(out, to, stop, breaks[:0])[1]
             else:
                 out = with_room(out, to, size)
                 stop, _ = write_kept(text, breaks, 0, lines - 1, gone, out, to, 0)
