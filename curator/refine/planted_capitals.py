@@ -26,7 +26,7 @@ class PlantedCapitals(Refiner):
     """Writes a share of stretches in capitals.
 
     Attributes:
-        share: of the stretches, by chance of each.
+        bad_share: of the stretches, by chance of each.
         by: what is chosen: a "sentence", a "line" or a "document".
         seed: of chance.
     """
@@ -34,7 +34,7 @@ class PlantedCapitals(Refiner):
     name: ClassVar[str] = "planted_capitals"
     kind = "edited"
 
-    share: float = 0.3
+    bad_share: float = 0.3
     by: By = "sentence"
     seed: int = 0
 
@@ -44,8 +44,8 @@ class PlantedCapitals(Refiner):
         Raises:
             RecipeError: naming the setting.
         """
-        if not 0 < self.share < 1:
-            raise RecipeError(f"share is {self.share!r}; it is a share between 0 and 1")
+        if not 0 < self.bad_share < 1:
+            raise RecipeError(f"bad_share is {self.bad_share!r}; it is a share between 0 and 1")
         if self.by not in ("sentence", "line", "document"):
             raise RecipeError(f"by is {self.by!r}; wanted 'sentence', 'line' or 'document'")
 
@@ -53,7 +53,7 @@ class PlantedCapitals(Refiner):
         """Return the documents with some stretches in capitals."""
         stretches = cut(table["text"], self.by)
         ids = stretch_ids(id_matrix(table["doc_id"]), stretches.rows)
-        chosen = uniform(ids, "planted.capitals", self.seed) < self.share
+        chosen = uniform(ids, "planted.capitals", self.seed) < self.bad_share
         texts = pc.if_else(pa.array(chosen), pc.utf8_upper(stretches.texts), stretches.texts)
         rows = table.num_rows
         counts = np.bincount(stretches.rows, minlength=rows)
