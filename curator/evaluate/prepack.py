@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from curator.errors import RecipeError
 from curator.evaluate.windows import Windows, cut_windows, only_scored
+from curator.train.attention import apart
 from curator.train.loss import token_bits
 
 if TYPE_CHECKING:
@@ -180,4 +181,4 @@ def _apart(
     block = np.zeros(batch.shape[0] * batch.shape[1], dtype=np.int32)
     block[cell] = np.repeat(np.arange(1, len(lengths) + 1), lengths)
     block_BT = torch.from_numpy(block.reshape(batch.shape)).to(device)
-    return (block_BT[:, None, :, None] == block_BT[:, None, None, :]).tril()
+    return apart(block_BT)

@@ -14,6 +14,8 @@ from curator.errors import RecipeError
 
 Precision = Literal["float32", "bfloat16"]
 
+_NEVER = -1e30  # of a score whose exponential is 0 in every precision; infinity would give NaN
+
 # Shapes: B rows, T positions, V vocabulary.
 
 
@@ -45,13 +47,23 @@ class PretrainedModel:
         self.first_token = _first_token(tokenizer, path)
         self.context = int(getattr(model.config, "max_position_embeddings", 0) or 1024)
 
-    def logits(self, tokens_BT: NDArray[np.int64]) -> torch.Tensor:
-        """Return log-odds of every next token given its row up to there, (B, T, V) float32."""
+    def logits(
+        self, tokens_BT: NDArray[np.int64], blocks_BT: NDArray[np.int64] | None = None
+    ) -> torch.Tensor:
+        """Return log-odds of every next token given its row up to there, (B, T, V) float32.
+
+        Args:
+            tokens_BT: what stands in the rows.
+            blocks_BT: which text of its row a token is of, rising; none sees another, and each
+                begins at the model's first position. None: one text a row.
+        """
         tokens = torch.from_numpy(tokens_BT).to(self._device)
         lower = self._precision is not torch.float32
         device_type = torch.device(self._device).type
+        beside = {} if blocks_BT is None else _beside(torch.from_numpy(blocks_BT).to(self._device))
         with torch.inference_mode(), torch.autocast(device_type, self._precision, enabled=lower):
-            found: torch.Tensor = self._model(input_ids=tokens, use_cache=False).logits.float()
+            said = self._model(input_ids=tokens, use_cache=False, **beside)
+        found: torch.Tensor = said.logits.float()
         return found
 
     def bits(
@@ -69,6 +81,18 @@ class PretrainedModel:
             nats_BT = torch.logsumexp(logits_BTV, dim=2) - wanted_BT
         found: NDArray[np.float32] = (nats_BT.float() / np.log(2)).cpu().numpy()
         return found
+
+
+def _beside(blocks_BT: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Return the mask and positions of texts that stand side by side in rows."""
+    places = torch.arange(blocks_BT.shape[1], device=blocks_BT.device).expand_as(blocks_BT)
+    new = torch.ones_like(blocks_BT, dtype=torch.bool)
+    new[:, 1:] = blocks_BT[:, 1:] != blocks_BT[:, :-1]
+    begins = torch.where(new, places, 0).cummax(dim=1).values
+    seen = (blocks_BT[:, None, :, None] == blocks_BT[:, None, None, :]).tril()
+    # Added to scores: every kind of attention takes it so, not every one a mask of true and false.
+    mask = torch.zeros(seen.shape, device=seen.device).masked_fill_(~seen, _NEVER)
+    return {"attention_mask": mask, "position_ids": places - begins}
 
 
 def open_model(path: Path) -> tuple[Any, Any]:

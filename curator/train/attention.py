@@ -31,6 +31,12 @@ def rotary_angles(context: int, head_width: int) -> Tensor:
     return torch.stack((angle.cos(), angle.sin()))
 
 
+def apart(blocks_BT: Tensor) -> Tensor:
+    """Return (B, 1, T, T) bool, true where a query may look: no later, and in its own block."""
+    same: Tensor = blocks_BT[:, None, :, None] == blocks_BT[:, None, None, :]
+    return same.tril()
+
+
 def with_values(projected_BT3HD: Tensor, looked_up: Tensor, gate: Tensor) -> Tensor:
     """Return the projections with 3 sigmoid(gate) times a table's values added to the values.
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from curator.train.attention import apart
 from curator.train.checkpoint import load_model
 from curator.train.loss import cap_
 from curator.train.tokenizer import bos_id, load_tokenizer
@@ -33,11 +34,19 @@ class ProxyModel:
         self.first_token = bos_id(self.tokenizer)
         self.context = self._model.shape.context
 
-    def logits(self, tokens_BT: NDArray[np.int64]) -> torch.Tensor:
-        """Return log-odds of every next token given its row up to there, (B, T, V) float32."""
+    def logits(
+        self, tokens_BT: NDArray[np.int64], blocks_BT: NDArray[np.int64] | None = None
+    ) -> torch.Tensor:
+        """Return log-odds of every next token given its row up to there, (B, T, V) float32.
+
+        Args:
+            tokens_BT: what stands in the rows.
+            blocks_BT: which text of its row a token is of; none sees another. None: one a row.
+        """
         tokens = torch.from_numpy(tokens_BT).to(self._device)
+        mask = None if blocks_BT is None else apart(torch.from_numpy(blocks_BT).to(self._device))
         with torch.inference_mode():
-            logits: torch.Tensor = self._model.head(self._model(tokens)).float()
+            logits: torch.Tensor = self._model.head(self._model(tokens, mask)).float()
             cap_(logits)  # in bits: as the model's own losses count them
             return logits.mul_(math.log(2))
 
