@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 def corpus_problems(corpus: Mapping[str, Any]) -> Iterator[str]:
     """Yield a line for every name, file and setting of the corpus that leads nowhere."""
     yield from _ingest(corpus)
+    yield from _optout(corpus)
     yield from _clean(corpus)
     yield from _dedup(corpus)
     yield from _benchmarks(corpus)
@@ -61,6 +63,14 @@ def _ingest(corpus: Mapping[str, Any]) -> Iterator[str]:
         yield from faults
         if not faults:
             yield from refusal(lambda e=entry: _find(make_reader(e)), where)
+
+
+def _optout(corpus: Mapping[str, Any]) -> Iterator[str]:
+    path = corpus.get("optout")
+    if isinstance(path, str):
+        from curator.optout.requests import read_requests
+
+        yield from refusal(lambda: read_requests(Path(path)), "corpus.optout")
 
 
 def _find(reader: Reader) -> None:

@@ -24,6 +24,7 @@ from pipelines.ingesting import ingest
 from pipelines.live import made_before, plain_arms
 from pipelines.mixing import Mixed, mix_arm
 from pipelines.modeling import reference_models
+from pipelines.opting_out import opt_out, opt_out_again
 from pipelines.pool import Pool
 from pipelines.preparing import clean
 from pipelines.privacy import tell_pii
@@ -72,9 +73,10 @@ def curate(recipe: Recipe, driver: Driver) -> Curated:
 def prepare(recipe: Recipe, driver: Driver) -> Curated:
     """Return what recipes on one corpus share: the pool, its tokenizer, what left the pool."""
     spec = recipe.corpus
-    pool = ingest(spec, driver)
+    pool = opt_out(spec.optout, ingest(spec, driver), driver)
     pool = clean(spec.clean, pool, driver)
     pool = dedup(spec.dedup, pool, driver)
+    pool = opt_out_again(spec.optout, pool, driver)
     pool, benchmarks = benchmarks_of(spec.benchmarks, pool, driver)
     pool = decontaminate(spec.decontaminate, pool, benchmarks, driver)
     pool = tell_pii(spec.clean.pii if spec.clean else None, pool, driver)

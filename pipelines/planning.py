@@ -16,6 +16,7 @@ from curator.ingest.pack import unit_identity
 from curator.ingest.reader import Unit, make_reader
 from curator.ledger import Store
 from curator.recipe import Recipe
+from curator.refine.finding import refiner_name
 from pipelines.check import load_recipe
 from pipelines.expecting import expectations
 from pipelines.looking import Found
@@ -96,6 +97,7 @@ def steps_of(recipe: Recipe) -> list[str]:
     clean, dedup = spec.clean, spec.dedup
     policies = clean.pii.policies().values() if clean and clean.pii else ()
     chosen = {
+        "optout": spec.optout,
         "clean.encoding": clean and clean.encoding,
         "clean.urls": clean and clean.urls,
         "clean.statistics": clean,
@@ -122,7 +124,8 @@ def steps_of(recipe: Recipe) -> list[str]:
     steps += [f"reference.{name}" for name, model in recipe.models.items() if model.train]
     steps += [f"score.{entry_name(entry)}" for entry in recipe.score]
     for arm in recipe.arms:
-        steps += [f"select.{arm}", f"mix.{arm}"]
+        refined = [f"refine.{refiner_name(entry)}" for entry in recipe.arms[arm].refine]
+        steps += [f"select.{arm}", *refined, f"mix.{arm}"]
         steps += [f"train.{arm}"] * bool(recipe.train)
     if recipe.train and recipe.train.trunk:
         steps.insert(steps.index(f"train.{next(iter(recipe.arms))}"), "train.trunk")

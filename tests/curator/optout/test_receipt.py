@@ -1,0 +1,98 @@
+"""A receipt is signed, and whatever was changed since is told."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+
+from curator.errors import LedgerError, RecipeError
+from curator.optout.receipt import checked, read_receipt, signed
+
+CONTENT = {"documents": [{"doc_id": "00", "why": "id"}], "time": "2026-11-21T00:00:00+00:00"}
+
+
+@pytest.fixture
+def key(tmp_path):
+    path = tmp_path / "key.bin"
+    path.write_bytes(bytes(range(32)))
+    return path
+
+
+@pytest.fixture
+def private(tmp_path):
+    ed25519 = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.ed25519")
+    from cryptography.hazmat.primitives import serialization as form
+
+    path = tmp_path / "key.pem"
+    made = ed25519.Ed25519PrivateKey.generate()
+    path.write_bytes(
+        made.private_bytes(form.Encoding.PEM, form.PrivateFormat.PKCS8, form.NoEncryption())
+    )
+    return path
+
+
+def test_a_receipt_is_checked_with_the_key_that_signed_it(key):
+    receipt = signed(CONTENT, key)
+
+    assert receipt["signature"]["algorithm"] == "HMAC-SHA256"
+    assert checked(json.loads(json.dumps(receipt)), key) == "signed with this key, and unchanged"
+
+
+def test_a_changed_receipt_and_another_key_are_told(key, tmp_path):
+    receipt = signed(CONTENT, key)
+    other = tmp_path / "other.bin"
+    other.write_bytes(bytes(32))
+
+    with pytest.raises(LedgerError, match="changed, or forged"):
+        checked({**receipt, "documents": []}, key)
+    with pytest.raises(LedgerError, match="changed, or forged"):
+        checked(receipt, other)
+
+
+def test_the_key_is_needed_and_long_enough(key, tmp_path):
+    short = tmp_path / "short"
+    short.write_bytes(b"secret")
+
+    with pytest.raises(RecipeError, match="give the --key"):
+        checked(signed(CONTENT, key), None)
+    with pytest.raises(RecipeError, match="has 6 bytes; wanted 32"):
+        signed(CONTENT, short)
+    with pytest.raises(RecipeError, match="cannot be read"):
+        signed(CONTENT, tmp_path / "absent")
+
+
+@pytest.mark.parametrize("content", [{}, {"format": "other"}, {"signature": {}}])
+def test_what_is_no_receipt_is_refused(content, key):
+    with pytest.raises(LedgerError, match="no receipt"):
+        checked(content, key)
+
+
+def test_a_file_that_is_none_is_refused(tmp_path):
+    path = tmp_path / "r.json"
+    path.write_text("[1]")
+    with pytest.raises(LedgerError, match="holds no object"):
+        read_receipt(path)
+    path.write_text("{")
+    with pytest.raises(LedgerError, match="cannot be read"):
+        read_receipt(path)
+
+
+def test_pem_without_the_package_says_what_to_do(tmp_path, monkeypatch):
+    path = tmp_path / "key.pem"
+    path.write_text("-----BEGIN PRIVATE KEY-----\nxxxxxxxxxxxxxxxx\n-----END PRIVATE KEY-----\n")
+    monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives", None)
+
+    with pytest.raises(RecipeError, match="pip install cryptography"):
+        signed(CONTENT, path)
+
+
+def test_anybody_can_check_a_receipt_of_a_private_key(private, key):
+    receipt = signed(CONTENT, private)
+
+    assert receipt["signature"]["algorithm"] == "Ed25519"
+    assert "whose key that is" in checked(receipt, None)
+    assert checked(receipt, private) == "signed with this key, and unchanged"
+    with pytest.raises(LedgerError, match="changed, or forged"):
+        checked({**receipt, "documents": []}, None)
