@@ -162,6 +162,7 @@ def ask_table(
     *,
     batch: int = 10,
     answer_tokens: int = 24,
+    chat: bool = True,
 ) -> Asked:
     """Return an answer for every row, or why there is none.
 
@@ -172,6 +173,7 @@ def ask_table(
         ask: whoever answers; called once with all questions, once with rows to be asked again.
         batch: rows a question.
         answer_tokens: of one row's answer at most.
+        chat: whether questions go into the model's chat format.
 
     Raises:
         RecipeError: keys that repeat or could not be echoed, a row without an attribute that the
@@ -184,7 +186,7 @@ def ask_table(
         )
     places = [list(range(at, min(at + batch, len(rows)))) for at in range(0, len(rows), batch)]
     lines = [serialized(row, task.columns) for row in rows]
-    found = _round(lines, keys, places, task, ask, answer_tokens)
+    found = _round(lines, keys, places, task, ask, answer_tokens, chat=chat)
     again = [row for row, one in enumerate(found) if isinstance(one, Rejected)]
     reasons: dict[str, int] = {}
     for row in again:
@@ -192,7 +194,7 @@ def ask_table(
         assert isinstance(one, Rejected)
         reasons[one.reason] = reasons.get(one.reason, 0) + 1
     if again and batch > 1:
-        alone = _round(lines, keys, [[row] for row in again], task, ask, answer_tokens)
+        alone = _round(lines, keys, [[row] for row in again], task, ask, answer_tokens, chat=chat)
         for row in again:
             second = alone[row]
             found[row] = (
@@ -236,6 +238,8 @@ def _round(
     task: TableTask,
     ask: Ask,
     answer_tokens: int,
+    *,
+    chat: bool,
 ) -> list[Accepted | Rejected]:
     """Ask about rows, those at each of `places` in one question; all others are "missing"."""
     requests = [
@@ -248,6 +252,7 @@ def _round(
             },
             documents=[fingerprint(keys[row]) for row in rows],
             max_tokens=answer_tokens * len(rows),
+            chat=chat,
         )
         for rows in places
     ]

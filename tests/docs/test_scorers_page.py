@@ -19,6 +19,7 @@ NEEDED = {  # settings without which a scorer cannot say what it writes
     "pairs": {"model": "any"},
     "add_one_in": {"model": "any"},
     "divergence": {"models": ["any", "other"]},
+    "metadata": {"model": "any"},
     "losses": {"models": ["any"]},
     "concordance": {"models": ["any"]},
     "correlation": {"models": ["any"]},
