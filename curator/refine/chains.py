@@ -12,8 +12,9 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from curator.identity import id_matrix
+from curator.identity import id_matrix, uniform
 from curator.refine.pair_layout import Told, laid_out, manners
 from curator.refine.question_pairs import Pair
 from curator.refine.refiner import Refined, children_of, outcome_of
@@ -46,6 +47,29 @@ def slots(sources: Sequence[str], rounds: int) -> list[list[int]]:
     for rows in rows_of.values():
         count = -(-len(rows) // rounds)
         found += [rows[slot::count] for slot in range(count)]
+    return found
+
+
+def left_alone(
+    table: pa.Table, among: str, above: float, share: float, name: str, seed: int
+) -> dict[int, str]:
+    """Return the rows that nothing is to be made of, and why.
+
+    Args:
+        table: the block, with the column `among` if it is not "".
+        among: a score; rows at most `above`, or without it, are left alone.
+        above: the least score, exclusive.
+        share: of the others that something is made of, by chance of their ids.
+        name: of the refiner: purpose of its chance, beginning of its reasons.
+        seed: of the chance.
+    """
+    found: dict[int, str] = {}
+    if share < 1:
+        out = uniform(id_matrix(table["doc_id"]), f"{name}.convert", seed) >= share
+        found = dict.fromkeys(np.flatnonzero(out).tolist(), f"{name}.not_converted")
+    if among:
+        inside = pc.fill_null(pc.less_equal(table[among], above), fill_value=True).to_numpy()
+        found |= dict.fromkeys(np.flatnonzero(inside).tolist(), f"{name}.not_among")
     return found
 
 

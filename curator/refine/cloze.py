@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from curator.errors import RecipeError
 from curator.identity import id_matrix, random_bits
-from curator.refine.chains import LONGEST, Chain, Link, documents_of, exchanged, slots
+from curator.refine.chains import LONGEST, Chain, Link, documents_of, exchanged, left_alone, slots
 from curator.refine.instruct import beginning
 from curator.refine.pieces import pieces
 from curator.refine.question_pairs import Pair
@@ -45,6 +45,7 @@ class Cloze(Refiner):
         rounds: texts of a chain at most, as of `instruct`.
         max_characters: of a document that are taken, whole paragraphs or sentences of them.
         shuffled: the control: every text stands with the pairs of another one of its source.
+        convert: share of the documents that are taken, by chance of their ids.
         among: a score NAME or NAME.COLUMN; only documents above `above` are written about.
         above: of `among`.
         seed: of the sentences, the layout.
@@ -54,6 +55,7 @@ class Cloze(Refiner):
     rounds: int = 1
     max_characters: int = 4000
     shuffled: bool = False
+    convert: float = 1.0
     among: str = ""
     above: float = 0.0
     seed: int = 0
@@ -67,6 +69,8 @@ class Cloze(Refiner):
                 f"pairs={self.pairs!r}, rounds={self.rounds!r}, max_characters="
                 f"{self.max_characters!r}; wanted 1 or more, and rounds at most {LONGEST}"
             )
+        if not 0 < self.convert <= 1:
+            raise RecipeError(f"convert={self.convert!r}; wanted a share above 0, at most 1")
 
     @property
     def reads(self) -> tuple[str, ...]:  # type: ignore[override]  # depends on the settings
@@ -76,13 +80,11 @@ class Cloze(Refiner):
     def refine(self, model: Any, table: pa.Table) -> Refined:
         """Return a document for every chain; a text without a fit sentence has none."""
         bits = random_bits(id_matrix(table["doc_id"]), f"{self.name}.sentences", self.seed)
-        scores = table[self.among].to_pylist() if self.among else []
-        reasons: dict[int, str] = {}
+        reasons = left_alone(table, self.among, self.above, self.convert, self.name, self.seed)
         links: dict[int, Link] = {}
         # A loop over documents: sentences are found by regular expressions, text by text.
         for row, text in enumerate(table["text"].to_pylist()):
-            if self.among and (scores[row] is None or scores[row] <= self.above):
-                reasons[row] = f"{self.name}.not_among"
+            if row in reasons:
                 continue
             shown = beginning(text, self.max_characters)
             found = asked_of(shown, self.pairs, int(bits[row]))

@@ -19,7 +19,15 @@ import pyarrow as pa
 from curator.errors import RecipeError
 from curator.generate.asking import Request
 from curator.generate.templates import Template, find_template
-from curator.refine.chains import LONGEST, Chain, Link, documents_of, exchanged, slots
+from curator.refine.chains import (
+    LONGEST,
+    Chain,
+    Link,
+    documents_of,
+    exchanged,
+    left_alone,
+    slots,
+)
 from curator.refine.pair_markup import grounded_share, has_mark, read_pairs, write_pairs
 from curator.refine.pieces import By, pieces
 from curator.refine.question_pairs import Pair
@@ -46,6 +54,7 @@ class Instruct(Writing):
         most_pairs: of a text.
         least_grounded: share of an answer's words that its text must have; 0: any. Ours.
         shuffled: the control: every text stands with the pairs of another one of its source.
+        convert: share of the documents that are written about, by chance of their ids.
         among: a score NAME or NAME.COLUMN; only documents above `above` are written about.
         above: of `among`.
     """
@@ -59,6 +68,7 @@ class Instruct(Writing):
     most_pairs: int = 10
     least_grounded: float = 0.5
     shuffled: bool = False
+    convert: float = 1.0
     among: str = ""
     above: float = 0.0
 
@@ -79,8 +89,11 @@ class Instruct(Writing):
                 f"rounds={self.rounds!r}; wanted at most {LONGEST}, the documents of a block: a "
                 "chain has a text of each round"
             )
-        if not 0 <= self.least_grounded <= 1:
-            raise RecipeError(f"least_grounded={self.least_grounded!r}; wanted a share from 0 to 1")
+        if not 0 <= self.least_grounded <= 1 or not 0 < self.convert <= 1:
+            raise RecipeError(
+                f"least_grounded={self.least_grounded!r}, convert={self.convert!r}; wanted shares "
+                "from 0 to 1, and some to convert"
+            )
         if self._wording.fields != ("shots", "text"):
             raise RecipeError(
                 f"template {self.template!r} has the places {list(self._wording.fields)}; wanted "
@@ -136,12 +149,11 @@ class Instruct(Writing):
     def _shown(self, table: pa.Table) -> tuple[dict[int, str], dict[int, str]]:
         """Return what is shown of each row that is asked about, and why others are not."""
         shown: dict[int, str] = {}
-        reasons: dict[int, str] = {}
-        scores = table[self.among].to_pylist() if self.among else [None] * table.num_rows
-        for row, (text, score) in enumerate(zip(table["text"].to_pylist(), scores, strict=True)):
-            if self.among and (score is None or score <= self.above):
-                reasons[row] = f"{self.name}.not_among"
-            elif has_mark(text):
+        reasons = left_alone(table, self.among, self.above, self.convert, self.name, self.seed)
+        for row, text in enumerate(table["text"].to_pylist()):
+            if row in reasons:
+                continue
+            if has_mark(text):
                 reasons[row] = f"{self.name}.mark"
             elif not text.strip():
                 reasons[row] = f"{self.name}.empty"

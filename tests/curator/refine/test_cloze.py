@@ -74,13 +74,26 @@ def test_only_documents_above_a_score_are_taken():
     assert found.children["row"].to_pylist() == [1]
 
 
+def test_a_share_of_the_documents_is_converted_by_chance_of_their_ids():
+    texts = [TEXT.replace("1854", str(1700 + n)) for n in range(300)]
+    found = Cloze(convert=0.2).refine(None, documents(texts))
+    rows = set(found.children["row"].to_pylist())
+    tail = Cloze(convert=0.2).refine(None, documents(texts[100:]))
+
+    assert 35 < len(rows) < 85  # 60 expected; 3.6 standard deviations
+    assert {row - 100 for row in rows if row >= 100} == set(tail.children["row"].to_pylist())
+    assert found.outcome["reason"].to_pylist().count("cloze.not_converted") == 300 - len(rows)
+
+
 def test_awkward_documents_keep_the_contract():
     found = refined(Cloze(rounds=2), None, awkward_documents(), name="cloze")
 
     assert found.outcome.num_rows == awkward_documents().num_rows
 
 
-@pytest.mark.parametrize("setting", [{"pairs": 0}, {"rounds": 0}, {"rounds": 513}])
+@pytest.mark.parametrize(
+    "setting", [{"pairs": 0}, {"rounds": 0}, {"rounds": 513}, {"convert": 0.0}]
+)
 def test_settings_that_mean_nothing_are_refused(setting: dict[str, Any]):
     with pytest.raises(RecipeError, match="wanted"):
         replace(Cloze(), **setting)

@@ -195,7 +195,7 @@ def test_the_released_synthesizer_continues_its_own_format():
 @pytest.mark.parametrize(
     "setting",
     [{"rounds": 0}, {"rounds": 513}, {"answer_tokens": 0}, {"context_tokens": 400},
-     {"least_grounded": 1.5}, {"max_characters": 0}],
+     {"least_grounded": 1.5}, {"convert": 0.0}, {"max_characters": 0}],
 )  # fmt: skip
 def test_settings_that_mean_nothing_are_refused(setting: dict[str, Any]):
     with pytest.raises(RecipeError, match="wanted"):
