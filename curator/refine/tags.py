@@ -31,6 +31,7 @@ from curator.train.tokenizer import TAG_START, tag_text
 LEARNED = "threshold.json"
 # Documents that a threshold is learned from; a share of millions is known to a thousandth. Ours.
 LEARNED_FROM = 100_000
+FEW = 100  # stretches of a block that may be of one kind by chance
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ class Tags(Refiner):
         bad_share: the share of the corpus's stretches that are bad: more of the trait than its
             quantile there. Where many have equally much, fewer are.
         threshold: how much is still good, instead of that quantile.
+        planted: whether an earlier entry put the bad text there, so that the corpus learned from
+            has none of it; then `threshold` is needed, and each block is held to have both.
         good: the tag of stretches up to the threshold; one of `corpus.tokenizer.tags`.
         bad: the tag of the others.
         drop_token_fraction: the share of stretches that stay without a tag: 0.01 for prose and 0.1
@@ -63,6 +66,7 @@ class Tags(Refiner):
     by: By = "sentence"
     bad_share: float = 0.1
     threshold: float | None = None
+    planted: bool = False
     good: str = "good"
     bad: str = "bad"
     drop_token_fraction: float = 0.01
@@ -88,6 +92,8 @@ class Tags(Refiner):
                 f"drop_token_fraction is {self.drop_token_fraction!r}; wanted a share from 0 to "
                 "below 1: with 1 nothing is tagged"
             )
+        if self.planted and self.threshold is None:
+            raise RecipeError("planted: a corpus without the bad text knows no threshold; give one")
         if self.good == self.bad:
             raise RecipeError(f"good and bad are both {self.good!r}; wanted two tags")
         if self.shuffled and self.action != "tag":
@@ -119,25 +125,34 @@ class Tags(Refiner):
         found = np.concatenate([np.zeros(0), *parts])
         if not len(found):
             raise RecipeError("tags: there is no text to learn a threshold from; add documents")
+        told = {**self._parted(found), "stretches": len(found)}
+        (out / LEARNED).write_text(json.dumps(told, sort_keys=True))
+        write_report(out, {**told, "trait": self.trait, "by": self.by})
+
+    def _parted(self, found: NDArray[np.float64]) -> dict[str, float]:
+        """Return the threshold, the share above it, and from where to where scores go.
+
+        Raises:
+            RecipeError: it parts nothing.
+        """
         # The lowest of the scores that at most `bad_share` are above.
         level = float(np.quantile(found, 1 - self.bad_share, method="inverted_cdf"))
         threshold = level if self.threshold is None else self.threshold
         bad = float((found > threshold).mean())
-        low, high = float(found.min()), float(found.max())
+        # Planted text may be worse than any of the corpus, but no share is above 1.
+        low, high = float(found.min()), 1.0 if self.planted else float(found.max())
         if not low <= threshold <= high:
             raise RecipeError(
                 f"tags: threshold {threshold!r} is outside of what {self.trait!r} comes to in this "
                 f"corpus, {low:g} to {high:g}; choose one inside, or `bad_share`"
             )
-        if not 0 < bad < 1:
+        if not (self.planted or 0 < bad < 1):
             raise RecipeError(
                 f"tags: {bad:.0%} of the corpus has more {self.trait!r} than {threshold!r} (it "
                 f"has {low:g} to {high:g}), so all of it would get one tag; choose another trait "
                 "or threshold"
             )
-        told = {"threshold": threshold, "bad": bad, "stretches": len(found)}
-        (out / LEARNED).write_text(json.dumps(told, sort_keys=True))
-        write_report(out, {**told, "least": low, "most": high, "trait": self.trait, "by": self.by})
+        return {"threshold": threshold, "bad": bad, "least": low, "most": float(found.max())}
 
     def load(self, site: Site) -> float:
         """Return the threshold."""
@@ -154,6 +169,11 @@ class Tags(Refiner):
         if self.action == "drop":
             return self._dropped(stretches.rows, scores, model, spelled)
         bad = scores > model
+        if self.planted and len(bad) >= FEW and bad.all() == bad.any():
+            raise RecipeError(
+                f"tags: all {len(bad)} stretches of a block are on one side of {model!r}; put the "
+                "entry that plants before this one"
+            )
         if self.action == "cut":
             return self._cut(stretches, bad, spelled)
         chance = stretch_ids(ids, stretches.rows)
