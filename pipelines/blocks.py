@@ -114,8 +114,6 @@ class BlockTask:
 
 def run_cost(task: BlockTask) -> Cost:
     """Return what one block would ask of a language model at most."""
-    if task.store.task(task.step, task.key) is not None:
-        return Cost()
     return task.refiner.cost(model_of(task.refiner, task.site), task.documents())
 
 

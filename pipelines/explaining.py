@@ -13,15 +13,25 @@ import pyarrow.compute as pc
 
 from curator.errors import RecipeError
 from curator.identity import id_matrix
-from curator.ledger import Artifact
-from curator.report.explain import Choice, Copies, Explanation, Rewriting, Score, StageVerdict
+from curator.ledger import Artifact, Store
+from curator.report.explain import (
+    Choice,
+    Copies,
+    Descent,
+    Explanation,
+    Rewriting,
+    Score,
+    StageVerdict,
+)
 from curator.schema import field_note
 from curator.select.spec import parse_select
 from curator.shards import read_shard
+from pipelines.descent import descent_of
 from pipelines.looking import Found, View, open_view
 from pipelines.running import read_run
 
 _MATCHES_SHOWN = 20
+_LEAST = 8  # digits of an id by which refined documents are looked for
 _NOT_NUMBERS = ("keep", "reason", "kept_id", "role")
 
 
@@ -33,7 +43,8 @@ def explain_document(prefix: str, folder: Path) -> Found:
     """
     record = read_run(folder)
     view = open_view(str(folder), Path(record["store"]))
-    number, row = _find(prefix, view)
+    descent = _descent(prefix, record)
+    number, row = _find(descent[-1].parents[0] if descent else prefix, view)
     document = read_shard(view.corpus.shards[number]).slice(row, 1).to_pylist()[0]
     verdicts = tuple(_verdicts(view, number, row))
     tokens = _cell(view, "tokens", number, row).get("n_tokens")
@@ -53,8 +64,16 @@ def explain_document(prefix: str, folder: Path) -> Found:
             _choice(arm, content, document["doc_id"], _sign(arm, record, view))
             for arm, content in record["arms"].items()
         ),
+        descent=descent,
     )
     return Found(asdict(found), found)
+
+
+def _descent(prefix: str, record: Mapping[str, Any]) -> tuple[Descent, ...]:
+    """Return a refined document and its ancestors; empty where `prefix` names none."""
+    if len(prefix) < _LEAST or not set(prefix.lower()) <= set("0123456789abcdef"):
+        return ()
+    return descent_of(prefix, record, Store(Path(record["store"])))
 
 
 def _find(prefix: str, view: View) -> tuple[int, int]:

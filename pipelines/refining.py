@@ -173,7 +173,9 @@ def _refined(
         )
         for number, (what, block) in enumerate(blocks)
     ]  # fmt: skip
-    refiner.afford(_total(driver.run(run_cost, jobs)))
+    todo = [job for job in jobs if driver.store.task(step, job.key) is None]
+    if todo:
+        refiner.afford(_total(driver.run(run_cost, todo)))
     return driver.publish(step, told, parents, driver.run_tasks(run_block, jobs))
 
 
@@ -267,6 +269,7 @@ def _told(entry: Mapping[str, Any], made: Artifact) -> dict[str, Any]:
     return {
         "name": refiner_name(entry),
         "use": str(entry["use"]),
+        "artifact": f"{made.name}-{made.id[:12]}",
         "documents_in": made.rows_in,
         "dropped": made.dropped,
         "reasons": dict(sorted(reasons.items())),

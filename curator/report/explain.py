@@ -78,6 +78,20 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class Descent:
+    """A document that a refiner made, on the way back to one that was read from a file."""
+
+    doc_id: str
+    arm: str
+    refiner: str  # what the arm's `refine` calls it
+    kind: str  # "edited", "synthetic"
+    parents: tuple[str, ...]  # all that it was made of, the one that is followed first
+    about: str = ""  # a JSON object of the refiner's own
+    text: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True)
 class Explanation:
     """All that is known of one document."""
 
@@ -93,10 +107,15 @@ class Explanation:
     contamination: tuple[str, ...] = ()  # "gsm8k/test entry 14: the words that matched"
     scores: tuple[Score, ...] = ()
     choices: tuple[Choice, ...] = ()
+    descent: tuple[
+        Descent, ...
+    ] = ()  # where a refined document was asked for: it and those between
 
     def __rich__(self) -> RenderableType:
         """Return what `curator explain` prints."""
-        parts: list[RenderableType] = [_title(self), _outcome(self)]
+        parts: list[RenderableType] = [*map(_descent, self.descent)]
+        parts += [Text("made of", style="dim")] if self.descent else []
+        parts += [_title(self), _outcome(self)]
         if self.verdicts:
             parts += [Text(), _verdicts(self.verdicts)]
         parts += [_rewriting(each) for each in self.rewritings]
@@ -110,6 +129,19 @@ class Explanation:
         if self.text:
             parts += [Text(), Text(readable(self.text, limit=600, lines=12), style="dim")]
         return Group(*parts)
+
+
+def _descent(found: Descent) -> RenderableType:
+    line = Text(one_line(found.doc_id, 32), style="bold")
+    line.append(f"  {one_line(found.source, 60)}", style="not bold green")
+    made = f"{one_line(found.kind, 20)} by {one_line(found.refiner, 40)}"
+    line.append(f"\n  {made}, arm {one_line(found.arm, 40)}", style="not bold")
+    if len(found.parents) > 1:
+        others = ", ".join(parent[:12] for parent in found.parents[1 : 1 + _LISTED])
+        line.append(f"\n  also made of {others}", style="not bold")
+    if found.about:
+        line.append(f"\n  {one_line(found.about, 400)}", style="not bold dim")
+    return Group(line, Text(readable(found.text, limit=600, lines=12), style="dim"), Text())
 
 
 def _title(found: Explanation) -> Text:

@@ -20,7 +20,10 @@ from curator.shards import read_shard
 from pipelines import refining
 from pipelines.check import checked
 from pipelines.curate import curate
+from pipelines.explaining import explain_document
+from pipelines.running import read_run, run_recipe
 from tests.support.refiners import Broken, Shout
+from tests.support.terminal import on_terminal
 
 HERE = "tests.support.refiners"
 ALL = {"select": {"method": "random", "share": 1.0}}
@@ -253,3 +256,24 @@ def test_an_edit_that_changes_nothing_is_none():
     made = refined(Shout(), None, table, name="shout")
 
     assert made.children["row"].to_pylist() == [1]
+
+
+def test_a_refined_document_is_explained_back_to_what_was_read(tmp_path, files, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    recipe_file = tmp_path / "recipe.yaml"
+    recipe_file.write_text(json.dumps(content(files, [{**ECHO, "times": 1}, SHOUT])))
+    run_recipe(
+        recipe_file, corpus=None, store=tmp_path / "store", out=tmp_path / "out", engine="inline",
+        address=None, workers=1, assignments=[], quiet=True,
+    )  # fmt: skip
+    record = read_run(tmp_path / "out")
+    last = record["arms"]["main"]["refined"]["steps"][-1]["artifact"]
+    shards = Store(tmp_path / "store").artifact(last).shards
+    one = next(r for r in read_shard(shards[0]).to_pylist() if r["kind"] == "synthetic")
+
+    found = explain_document(one["doc_id"].hex(), tmp_path / "out")
+
+    assert [made["refiner"] for made in found.summary["descent"]] == ["shout", "echo"]
+    assert found.summary["descent"][-1]["parents"][0] == found.summary["doc_id"]
+    assert one["text"].lower().endswith(found.summary["text"][:200].lower())
+    assert "synthetic by shout" in on_terminal(found.shown)
