@@ -52,8 +52,8 @@ def forget_tags(model: Gpt, tokenizer: Tokenizer) -> None:
     """Take the tags out of what a model can say; they stay what it can read."""
     tags = tag_ids(tokenizer)
     if tags:
-        head_VC = model.head.weight.detach()
-        model.head.weight = nn.Parameter(head_VC[: len(head_VC) - len(tags)].clone())
+        first = min(tags.values())  # they are the last of the vocabulary
+        model.head.weight = nn.Parameter(model.head.weight.detach()[:first].clone())
 
 
 def prefix_of(tokenizer: Tokenizer, names: Sequence[str], source: str) -> NDArray[np.int64]:

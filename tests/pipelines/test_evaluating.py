@@ -17,6 +17,7 @@ from curator.engine.driver import Driver
 from curator.engine.run import Inline
 from curator.errors import LedgerError, RecipeError
 from curator.ledger import Store
+from curator.recipe import SamplesSpec
 from curator.shards import read_shard
 from curator.train.proxy import Proxy
 from curator.train.tokenizer import digest, encode, load_tokenizer, train_bpe
@@ -234,3 +235,27 @@ def test_a_benchmark_is_of_one_form_and_from_files(spec, told):
 
 def test_no_items_have_no_means():
     assert item_means(pa.table({"item": [], "options": pa.array([], pa.int64())})) == {}
+
+
+def test_what_a_proxy_writes_is_measured_where_a_recipe_asks(job):
+    asked = SamplesSpec(above=0.5, count=8, tokens=12)
+    asking = replace(job, samples=asked, sets=())
+
+    folder = run_evaluate(asking)
+
+    found = metrics_of(folder, ())
+    assert list(found) == ["samples#bad_rate"]
+    assert 0 <= found["samples#bad_rate"] <= 1
+    assert read_shard(folder / "samples.arrow").num_rows == 8
+    other = asked.model_copy(update={"above": 0.6})
+    ours, theirs = (texts_of((), list(found), each) for each in (asked, other))
+    assert list(ours) == list(theirs) == ["samples#bad_rate"]
+    assert not set(ours.values()) & set(theirs.values())
+
+
+def test_an_evaluation_is_named_by_its_prefix_and_samples_and_otherwise_as_it_was(job):
+    plain = job.identity
+
+    assert set(plain) == {"version", "libraries", "run", "sets"}
+    assert replace(job, prefix=("good",)).identity == {**plain, "prefix": ["good"]}
+    assert replace(job, samples=SamplesSpec(above=0.5)).folder != job.folder

@@ -32,11 +32,12 @@ def trained_run(
     width: int = 32,
     depth: int = 2,
     seed: int = 1,
+    tags: Sequence[str] = (),
 ) -> Path:
     """Return the folder of a model trained on `texts` as they come, kept as a trunk is."""
     torch.set_num_threads(1)
     folder.mkdir(parents=True, exist_ok=True)
-    path = train_bpe([pa.array(texts)], vocab, folder)
+    path = train_bpe([pa.array(texts)], vocab, folder, tags)
     _, ids = encode(load_tokenizer(path), pa.array(texts, pa.large_string()))
     matrix = 0.003 if optimizer == "adamw" else 0.01
     proxy = Proxy(
