@@ -86,6 +86,7 @@ def token_odds(
     context: int,
     candidates: int = 0,
     above: float = 1.0,
+    wanted: NDArray[np.bool_] | None = None,
 ) -> TokenOdds:
     """Return the odds of every token.
 
@@ -99,6 +100,7 @@ def token_odds(
         context: longest window; the model's own context if that is shorter.
         candidates: how many likeliest tokens are told at each site; 0: none.
         above: a token likelier than this is a site.
+        wanted: (tokens,) which tokens are sites, however likely; None: those above `above`.
 
     Raises:
         RecipeError: a token that the model does not have: the tokenizer is another model's.
@@ -111,7 +113,7 @@ def token_odds(
     their_nats = [np.zeros((0, candidates), np.float32)]
     tokens = min(_BATCH_TOKENS, max(1, _LOGITS // model.tokenizer.get_vocab_size()))
     for batch in _laid(windows, tokens, min(_ROW, model.context)):
-        found = _read(model, ids, windows, batch, candidates, above)
+        found = _read(model, ids, windows, batch, candidates, above if wanted is None else wanted)
         nats[found.places] = found.nats
         sites.append(found.places[found.is_site])
         likeliest.append(found.candidates)
@@ -182,7 +184,7 @@ def _read(
     windows: Windows,
     batch: _Batch,
     candidates: int,
-    above: float,
+    sites: float | NDArray[np.bool_],
 ) -> _Found:
     lengths = windows.inputs[batch.windows]
     width = int((batch.column + lengths).max())
@@ -199,7 +201,7 @@ def _read(
     counted = source + 1 >= np.repeat(windows.first[batch.windows], lengths)
     places = source[counted] + 1
     logits_BTV = model.logits(tokens_BT, blocks_BT)
-    return _judged(logits_BTV, cell[counted], ids[places], places, candidates, above)
+    return _judged(logits_BTV, cell[counted], ids[places], places, candidates, sites)
 
 
 @torch.inference_mode()
@@ -209,14 +211,19 @@ def _judged(
     targets: NDArray[np.int64],
     places: NDArray[np.int64],
     candidates: int,
-    above: float,
+    sites: float | NDArray[np.bool_],
 ) -> _Found:
     device = logits_BTV.device
     flat_NV = logits_BTV.flatten(0, 1)
     cells_K = torch.from_numpy(cells).to(device)
     totals_K = torch.logsumexp(flat_NV, dim=1)[cells_K]
     nats_K = flat_NV[cells_K, torch.from_numpy(targets).to(device)] - totals_K
-    site_K = nats_K.exp() > above if candidates else torch.zeros_like(nats_K, dtype=torch.bool)
+    if not candidates:
+        site_K = torch.zeros_like(nats_K, dtype=torch.bool)
+    elif isinstance(sites, float):
+        site_K = nats_K.exp() > sites
+    else:
+        site_K = torch.from_numpy(sites[places]).to(device)
     best = flat_NV[cells_K[site_K]].topk(min(candidates, flat_NV.shape[1]), dim=1)
     return _Found(
         places,

@@ -8,6 +8,7 @@ are measured on a sample first, and a vacuous edit is refused.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from curator.evaluate.language_models import load_language_model, model_digest
 from curator.identity import id_matrix, uniform
 from curator.refine.refiner import Refined, Refiner, children_of, outcome_of
 from curator.score.examples import draw_examples
-from curator.stage import Corpus, Site, circumstance, write_report
+from curator.stage import REPORT, Corpus, Site, circumstance, write_report
 
 if TYPE_CHECKING:
     from curator.evaluate.token_odds import OddsModel, TokenOdds
@@ -39,15 +40,19 @@ _BETA = {"up_revise": 1.5, "low_drop_up_revise": 1.0, "filtering": 1.0}
 
 
 class _Opened(NamedTuple):
-    """A model, and which tokens of its vocabulary are whole characters of text."""
+    """A model, and which tokens of its vocabulary are whole characters of text.
+
+    `rates` are the shares of tokens that a placebo replaces and deletes; None: by their odds.
+    """
 
     model: OddsModel
     whole: NDArray[np.bool_]
+    rates: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
 class ToEdit(Refiner):
-    """Which tokens to replace, by whose odds.
+    """Makes each document anew with other tokens where a model is sure of the one that stands.
 
     Attributes:
         model: the prior: a proxy of the recipe's `models` or its run folder, a transformers
@@ -64,6 +69,7 @@ class ToEdit(Refiner):
         context: tokens that the model reads at once; its own context if that is shorter.
         longer: of a document of more tokens: "windows" reads it in windows that overlap by half,
             "truncate" cuts it, as published, "keep" leaves it as it is, with a reason.
+        placebo: the control: as many tokens change, at places by chance.
         documents: how many are looked at first, by chance of their ids, for rates to report.
         least_changed: share of tokens changed below which the edit is refused as vacuous; 0 lets
             any through.
@@ -79,6 +85,7 @@ class ToEdit(Refiner):
     beta: float | None = None
     context: int = 2048
     longer: Literal["windows", "truncate", "keep"] = "windows"
+    placebo: bool = False
     documents: int = 200
     least_changed: float = LEAST_CHANGED
     seed: int = 0
@@ -122,7 +129,11 @@ class ToEdit(Refiner):
         size = fast.get_vocab_size()
         texts = fast.decode_batch([[n] for n in range(size)], skip_special_tokens=True)
         # Not: parts of characters, which decode to U+FFFD, and special tokens, which decode to "".
-        return _Opened(model, np.array([bool(text) and "\ufffd" not in text for text in texts]))
+        whole = np.array([bool(text) and "\ufffd" not in text for text in texts])
+        if not self.placebo or site.fitted is None:
+            return _Opened(model, whole)
+        report = json.loads((site.fitted / REPORT).read_text())
+        return _Opened(model, whole, (report["revised_share"], report["deleted_share"]))
 
     def fit(self, corpora: Mapping[str, Corpus], out: Path, site: Site) -> None:
         """Measure on a sample how much is edited, and write it down.
@@ -133,7 +144,8 @@ class ToEdit(Refiner):
         sample = draw_examples(
             corpora["raw"], self.documents, purpose=_SAMPLE, seed=self.seed, where=self.name
         )
-        report = self._report(self._edits(self.load(site), sample))
+        unfitted = dataclasses.replace(site, fitted=None)
+        report = self._report(self._edits(self.load(unfitted), sample))
         write_report(out, report)
         if report["changed_share"] < self.least_changed:
             raise RecipeError(
@@ -164,9 +176,8 @@ class ToEdit(Refiner):
         return Refined(children, outcome_of([True] * table.num_rows, edits.reasons))
 
     def _report(self, edits: _Edits) -> dict[str, Any]:
-        tokens, sites, changed = (
-            int(each.sum()) for each in (edits.tokens, edits.sites, edits.changed)
-        )
+        counts = (edits.tokens, edits.sites, edits.changed, edits.deleted)
+        tokens, sites, changed, deleted = (int(each.sum()) for each in counts)
         return {
             "documents": len(edits.texts),
             "tokens": tokens,
@@ -174,6 +185,8 @@ class ToEdit(Refiner):
             "site_share": sites / max(1, tokens),
             "changed": changed,
             "changed_share": changed / max(1, tokens),
+            "revised_share": (changed - deleted) / max(1, tokens),
+            "deleted_share": deleted / max(1, tokens),
             "not_looked_at": sum(reason is not None for reason in edits.reasons),
             "model": model_digest(self.model),
         }
@@ -185,91 +198,94 @@ class ToEdit(Refiner):
         texts = table["text"].to_pylist()
         context = min(self.context, opened.model.context)
         offsets, ids = encode(opened.model, texts)
-        lengths = np.diff(offsets) - 1
         reasons: list[str | None] = [None] * len(texts)
         if self.longer != "windows":
-            long = np.flatnonzero(lengths > context).tolist()
-            if self.longer == "keep":
-                for row in long:
-                    reasons[row] = "toedit.long"
-            lengths = np.where(lengths > context, 0 if self.longer == "keep" else context, lengths)
-            kept = np.arange(len(ids)) - np.repeat(offsets[:-1], np.diff(offsets)) <= np.repeat(
-                lengths, np.diff(offsets)
-            )
-            ids, offsets = ids[kept], np.concatenate([[0], np.cumsum(lengths + 1)])
-        revises = self.strategy != "filtering"
+            offsets, ids = self._shortened(offsets, ids, context, reasons)
+        places = _Places.of(offsets, id_matrix(table["doc_id"]))
+        chance = None
+        if opened.rates is not None:
+            chance = uniform(places.names, f"{_PURPOSE}.place", self.seed)
         odds = token_odds(
             opened.model,
             offsets,
             ids,
             context=context,
-            candidates=self.candidates if revises else 0,
-            above=self.threshold,
+            candidates=0 if self.strategy == "filtering" else self.candidates,
+            above=float(self.threshold),
+            wanted=None if chance is None or opened.rates is None else chance < opened.rates[0],
         )
-        return self._applied(opened, odds, texts, reasons, id_matrix(table["doc_id"]))
-
-    def _applied(
-        self,
-        opened: _Opened,
-        odds: TokenOdds,
-        texts: list[str],
-        reasons: list[str | None],
-        names: NDArray[np.uint8],
-    ) -> _Edits:
-        place = np.arange(len(odds.ids)) - np.repeat(odds.offsets[:-1], np.diff(odds.offsets))
-        inner = place > 1  # the first token stays: the published code judges from the second on
-        site = np.zeros(len(odds.ids), np.bool_)
-        site[odds.sites] = inner[odds.sites] & opened.whole[odds.ids[odds.sites]]
-        ids = odds.ids.copy()
-        ids[odds.sites] = np.where(
-            site[odds.sites], self._drawn(opened, odds, place, names), ids[odds.sites]
-        )
+        new = ids.copy()
+        site = np.zeros(len(ids), np.bool_)
+        site[odds.sites] = places.inner[odds.sites] & opened.whole[ids[odds.sites]]
+        drawn = self._drawn(opened, odds, places.names[odds.sites])
+        new[odds.sites] = np.where(site[odds.sites], drawn, ids[odds.sites])
         gone = np.zeros(len(ids), np.bool_)
         if self.strategy != "up_revise":
-            gone = inner & (np.exp(odds.nats) < self.low)
-        changed = (ids != odds.ids) | gone
-        made: list[str | None] = []
-        for row, text in enumerate(texts):  # each has cost a pass of the model
-            begin, end = odds.offsets[row] + 1, odds.offsets[row + 1]
-            before = opened.model.tokenizer.decode(odds.ids[begin:end].tolist())
-            if reasons[row] is None and not text.startswith(before):
-                reasons[row] = "toedit.inexact"  # tokens that do not spell the text would change it
-            if reasons[row] is not None:
-                site[begin:end] = changed[begin:end] = False
-                made.append(None)
-                continue
-            kept = ids[begin:end][~gone[begin:end]]
-            after = opened.model.tokenizer.decode(kept.tolist())
-            made.append(None if after == text else after)
-        return _Edits(
-            made,
-            reasons,
-            np.diff(odds.offsets) - 1,
-            _by_text(site | gone, odds.offsets),
-            _by_text(changed, odds.offsets),
-        )
+            gone = places.inner & (np.exp(odds.nats) < self.low)
+        if chance is not None and opened.rates is not None:
+            gone = places.inner & (chance >= 1 - opened.rates[1])
+        return _spelled(opened, odds, texts, reasons, _Marks(new, site, gone))
+
+    def _shortened(
+        self,
+        offsets: NDArray[np.int64],
+        ids: NDArray[np.int64],
+        context: int,
+        reasons: list[str | None],
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return texts within the context; those to be kept have no tokens, and a reason."""
+        lengths = np.diff(offsets) - 1
+        if self.longer == "keep":
+            for row in np.flatnonzero(lengths > context).tolist():
+                reasons[row] = "toedit.long"
+        taken = np.where(lengths > context, 0 if self.longer == "keep" else context, lengths)
+        place = np.arange(len(ids)) - np.repeat(offsets[:-1], np.diff(offsets))
+        kept = place <= np.repeat(taken, np.diff(offsets))
+        return np.concatenate([[0], np.cumsum(taken + 1)]), ids[kept]
 
     def _drawn(
-        self,
-        opened: _Opened,
-        odds: TokenOdds,
-        place: NDArray[np.int64],
-        names: NDArray[np.uint8],
+        self, opened: _Opened, odds: TokenOdds, names_S: NDArray[np.uint8]
     ) -> NDArray[np.int64]:
         """Return a token for each site, (S,): drawn from the softmax of ln p / beta."""
+        own_S = odds.ids[odds.sites]
         if not len(odds.sites) or not odds.candidates.shape[1]:
-            return odds.ids[odds.sites]
-        weight_SK = np.exp(
-            (odds.candidate_nats - odds.candidate_nats[:, :1]).astype(np.float64) / self._beta
-        )
+            return own_S
+        nats_SK = odds.candidate_nats.astype(np.float64)
+        weight_SK = np.exp((nats_SK - nats_SK[:, :1]) / self._beta)
         weight_SK *= opened.whole[odds.candidates]
+        if opened.rates is not None:  # a placebo's site is one that changes
+            weight_SK *= odds.candidates != own_S[:, None]
         sums_SK = weight_SK.cumsum(axis=1)
-        document = np.searchsorted(odds.offsets, odds.sites, side="right") - 1
-        chance_S = uniform(_names(names[document], place[odds.sites]), _PURPOSE, self.seed)
+        chance_S = uniform(names_S, _PURPOSE, self.seed)
         at_S = (sums_SK <= (chance_S * sums_SK[:, -1])[:, None]).sum(axis=1)
         at_S = np.minimum(at_S, odds.candidates.shape[1] - 1)
         found: NDArray[np.int64] = odds.candidates[np.arange(len(at_S)), at_S]
-        return np.where(sums_SK[:, -1] > 0, found, odds.ids[odds.sites])
+        return np.where(sums_SK[:, -1] > 0, found, own_S)
+
+
+class _Places(NamedTuple):
+    """Where each token stands: a name of 16 bytes, (tokens, 16), and whether it may be edited."""
+
+    names: NDArray[np.uint8]
+    inner: NDArray[np.bool_]
+
+    @staticmethod
+    def of(offsets: NDArray[np.int64], documents: NDArray[np.uint8]) -> _Places:
+        sizes = np.diff(offsets)
+        place = np.arange(int(offsets[-1])) - np.repeat(offsets[:-1], sizes)
+        halves = np.repeat(np.ascontiguousarray(documents).view(np.uint64), sizes, axis=0)
+        with np.errstate(over="ignore"):
+            halves[:, 1] ^= place.astype(np.uint64) * _ODD  # an id, stirred with the place
+        # The first token stays: the published code judges from the second on.
+        return _Places(halves.view(np.uint8).reshape(-1, 16), place > 1)
+
+
+class _Marks(NamedTuple):
+    """Of every token: what stands there now, whether it was drawn anew, whether it is gone."""
+
+    ids: NDArray[np.int64]
+    site: NDArray[np.bool_]
+    gone: NDArray[np.bool_]
 
 
 class _Edits(NamedTuple):
@@ -281,6 +297,7 @@ class _Edits(NamedTuple):
         tokens: (N,) of each, as far as it was read.
         sites: (N,) of these drawn anew or deleted.
         changed: (N,) of these not what they were.
+        deleted: (N,) of these gone.
     """
 
     texts: list[str | None]
@@ -288,14 +305,33 @@ class _Edits(NamedTuple):
     tokens: NDArray[np.int64]
     sites: NDArray[np.int64]
     changed: NDArray[np.int64]
+    deleted: NDArray[np.int64]
 
 
-def _names(documents: NDArray[np.uint8], place: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """Return 16 bytes for a place of a document, (S, 16): its id, stirred with the place."""
-    halves = np.ascontiguousarray(documents).view(np.uint64).reshape(-1, 2).copy()
-    with np.errstate(over="ignore"):
-        halves[:, 1] ^= place.astype(np.uint64) * _ODD
-    return halves.view(np.uint8).reshape(-1, 16)
+def _spelled(
+    opened: _Opened,
+    odds: TokenOdds,
+    texts: list[str],
+    reasons: list[str | None],
+    marks: _Marks,
+) -> _Edits:
+    """Return edited tokens as texts; what tokens do not spell as it was written stays."""
+    decode = opened.model.tokenizer.decode
+    site, gone = marks.site | marks.gone, marks.gone.copy()
+    changed = (marks.ids != odds.ids) | gone
+    made: list[str | None] = []
+    for row, text in enumerate(texts):  # each has cost a pass of the model
+        stretch = slice(int(odds.offsets[row]) + 1, int(odds.offsets[row + 1]))
+        if reasons[row] is None and not text.startswith(decode(odds.ids[stretch].tolist())):
+            reasons[row] = "toedit.inexact"
+        if reasons[row] is not None:
+            site[stretch] = changed[stretch] = gone[stretch] = False
+            made.append(None)
+            continue
+        after = decode(marks.ids[stretch][~gone[stretch]].tolist())
+        made.append(None if after == text else after)
+    counts = (_by_text(flags, odds.offsets) for flags in (site, changed, gone))
+    return _Edits(made, reasons, np.diff(odds.offsets) - 1, *counts)
 
 
 def _by_text(flags: NDArray[np.bool_], offsets: NDArray[np.int64]) -> NDArray[np.int64]:

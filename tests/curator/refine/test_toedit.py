@@ -12,7 +12,7 @@ from curator.errors import RecipeError
 from curator.evaluate.token_odds import encode, token_odds
 from curator.identity import id_matrix
 from curator.refine.refiner import refined
-from curator.refine.toedit import ToEdit
+from curator.refine.toedit import ToEdit, _Places
 from curator.stage import Corpus, Site
 from curator.testing import documents
 from tests.support.trained import trained_run
@@ -63,12 +63,12 @@ def test_drawing_keeps_to_the_softmax_of_the_candidates_over_beta(prior: str):
     beta = 3.0
     refiner = ToEdit(model=prior, threshold=0.9, beta=beta)
     n = 4000
-    place = np.arange(len(odds.ids))
     counts = np.zeros(odds.candidates.shape)
     for seed in range(n // 100):
         names = id_matrix(documents([f"{seed} {each}" for each in range(100)])["doc_id"])
         for name in names:
-            drawn = refiner._drawn(opened, odds, place, name[None])
+            places = _Places.of(odds.offsets, name[None])
+            drawn = refiner._drawn(opened, odds, places.names[odds.sites])
             counts += odds.candidates == drawn[:, None]
     odds_SK = np.exp(odds.candidate_nats / beta) * opened.whole[odds.candidates]
     expected = odds_SK / odds_SK.sum(axis=1, keepdims=True)
@@ -173,6 +173,24 @@ def test_an_edit_that_changes_next_to_nothing_is_refused(prior: str, tmp_path: P
         fitted(prior, tmp_path, threshold=1.0)
 
     assert fitted(prior, tmp_path, threshold=1.0, least_changed=0.0)["changed"] == 0
+
+
+@pytest.mark.parametrize("strategy", ["up_revise", "low_drop_up_revise", "filtering"])
+def test_a_placebo_changes_as_much_at_places_by_chance(prior: str, tmp_path: Path, strategy: str):
+    settings = {"threshold": 0.9, "beta": 4.0, "strategy": strategy, "low": 0.4}
+    report = fitted(prior, tmp_path, **settings)
+    refiner = ToEdit(model=prior, placebo=True, **settings)
+    many = documents([f"{text} {n}" for n in range(20) for text in TEXTS])
+    model = refiner.load(Site(fitted=tmp_path))
+    edits = refiner._edits(model, many)
+    plain = ToEdit(model=prior, **settings)._edits(model._replace(rates=None), many)
+    share = edits.changed.sum() / edits.tokens.sum()
+
+    assert share == pytest.approx(report["changed_share"], rel=0.2)
+    assert edits.texts != plain.texts
+    assert edits.deleted.sum() / edits.tokens.sum() == pytest.approx(
+        report["deleted_share"], rel=0.3
+    )
 
 
 @pytest.mark.parametrize(
