@@ -99,6 +99,10 @@ class Metadata(FittedScorer):
                 about="1: a model calls the value that was read wrong.",
             ),
             score_field(
+                "trusted", unit="0 or 1", kind=pa.uint8(),
+                about="0 where doubted; 1 of all others, those not asked about too.",
+            ),
+            score_field(
                 "imputed", unit="word", better="neither", kind=pa.string(),
                 about="What a model says where nothing was read.",
             ),
@@ -184,7 +188,9 @@ class Metadata(FittedScorer):
     def score(self, model: pa.Table, table: pa.Table) -> pa.Table:
         """Return what was said of each document; null for those not asked about."""
         place = pc.index_in(table["doc_id"], model["doc_id"].combine_chunks())
-        return model.select(self.writes.names).take(place)
+        doubt, imputed = (model[name].take(place) for name in ("doubt", "imputed"))
+        trusted = pc.fill_null(pc.subtract(pa.scalar(1, pa.uint8()), doubt), 1)
+        return pa.table({"doubt": doubt, "trusted": trusted, "imputed": imputed})
 
     def _sample(self, corpus: Corpus) -> pa.Table:
         """Return the documents to ask about, each once, by id."""

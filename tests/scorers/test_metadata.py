@@ -81,10 +81,12 @@ def test_a_value_that_does_not_fit_is_doubted(asked, tmp_path: Path):
     values = found["language"].to_pylist()
     values[7] = "de"  # an English text
     wrong = found.set_column(at, DOCUMENT.field("language"), pa.array(values, pa.string()))
-    doubts = fitted(replace(SCORER, shots=0), tmp_path, wrong)["doubt"].to_pylist()
+    scores = fitted(replace(SCORER, shots=0), tmp_path, wrong)
+    doubts = scores["doubt"].to_pylist()
 
     assert doubts[7] == 1
     assert [row for row, one in enumerate(doubts) if one] == [7]
+    assert [row for row, one in enumerate(scores["trusted"].to_pylist()) if not one] == [7]
     assert doubts[5] is None  # nothing was read, so nothing can be doubted
 
 
