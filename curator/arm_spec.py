@@ -59,6 +59,11 @@ class OrderSpec(Section):
     power: PositiveFloat = 1.0
     sweeps: int = Field(default=5, ge=2)
     warmup: float = Field(default=0.2, gt=0, lt=1)
+    grow: float = Field(default=0.05, gt=0, le=1)
+    every: PositiveInt = 20
+    patience: PositiveInt = 1
+    least_gain: float = Field(default=0.0, ge=0)
+    held_back: PositiveInt = 8192
     placebo: bool = False
     seed: Seed = 0
 

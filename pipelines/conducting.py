@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from curator.errors import RecipeError
 from curator.section import Section
 from curator.train.conduct import Conduct
 from curator.train.curriculum import Curriculum
+from curator.train.opening import ITERATIVE, Iterative
 from curator.train.pick import Pick
 from curator.train.proxy import Proxy
 from curator.train.prune import Prune
@@ -25,7 +27,8 @@ _PARTS: dict[str, type[Section]] = {
     "reweight": ReweightSpec,
     "order": OrderSpec,
 }
-Settings = Prune | Reweight | Curriculum
+Order = Curriculum | Iterative
+Settings = Prune | Reweight | Order
 
 
 def conducts_of(arms: Mapping[str, ArmSpec], models: Mapping[str, Path]) -> dict[str, Conduct]:
@@ -48,7 +51,7 @@ def conduct_of(arm: ArmSpec, models: Mapping[str, Path]) -> Conduct:
         pick=pick_of(arm.pick, models) if arm.pick else None,
         prune=Prune(**arm.prune.model_dump()) if arm.prune else None,
         reweight=Reweight(**arm.reweight.model_dump()) if arm.reweight else None,
-        order=Curriculum(**arm.order.model_dump()) if arm.order else None,
+        order=_order_of(arm.order.model_dump()) if arm.order else None,
     )
 
 
@@ -89,7 +92,19 @@ def _made(key: str, said: Mapping[str, Any], made: list[Settings]) -> None:
     elif key == "reweight":
         made.append(Reweight(**settings))
     else:
-        made.append(Curriculum(**settings))
+        made.append(_order_of(settings))
+
+
+def _order_of(settings: Mapping[str, Any]) -> Order:
+    """Return an order: of all settings those that its strategy has.
+
+    Raises:
+        RecipeError: they make no sense.
+    """
+    kind = Iterative if settings["strategy"] == ITERATIVE else Curriculum
+    if kind is Iterative and settings["reverse"]:
+        raise RecipeError("an iterative order opens what is easy first; leave `reverse` out")
+    return kind(**{field.name: settings[field.name] for field in dataclasses.fields(kind)})
 
 
 def _together(parts: Mapping[str, Any], arm: Mapping[str, Any], train: Mapping[str, Any]) -> None:

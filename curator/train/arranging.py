@@ -6,8 +6,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from curator.errors import RecipeError
-from curator.train.curriculum import Curriculum, arranged
+from curator.train.curriculum import Curriculum, arranged, require_difficulties
 from curator.train.packing import Coverage, Stream, Window
 
 
@@ -38,17 +37,7 @@ class Arranged:
         self.stream, self.tokens = stream, tokens
         rows, lengths = stream.documents(tokens)
         difficulty = difficulty_N[rows]
-        unknown = int((~np.isfinite(difficulty)).sum())
-        if unknown:
-            raise RecipeError(
-                f"{unknown} of {len(rows)} documents have no {curriculum.by!r} to be ordered by; "
-                "select documents that have one (`topk` and `threshold` leave the others out)"
-            )
-        if len(rows) > 1 and np.ptp(difficulty) == 0:
-            raise RecipeError(
-                f"all {len(rows)} documents have the {curriculum.by!r} {float(difficulty[0])!r}: "
-                "nothing to order by; choose another column"
-            )
+        require_difficulties(difficulty, curriculum.by)
         order = arranged(curriculum, difficulty, lengths, stream.doc_ids[rows])
         self.rows, self.lengths = rows[order], lengths[order]
         self._bounds = np.concatenate([[0], np.cumsum(self.lengths)])

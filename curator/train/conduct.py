@@ -12,6 +12,7 @@ from typing import Any
 
 from curator.errors import RecipeError
 from curator.train.curriculum import Curriculum
+from curator.train.opening import Iterative
 from curator.train.pick import Pick
 from curator.train.prune import Prune
 from curator.train.reweight import Reweight
@@ -40,7 +41,7 @@ class Conduct:
     pick: Pick | None = None
     prune: Prune | None = None
     reweight: Reweight | None = None
-    order: Curriculum | None = None
+    order: Curriculum | Iterative | None = None
 
     def __post_init__(self) -> None:
         """Refuse parts that undo each other."""

@@ -85,13 +85,10 @@ def arranged(
         lengths: (n,) tokens that the run reads of each.
         doc_ids: (n, 16) uint8.
     """
-    value = np.array(difficulty, np.float64)
-    if curriculum.placebo:
-        chance = uniform(doc_ids, "train.order.placebo", curriculum.seed)
-        value = value[np.argsort(chance, kind="stable")]
-    if (curriculum.hard == "lower") != curriculum.reverse:
-        value = -value
-    easy = np.argsort(value, kind="stable")
+    turned = (curriculum.hard == "lower") != curriculum.reverse
+    easy = easy_first(
+        difficulty, doc_ids, turned=turned, placebo=curriculum.placebo, seed=curriculum.seed
+    )
     end = np.cumsum(lengths[easy])
     if curriculum.strategy == "interleaved":
         return np.concatenate([easy[k :: curriculum.sweeps] for k in range(curriculum.sweeps)])
@@ -103,6 +100,49 @@ def arranged(
         opens = np.maximum(0, (share - curriculum.start) / (1 - curriculum.start or 1))
         return _paced(easy, opens ** (1 / curriculum.power), lengths / end[-1])
     return easy
+
+
+def easy_first(
+    difficulty: NDArray[np.float64],
+    doc_ids: NDArray[np.uint8],
+    *,
+    turned: bool,
+    placebo: bool,
+    seed: int,
+) -> NDArray[np.int64]:
+    """Return documents from easy to hard, (n,): a permutation; equal ones as they are given.
+
+    Args:
+        difficulty: (n,) of each document.
+        doc_ids: (n, 16) uint8.
+        turned: whether large numbers are easy.
+        placebo: whether difficulties are dealt to other documents.
+        seed: of that chance.
+    """
+    value = np.array(difficulty, np.float64)
+    if placebo:
+        chance = uniform(doc_ids, "train.order.placebo", seed)
+        value = value[np.argsort(chance, kind="stable")]
+    return np.argsort(-value if turned else value, kind="stable")
+
+
+def require_difficulties(difficulty: NDArray[np.float64], by: str) -> None:
+    """Return only if documents can be ordered by these numbers.
+
+    Raises:
+        RecipeError: a document has none, or all have the same.
+    """
+    unknown = int((~np.isfinite(difficulty)).sum())
+    if unknown:
+        raise RecipeError(
+            f"{unknown} of {len(difficulty)} documents have no {by!r} to be ordered by; select "
+            "documents that have one (`topk` and `threshold` leave the others out)"
+        )
+    if len(difficulty) > 1 and np.ptp(difficulty) == 0:
+        raise RecipeError(
+            f"all {len(difficulty)} documents have the {by!r} {float(difficulty[0])!r}: nothing to "
+            "order by; choose another column"
+        )
 
 
 def _paced(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from curator.identity import settings_of
 from curator.train.checkpoint import Position
 from curator.train.draws import DrawnBatches
 from curator.train.loader import Batches
+from curator.train.opening import Grown
 from curator.train.picking import PickedBatches
 from curator.train.piece import of_whole
 from curator.train.proxy import Shape
@@ -97,9 +98,16 @@ def _of_own_steps(
         },
         picking=picked,
         pruning=pruned,
-        order=None if run.order is None else settings_of(run.order),
+        order=_order(run, batches, position),
         effective_rows=_effective_rows(position),
     )
+
+
+def _order(run: Run, batches: RunBatches, position: Position) -> dict[str, Any] | None:
+    """Return the settings of a run's order, and what opened when and was read again, if it grew."""
+    if isinstance(batches, Batches) and isinstance(batches.stream, Grown):
+        return batches.stream.account(position.step * batches.batch_tokens)
+    return None if run.order is None else settings_of(run.order)
 
 
 def _effective_rows(position: Position) -> float | None:

@@ -12,10 +12,11 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -27,7 +28,11 @@ from curator.identity import id_matrix
 from curator.shards import read_shard
 from curator.train.arranging import Arranged
 from curator.train.curriculum import Curriculum
+from curator.train.opening import Grown, Iterative
 from curator.train.packing import Coverage, Stream
+
+if TYPE_CHECKING:
+    from curator.train.checkpoint import Evaluated
 
 DIFFICULTY = "difficulty.arrow"  # one column, `difficulty`, float64, aligned with the index
 WEIGHT = "weight"
@@ -221,7 +226,8 @@ class Batches:
     """Batches of (rows, context) inputs and next tokens; stateless, so a run can resume.
 
     A run of `steps` steps that are less than a lap reads the window of its seed; None: a lap. With
-    an `order` it reads the same documents in another order than by chance.
+    an `order` it reads the same documents in another order than by chance, or some of them again,
+    by what it has `evaluated`.
     """
 
     def __init__(
@@ -233,16 +239,23 @@ class Batches:
         order_seed: int,
         steps: int | None = None,
         after: float = 0.0,
-        order: Curriculum | None = None,
+        order: Curriculum | Iterative | None = None,
+        evaluated: Sequence[Evaluated] = (),
     ) -> None:
         self.mixture = mixture
         self.rows, self.context = rows, context
         tokens = None if steps is None else steps * self.batch_tokens
         stream = mixture.stream(order_seed, tokens, after=after)
-        self.stream: Stream | Arranged = stream
+        self.stream: Stream | Arranged | Grown = stream
         if order is not None:
             whole = stream.lap_tokens if tokens is None else tokens
-            self.stream = Arranged(stream, order, mixture.difficulties, whole)
+            if isinstance(order, Iterative):
+                self.stream = Grown(
+                    stream, order, mixture.difficulties, whole,
+                    batch_tokens=self.batch_tokens, evaluated=evaluated,
+                )  # fmt: skip
+            else:
+                self.stream = Arranged(stream, order, mixture.difficulties, whole)
 
     @property
     def window(self) -> tuple[float, float]:

@@ -38,6 +38,7 @@ from curator.train.hooks import Batch, Hooks, Measure, Vitals, weighted_loss
 from curator.train.loader import Batches, Mixture, open_mixture
 from curator.train.model import Gpt, document_mask, dropout_chance
 from curator.train.online import Mixing
+from curator.train.opening import Iterative
 from curator.train.optim import Optimizer
 from curator.train.order import write_order
 from curator.train.picking import PickedBatches, Picking
@@ -165,7 +166,7 @@ class Run:
     mixing: Mixing | None = None
     picking: Picking | None = None
     pruning: Pruning | None = None
-    order: Curriculum | None = None
+    order: Curriculum | Iterative | None = None
     piece: Piece | None = None
 
     def __post_init__(self) -> None:

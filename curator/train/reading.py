@@ -14,8 +14,10 @@ from curator.train.conduct import Conduct
 from curator.train.curriculum import Curriculum
 from curator.train.draws import DrawnBatches
 from curator.train.ending import RunBatches
+from curator.train.holding import open_held_back
 from curator.train.hooks import Hooks
 from curator.train.loader import Batches, Mixture
+from curator.train.opening import Iterative
 from curator.train.picking import PickedBatches, Picking, open_picking
 from curator.train.proxy import Proxy
 from curator.train.pruning import PrunedBatches, Pruning, open_pruning
@@ -33,7 +35,7 @@ class Reading:
     hooks: Hooks
     picking: Picking | None = None
     pruning: Pruning | None = None
-    order: Curriculum | None = None
+    order: Curriculum | Iterative | None = None
 
 
 def open_conduct(
@@ -68,6 +70,14 @@ def open_conduct(
         uniform = math.ceil(conduct.reweight.uniform * steps)
         weighing = Reweighting(conduct.reweight, uniform, order_seed)
         hooks = dataclasses.replace(hooks, rows=weighing)
+    if isinstance(conduct.order, Iterative):
+        if hooks.evaluation is not None:
+            raise RecipeError(
+                f"hook {hooks.evaluation.name!r} and an iterative order both evaluate; leave one "
+                "of them out"
+            )
+        measure = open_held_back(conduct.order, mixture, proxy, steps, order_seed)
+        hooks = dataclasses.replace(hooks, evaluation=measure)
     return Reading(steps, hooks, order=conduct.order)
 
 
@@ -100,6 +110,13 @@ def require_sense(run: Run) -> None:
         raise RecipeError(
             "an online mixture draws its documents as it goes, so there is no order to change; "
             "leave out `order` or the weights of sources"
+        )
+    if isinstance(run.order, Iterative) and (
+        run.group.size > 1 or run.trunk is not None or run.as_trunk
+    ):
+        raise RecipeError(
+            "an iterative order opens text by what one run has measured from its first step on; "
+            "train it in one process, and leave out the trunk"
         )
     if run.pruning is not None and (run.trunk is not None or run.as_trunk):
         raise RecipeError(
@@ -142,7 +159,9 @@ def batches_of(run: Run, position: Position) -> RunBatches:
     if run.mixing is not None:
         return DrawnBatches(run.mixture, run.mixing, **sizes, evaluated=position.evaluations)
     after = run.trunk.read_share(order) if run.trunk else 0.0
-    read = Batches(run.mixture, **sizes, after=after, order=run.order)
+    read = Batches(
+        run.mixture, **sizes, after=after, order=run.order, evaluated=position.evaluations
+    )
     if run.picking is None:
         return read
     model = run.picking.open(run.device, run.compute)
