@@ -18,7 +18,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines import cli_rights, cli_steps
+from pipelines import cli_designs, cli_rights, cli_steps
 from pipelines.printing import (
     STORE,
     Address,
@@ -250,6 +250,7 @@ def doctor(as_json: Json = False) -> None:
 
 cli_steps.register(commands)
 cli_rights.register(commands)
+cli_designs.register(commands)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -105,7 +106,7 @@ class Era(FittedScorer):
             for name, number in self._counted(years).items():
                 counts[name] += number
             if len(examples) < _SHOWN:
-                doubtful = years.said.filter(years.ambiguous.tolist()).unique().sort()
+                doubtful = years.said.filter(pl.Series(years.ambiguous)).unique().sort()
                 examples += [repr(word)[:60] for word in doubtful.head(_SHOWN).to_list()]
             self._note_days(table, days, documents)
         self._refuse_gaps(counts, examples)

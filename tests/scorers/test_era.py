@@ -118,6 +118,14 @@ def test_other_sources_have_no_era(tmp_path):
     assert one.score(None, table)["era"].to_pylist() == ["early", "late", None]
 
 
+def test_a_shard_without_any_of_the_sources_is_read(tmp_path):
+    shards = [
+        write_shard(one, tmp_path / f"{n}.arrow", name=str(n))
+        for n, one in enumerate([dated([None], source="web"), dated(["1801", "1960"])])
+    ]
+    era(sources=("speeches",)).fit({"raw": Corpus(tuple(shards))}, tmp_path, Site())
+
+
 def test_a_pattern_that_cannot_be_read_is_refused():
     with pytest.raises(RecipeError, match="cannot be read"):
         years_of(dated(["1801"]), "date", "(")
