@@ -22,8 +22,7 @@ from curator.generate.endpoint import Endpoint
 from curator.generate.exchange import Server
 from curator.generate.transcripts import read_kept, write_transcript
 from curator.refine.writing import Writing
-from curator.testing import documents
-from tests.support.generations import FOLDER, NAMES, paragraphs, refiner_called
+from tests.support.generations import FOLDER, NAMES, refiner_called, shown_to
 from tests.support.judges import SMOLLM2, llama_server
 
 
@@ -40,7 +39,7 @@ def generate(name: str, url: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         server = Server(url, timeout_seconds=600)
         client = Client(Endpoint(server, SMOLLM2, concurrency=1), cache=Path(folder))
-        found = Writing.refine(refiner, client, documents(paragraphs(), source="own"))
+        found = Writing.refine(refiner, client, shown_to(name))
         kept = [entry for path in sorted(Path(folder).iterdir()) for entry in read_kept(path)]
     write_transcript(kept, FOLDER / f"{name}.jsonl")
     tokens = sum(entry.answer.tokens for entry in kept)
