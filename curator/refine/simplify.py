@@ -22,7 +22,7 @@ from curator.errors import RecipeError
 from curator.generate.asking import Answer, Request
 from curator.generate.client import Client, Cost
 from curator.generate.templates import Template, find_template
-from curator.identity import file_digest
+from curator.identity import file_digest, id_matrix, uniform
 from curator.refine.pieces import pieces
 from curator.refine.refiner import Refined, Refiner, children_of, outcome_of
 from curator.refine.vocabulary import MOST_WORDS, Frequencies, Vocabulary, read_words, require_list
@@ -172,6 +172,7 @@ class TinyHelen(InFewWords, Writing):
         genres: source -> genre, where not all sources are of one.
         piece_words: of a document that one question shows, in whole sentences.
         answer_tokens: of one answer.
+        asked: share of the documents that the writer is asked about, by chance of their ids.
         otherwise: of a document that was not written again: "rules" simplifies it by rules, "keep"
             leaves it as it is, "drop" leaves it out.
     """
@@ -183,6 +184,7 @@ class TinyHelen(InFewWords, Writing):
     genres: Mapping[str, str] = field(default_factory=dict)
     piece_words: int = 300
     answer_tokens: int = 600
+    asked: float = 1.0
     otherwise: Literal["rules", "keep", "drop"] = "drop"
 
     name: ClassVar[str] = "tinyhelen"
@@ -197,10 +199,10 @@ class TinyHelen(InFewWords, Writing):
         unknown = sorted({self.genre, *self.genres.values()} - set(GENRES))
         if unknown:
             raise RecipeError(f"genres {unknown} are unknown; wanted some of {list(GENRES)}")
-        if min(self.piece_words, self.answer_tokens) < 1:
+        if min(self.piece_words, self.answer_tokens) < 1 or not 0.0 < self.asked <= 1.0:
             raise RecipeError(
-                f"piece_words={self.piece_words!r}, answer_tokens={self.answer_tokens!r}; wanted 1 "
-                "or more"
+                f"piece_words={self.piece_words!r}, answer_tokens={self.answer_tokens!r}, "
+                f"asked={self.asked!r}; wanted 1 or more of both, and a share above 0"
             )
 
     @property
@@ -245,26 +247,31 @@ class TinyHelen(InFewWords, Writing):
 
     def write(self, ask: Ask, table: pa.Table) -> Refined:
         """Return what a writer makes of each document, whatever its words are."""
-        requests, rows = self._requests(table)
+        wanted = uniform(id_matrix(table["doc_id"]), "tinyhelen.asked", self.seed) < self.asked
+        requests, rows = self._requests(table, wanted)
         drafts: list[list[str]] = [[] for _ in range(table.num_rows)]
         reasons: list[str | None] = [None] * table.num_rows
         for row, answer in zip(rows, ask(requests), strict=True):
             text, reason = edited(answer)
             drafts[row].append(text)
             reasons[row] = reasons[row] or (f"{self.name}.{reason}" if reason else None)
-        reasons = [
-            reason if drafts[row] else f"{self.name}.empty" for row, reason in enumerate(reasons)
-        ]
+        for row in range(table.num_rows):
+            if not drafts[row]:
+                reasons[row] = f"{self.name}.{'empty' if wanted[row] else 'not_asked'}"
         good = [row for row, reason in enumerate(reasons) if reason is None]
         children = children_of(good, ["\n\n".join(drafts[row]) for row in good])
         return Refined(children, outcome_of([reason is None for reason in reasons], reasons))
 
-    def _requests(self, table: pa.Table) -> tuple[list[Request], list[int]]:
-        """Return a question for every piece of every document, and the row that each is of."""
+    def _requests(
+        self, table: pa.Table, wanted: NDArray[np.bool_]
+    ) -> tuple[list[Request], list[int]]:
+        """Return a question for every piece of every wanted document, and the row of each."""
         wordings = {one.name: one for one in self.templates}
         columns = (table[name].to_pylist() for name in ("doc_id", "source", "text"))
         requests, rows = [], []
         for row, (doc_id, source, text) in enumerate(zip(*columns, strict=True)):
+            if not wanted[row]:
+                continue
             wording = wordings[f"{self.name}_{self._genre(source)}"]
             for piece in pieces(text, self.piece_words, _words, by="sentence"):
                 shown = text[piece.start : piece.end].strip()

@@ -141,6 +141,7 @@ def test_nothing_fails_on_empty_answers_and_the_cost_is_that_of_all_pieces():
         {"most_words": 0},
         {"outside": 1.0},
         {"piece_words": 0},
+        {"asked": 0.0},
         {"words": "/no/such/list.txt"},
     ],
 )
@@ -166,6 +167,15 @@ def test_the_list_is_learned_from_a_corpus_and_named_by_a_files_content(tmp_path
     assert named.identity() != before
     with pytest.raises(RecipeError, match="has not been fitted"):
         rules.load(Site())
+
+
+def test_a_share_is_asked_about_by_chance_of_ids_and_the_rest_left_to_rules():
+    documents = table(*(f"The dog went home {n}." for n in range(200)))
+    made = written(lambda _: "EDITED: a cat <end>", documents, asked=0.25, otherwise="rules")
+    by = [json.loads(about)["by"] for about in made.children["about"].to_pylist()]
+
+    assert 30 < by.count("writer") == made.children.num_rows < 70
+    assert made.outcome["reason"].to_pylist().count("tinyhelen.not_asked") == 200 - len(by)
 
 
 def test_rules_replace_or_drop_each_document_and_say_why():
