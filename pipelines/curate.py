@@ -31,6 +31,7 @@ from pipelines.privacy import tell_pii
 from pipelines.refining import refine_arm
 from pipelines.scoring import score, teachers_of
 from pipelines.selecting import view
+from pipelines.sharing import keep_to_shares
 from pipelines.splitting import Benchmark, benchmarks_of, hold_out
 from pipelines.staged_arms import StagedArm, with_staged
 from pipelines.tokenizing import Tokens, count_tokens
@@ -102,6 +103,7 @@ def choose(recipe: Recipe, made: Curated, driver: Driver) -> Curated:
     pool = score(made_before(recipe), made.pool, teachers, driver)
     viewed = view(pool, driver)
     selections = select_arms(plain_arms(recipe.arms), viewed, recipe.seed, tokens, driver)
+    keep_to_shares(recipe, selections, pool)
     arms = {
         name: mix_arm(
             chosen, recipe.arms[name], recipe, pool, tokens, driver, viewed,

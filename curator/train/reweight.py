@@ -8,13 +8,13 @@ of low loss less and all of the upper half alike, so that one row of noise canno
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from curator.errors import RecipeError
 
 RULES = ("lin_upper", "quadratic", "extremes", "upper")
 LEAST_ROWS = 4  # of a batch: with fewer, the least and the largest loss are all there is
+_LARGEST = 1e6  # squares of what is stretched further have no place in float32 beside others
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +42,10 @@ class Reweight:
         if self.rule not in RULES:
             raise RecipeError(f"rule is {self.rule!r}; wanted one of {', '.join(RULES)}")
         for key in ("temperature", "delta"):
-            if not 0 < getattr(self, key) < math.inf:
-                raise RecipeError(f"{key} is {getattr(self, key)!r}; wanted a number above 0")
+            if not 1 / _LARGEST <= getattr(self, key) <= _LARGEST:
+                raise RecipeError(
+                    f"{key} is {getattr(self, key)!r}; wanted {1 / _LARGEST:g} to {_LARGEST:g}"
+                )
         if not 0 <= self.uniform < 1:
             raise RecipeError(f"uniform is {self.uniform!r}; wanted a share in [0, 1)")
 

@@ -1,6 +1,13 @@
 from __future__ import annotations
 
-from pipelines.sharing import share_problems
+from types import SimpleNamespace
+
+import pytest
+
+from curator.errors import BudgetError
+from curator.recipe import Recipe
+from pipelines import sharing
+from pipelines.sharing import keep_to_shares, share_problems
 
 
 def recipe(taken: float, **settings: object) -> dict:
@@ -27,3 +34,16 @@ def test_what_a_score_holds_for_passes():
 
 def test_a_score_with_mistakes_is_told_elsewhere():
     assert list(share_problems({**recipe(0.2), "score": [{"use": "nothing"}, 7]})) == []
+
+
+def test_a_budget_in_tokens_is_held_to_the_share_that_it_turns_out_to_be(monkeypatch):
+    monkeypatch.setattr(sharing, "total_tokens", lambda pool: 5_000)
+    asked = Recipe.model_validate({"name": "trial", **recipe(0.1)})
+    taken = {"tokens": SimpleNamespace(summary={"tokens": 1000})}
+
+    with pytest.raises(BudgetError, match="'tokens' took 0.200 of the pool's tokens by 'gain'"):
+        keep_to_shares(asked, taken, None)
+
+    monkeypatch.setattr(sharing, "total_tokens", lambda pool: 10_000)
+    keep_to_shares(asked, taken, None)
+    keep_to_shares(asked, {"letters": SimpleNamespace(summary={"tokens": 9000})}, None)

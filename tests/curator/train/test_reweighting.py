@@ -125,7 +125,7 @@ def test_a_run_tells_how_many_rows_counted(tmp_path):
     ("settings", "message"),
     [
         ({"rule": "linupper"}, "rule is 'linupper'; wanted one of lin_upper"),
-        ({"temperature": 0.0}, r"temperature is 0\.0; wanted a number above 0"),
+        ({"temperature": 0.0}, r"temperature is 0\.0; wanted 1e-06"),
         ({"delta": -1.0}, r"delta is -1\.0"),
         ({"uniform": 1.0}, r"uniform is 1\.0"),
     ],
