@@ -41,7 +41,7 @@ def test_a_budget_in_tokens_is_held_to_the_share_that_it_turns_out_to_be(monkeyp
     asked = Recipe.model_validate({"name": "trial", **recipe(0.1)})
     taken = {"tokens": SimpleNamespace(summary={"tokens": 1000})}
 
-    with pytest.raises(BudgetError, match="'tokens' took 0.200 of the pool's tokens by 'gain'"):
+    with pytest.raises(BudgetError, match=r"'tokens' took 0\.200 of the pool's tokens by 'gain'"):
         keep_to_shares(asked, taken, None)
 
     monkeypatch.setattr(sharing, "total_tokens", lambda pool: 10_000)
