@@ -86,10 +86,11 @@ class Edited(NamedTuple):
 
 
 @block
-def scan_lines(text: Data, at: int, end: int, breaks: Counts) -> tuple[int, int]:
+def scan_lines(text: Data, at: int, end: int, breaks: Counts, words_at: Counts) -> tuple[int, int]:
     """How many newlines and how many words stand from `at` to `end`.
 
-    The newlines' places go into `breaks` as far as there is room.
+    Where each newline stands goes into `breaks`, and how many words before it into `words_at`, as
+    far as there is room.
     """
     lines, words, before, spilled, place = 0, 0, _1, _0, at
     while place < end:
@@ -104,14 +105,16 @@ def scan_lines(text: Data, at: int, end: int, breaks: Counts) -> tuple[int, int]
             spilled = (two | three | (three << _1)) >> np.uint64(63)
             spilled |= (three >> np.uint64(63)) << _1
         blank &= mask
-        words += ones(~blank & mask & ((blank << _1) | before))
+        begins = ~blank & mask & ((blank << _1) | before)
         before = (blank >> np.uint64(width - 1)) & _1
         found = same(text, place, 10) & mask
         while found != _0:
             if lines < len(breaks):
                 breaks[lines] = place + lowest(found)
+                words_at[lines] = words + ones(begins & ((found & (~found + _1)) - _1))
             lines += 1
             found &= found - _1
+        words += ones(begins)
         place += width
     return lines, words
 
@@ -179,22 +182,26 @@ def count_found(text: Data, end: int, strings: Data, low: int, high: int, most: 
 
 
 @block
-def replace(text: Data, end: int, strings: Data, op: Counts, count: int, out: Data) -> int:
-    """Write `text[:end]` into `out` with the first `count` of a source replaced; where it ends.
+def replace(
+    text: Data, end: int, strings: Data, op: Counts, most: int, out: Data
+) -> tuple[int, int]:
+    """Write `text[:end]` into `out` with a source replaced `most` times; where it ends, how often.
 
     `op`: where source and target begin and end in `strings`. `out` has room.
     """
-    at = to = 0
-    for _ in range(count):
-        place = find(text, at, end, strings, op[0], op[1])
+    at = to = count = 0
+    place = find(text, 0, end, strings, op[0], op[1])
+    while place < end and count < most:
         copy(out, to, text, at, place - at)
         to += place - at
         for byte in range(op[2], op[3]):
             out[to] = strings[byte]
             to += 1
         at = place + op[1] - op[0]
+        count += 1
+        place = find(text, at, end, strings, op[0], op[1])
     copy(out, to, text, at, end - at)
-    return to + end - at
+    return to + end - at, count
 
 
 @block
@@ -205,19 +212,14 @@ def mark_lines(gone: Data, first: int, last: int) -> None:
 
 
 @block
-def words_gone(text: Data, breaks: Counts, lines: int, gone: Data) -> tuple[int, int]:
+def words_gone(words_at: Counts, lines: int, gone: Data) -> tuple[int, int]:
     """How many lines are gone, and how many words with them."""
-    count = words = 0
-    line = 0
-    while line < lines:
-        if not gone[line]:
-            line += 1
-            continue
-        first = line
-        while line < lines and gone[line]:
-            line += 1
-        count += line - first
-        words += scan_lines(text, line_start(breaks, first), breaks[line - 1], breaks[:0])[1]
+    count = words = before = 0
+    for line in range(lines):
+        if gone[line]:
+            count += 1
+            words += words_at[line] - before
+        before = words_at[line]
     return count, words
 
 

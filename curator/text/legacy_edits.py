@@ -53,7 +53,8 @@ def legacy_edits(
     """The documents after their programs, as `Edited` has them."""
     documents, longest = len(offsets) - 1, longest_of(offsets)
     text, other = np.empty(longest + SLACK, np.uint8), np.empty(longest + SLACK, np.uint8)
-    breaks, gone = np.empty(rules.most_lines, np.int64), np.zeros(rules.most_lines, np.uint8)
+    breaks, words_at = np.empty(rules.most_lines, np.int64), np.empty(rules.most_lines, np.int64)
+    gone = np.zeros(rules.most_lines, np.uint8)
     out = np.empty(offsets[-1] - offsets[0] + longest + SLACK, np.uint8)
     ends, counts = np.zeros(documents + 1, np.int64), np.zeros((documents, 7), np.int64)
     for row in range(documents):
@@ -63,19 +64,19 @@ def legacy_edits(
         low = edits.programs[edits.documents[row]]
         high = edits.programs[edits.documents[row + 1]]
         verdict = REFUSED if is_refused(edits, row) else 0
-        lines, told[5] = scan_lines(text, 0, end, breaks)
+        lines, told[5] = scan_lines(text, 0, end, breaks, words_at)
         told[6] = told[5]
         if not verdict:
             text, other, end, verdict = _replaced(text, other, end, edits, low, high, rules, told)
         if told[4] and not verdict:
-            lines, told[6] = scan_lines(text, 0, end, breaks)
+            lines, told[6] = scan_lines(text, 0, end, breaks, words_at)
         if not verdict and lines >= rules.most_lines:
             verdict = LINES
         if not verdict:
-            breaks[lines] = end
+            breaks[lines], words_at[lines] = end, told[6]
             lines += 1
             told[1] = _mark(edits, low, high, lines, gone)
-            told[3], words = words_gone(text, breaks, lines, gone)
+            told[3], words = words_gone(words_at, lines, gone)
             told[6] -= words
             verdict = verdict_of(told, rules)
         out = with_room(out, to, max(end, size))
@@ -110,15 +111,16 @@ def _replaced(
         if is_misread(edits.strings, op):
             told[2] += 1
             continue
-        found = count_found(text, end, edits.strings, op[0], op[1], end + 1)
-        new = end + found * (op[3] - op[2] - op[1] + op[0])
-        if new > most:
-            return text, other, end, GROWTH
+        grows = op[3] - op[2] - op[1] + op[0]
+        if grows > 0:  # it is counted first, for room
+            found = count_found(text, end, edits.strings, op[0], op[1], end + 1)
+            if end + found * grows > most:
+                return text, other, end, GROWTH
+            if end + found * grows + SLACK > len(other):
+                other = np.empty(end + found * grows + SLACK, np.uint8)
+        new, found = replace(text, end, edits.strings, op, end + 1, other)
         if found:
-            if new + SLACK > len(other):
-                other = np.empty(new + SLACK, np.uint8)
-            end = replace(text, end, edits.strings, op, found, other)
-            text, other = other, text
+            text, other, end = other, text, new
             told[4] += found
     return text, other, end, 0
 

@@ -42,30 +42,31 @@ def program_edits(
     documents, longest = len(offsets) - 1, longest_of(offsets)
     text = np.empty(longest + SLACK, np.uint8)
     part_of, other = np.empty(longest + SLACK, np.uint8), np.empty(longest + SLACK, np.uint8)
-    breaks, gone = np.empty(rules.most_lines, np.int64), np.zeros(rules.most_lines, np.uint8)
+    breaks, words_at = np.empty(rules.most_lines, np.int64), np.empty(rules.most_lines, np.int64)
+    gone = np.zeros(rules.most_lines, np.uint8)
     out = np.empty(offsets[-1] - offsets[0] + longest + SLACK, np.uint8)
     ends, counts = np.zeros(documents + 1, np.int64), np.zeros((documents, 7), np.int64)
     for row in range(documents):
         begin, size, to = offsets[row], offsets[row + 1] - offsets[row], ends[row]
         copy(text, 0, data, begin, size)
         told = counts[row]
-        lines, told[5] = scan_lines(text, 0, size, breaks)
+        lines, told[5] = scan_lines(text, 0, size, breaks, words_at)
         told[6] = told[5]
         verdict = REFUSED if is_refused(edits, row) else 0
         if lines >= rules.most_lines:
             verdict = LINES
         if not verdict:
-            breaks[lines] = size
+            breaks[lines], words_at[lines] = size, told[5]
             lines += 1
             replaces = _mark(edits, row, lines, gone, told)
-            told[3], words = words_gone(text, breaks, lines, gone)
+            told[3], words = words_gone(words_at, lines, gone)
             told[6] -= words
             if replaces:  # what is left of a chunk can grow by what they may touch
                 out = with_room(out, to, 3 * size + lines * rules.least_replaced)
                 part_of, other, stop = _write(
                     text, breaks, lines, gone, edits, row, rules, told, part_of, other, out, to
                 )
-                told[6] = scan_lines(out, to, stop, breaks[:0])[1]
+                told[6] = scan_lines(out, to, stop, breaks[:0], breaks)[1]
             else:
                 out = with_room(out, to, size)
                 stop, _ = write_kept(text, breaks, 0, lines - 1, gone, out, to, 0)
@@ -168,7 +169,7 @@ def _replaced(
         new = end + found * (target - source)
         if new + SLACK > len(other):
             other = np.empty(new + SLACK, np.uint8)
-        end = replace(text, end, edits.strings, op, found, other)
+        end, _ = replace(text, end, edits.strings, op, found, other)
         text, other = other, text
         told[4] += found
     return text, other, end

@@ -29,7 +29,7 @@ def verdicts(edited):
     return [VERDICTS[one] for one in edited.verdicts]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(CASES)
 def test_legacy_gives_what_the_published_order_gives_byte_for_byte(cases):
     texts, sources = map(list, zip(*cases, strict=True))
@@ -44,7 +44,7 @@ def test_legacy_gives_what_the_published_order_gives_byte_for_byte(cases):
         assert ours.texts[row].as_py() == (theirs.text if theirs.rule == "accepted" else text)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     st.lists(
         st.tuples(
