@@ -77,7 +77,14 @@ class CoverageGap(OfVectors, FittedScorer):
                     "gap", unit="nats", about="Above 0: outside what the reference covers."
                 ),
                 _GRID,
-            )
+            ),
+            score_field(
+                "side",
+                unit="word",
+                better="neither",
+                kind=pa.string(),
+                about="outside or inside, for quotas of both.",
+            ),
         ]
     )
 
@@ -134,7 +141,7 @@ class CoverageGap(OfVectors, FittedScorer):
         return load_density(site.fitted, encoder=encoder_digest(self.encoder), where=self.name)
 
     def score(self, model: Model, table: pa.Table) -> pa.Table:
-        """Return `gap`, one row a document."""
+        """Return `gap` and `side`, one row a document."""
         density, threshold = model
         gaps = np.zeros(table.num_rows)
         known = pc.is_valid(table["vector"]).to_numpy()
@@ -145,7 +152,10 @@ class CoverageGap(OfVectors, FittedScorer):
                 where=self.name,
             )
             gaps[known] = threshold - density.at(vectors)
-        return pa.table({"gap": pa.array(on_grid(gaps, _GRID), mask=~known)})
+        rounded = on_grid(gaps, _GRID)
+        side = np.where(rounded > 0, "outside", "inside")
+        columns = {"gap": rounded, "side": side}
+        return pa.table({name: pa.array(one, mask=~known) for name, one in columns.items()})
 
     def _reference(self, corpus: Corpus, site: Site, where: str) -> np.ndarray:
         """Return (S, D) unit vectors of the reference set, made as documents' are."""

@@ -70,6 +70,15 @@ def test_a_domain_that_the_reference_lacks_is_recovered(
     assert np.mean(gaps[missing] > 0) > 0.5
 
 
+def test_what_is_outside_is_what_is_above_zero(world: tuple[pa.Table, np.ndarray], tmp_path: Path):
+    table, domain = world
+    scorer = CoverageGap(dimensions=5)
+    scores = scorer.process(scorer.load(fitted(scorer, table, domain != 0, tmp_path)), table)
+
+    outside = np.array(scores["side"].to_pylist()) == "outside"
+    np.testing.assert_array_equal(outside, scores["gap"].to_numpy() > 0)
+
+
 def test_the_report_says_how_much_of_the_pool_is_outside(
     world: tuple[pa.Table, np.ndarray], tmp_path: Path
 ):
@@ -88,7 +97,8 @@ def test_a_text_without_tokens_has_no_gap(world: tuple[pa.Table, np.ndarray], tm
     site = fitted(scorer, table, domain != 0, tmp_path)
     bare = embedded(np.zeros((2, 24), np.float32))
 
-    assert scorer.process(scorer.load(site), bare)["gap"].to_pylist() == [None, None]
+    scores = scorer.process(scorer.load(site), bare)
+    assert scores["gap"].to_pylist() == scores["side"].to_pylist() == [None, None]
 
 
 def test_vectors_that_are_not_finite_are_refused(
