@@ -62,7 +62,7 @@ class Held:
 
 def meant_by(requests: Requests, store: Store, artifacts: Iterable[Artifact]) -> Meant:
     """Return the documents of a store that a list means: named, near copies, what came of them."""
-    files = list(_document_files(store, artifacts))
+    files = list(document_files(store, artifacts))
     family, named = Family(), dict[bytes, str]()
     texts = [pa.array([text for _, text in requests.texts], pa.large_string())]
     for path in files:
@@ -129,7 +129,7 @@ def downstream(held: Held, artifacts: Iterable[Artifact]) -> dict[str, set[int]]
     return {name: numbers for name, numbers in found.items() if numbers}
 
 
-def _document_files(store: Store, artifacts: Iterable[Artifact]) -> Iterator[Path]:
+def document_files(store: Store, artifacts: Iterable[Artifact]) -> Iterator[Path]:
     """Yield the files of documents, those of equal content once."""
     seen: set[str] = set()
     for artifact in artifacts:
