@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 
 from curator.errors import RecipeError
+from curator.generate import slots
 from curator.generate.endpoint import Endpoint
 from curator.generate.exchange import Server
 from curator.generate.local import LocalModel
@@ -165,3 +167,147 @@ def test_smollm2_says_much_the_same_from_disk_and_behind_llama_cpp():
     assert [served[n].prompt_tokens for n in (0, 1)] == [here[n].prompt_tokens for n in (0, 1)]
     # llama.cpp multiplies 4-bit weights with 8-bit activations: 0.02 apart when this was written.
     np.testing.assert_allclose(*grades, atol=0.06)
+
+
+def asked_to_write(n: int = 7, **changes: Any) -> list[Any]:
+    """Return questions of several lengths; answers of several lengths."""
+    return [
+        request(
+            f"{k}",
+            prompt=f"it is {'so ' * (k % 5)}{k}",
+            forms=(),
+            chat=False,
+            **({"max_tokens": 3 + 4 * (k % 4)} | changes),
+        )
+        for k in range(n)
+    ]
+
+
+@pytest.mark.parametrize("drawn", [{}, {"temperature": 1.5, "top_p": 0.9, "seed": 4}])
+def test_what_is_written_does_not_depend_on_what_is_written_beside_it(
+    opened: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch, drawn: dict
+):
+    monkeypatch.setattr(slots, "_SLOTS", {"cpu": 3})  # fewer than questions: slots are refilled
+    asked = asked_to_write(**drawn)
+    together = dict(judge(opened).answers(asked))
+
+    assert sorted(together) == list(range(len(asked)))
+    for place, one in enumerate(asked):
+        assert dict(judge(opened).answers([one]))[0] == together[place]
+
+
+def test_drawn_answers_hang_on_their_seed_alone(opened: tuple[Any, Any]):
+    first, again, other = (
+        [
+            one.text
+            for _, one in sorted(judge(opened).answers(asked_to_write(temperature=1.0, seed=s)))
+        ]
+        for s in (1, 1, 2)
+    )
+
+    assert first == again
+    assert first != other
+
+
+def test_many_are_written_as_each_is_token_by_token(
+    opened: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(slots, "_SLOTS", {"cpu": 2})
+    model, tokenizer = opened
+    fast = tokenizer.backend_tokenizer
+    found = dict(judge(opened).answers(asked_to_write(opening=3)))
+
+    for place, one in enumerate(asked_to_write()):
+        parts = [fast.encode(part, add_special_tokens=False).ids
+                 for part in (one.prompt[:3], one.prompt[3:])]  # fmt: skip
+        ids = [0, *parts[0], *parts[1]]
+        size = len(ids)
+        with torch.inference_mode():
+            for _ in range(one.max_tokens):
+                ids.append(int(model(torch.tensor([ids])).logits[0, -1].argmax()))
+        assert found[place].text == fast.decode(ids[size:]).rstrip("\ufffd")
+        assert (found[place].prompt_tokens, found[place].finish) == (size, "length")
+
+
+def test_an_answer_ends_before_the_first_of_its_stops(opened: tuple[Any, Any]):
+    (plain,) = asked_to_write(1, max_tokens=30, temperature=1.0)
+    ((_, whole),) = judge(opened).answers([plain])
+    late, early = whole.text[12:14], whole.text[5:7]
+    (stopped,) = asked_to_write(1, max_tokens=30, temperature=1.0)
+    # The key is the draws' name, so the same words come only under the same key.
+    keyed = dataclasses.replace(stopped, stop=(late, early))
+    object.__setattr__(keyed, "key", plain.key)
+    ((_, answer),) = judge(opened).answers([keyed])
+
+    assert answer.text == whole.text[: min(whole.text.index(late), whole.text.index(early))]
+    assert answer.finish == "stop"
+    assert answer.tokens < whole.tokens
+
+
+def test_an_end_of_text_ends_an_answer(opened: tuple[Any, Any]):
+    writer = judge(opened)
+    ((_, whole),) = writer.answers(asked_to_write(1))
+    first = int(
+        opened[0](torch.tensor([[0, *opened[1].backend_tokenizer.encode("it is 0").ids]]))
+        .logits[0, -1].argmax()
+    )  # fmt: skip
+    writer._model.generation_config.eos_token_id = first
+    try:
+        ((_, ended),) = writer.answers(asked_to_write(1))
+    finally:
+        writer._model.generation_config.eos_token_id = 0
+
+    assert whole.tokens > 0
+    assert (ended.text, ended.tokens, ended.finish) == ("", 0, "stop")
+
+
+def test_a_request_that_is_too_long_is_skipped_only_if_told(opened: tuple[Any, Any]):
+    asked = [*asked_to_write(2), *asked_to_write(1, max_tokens=500)]
+    opened[1].chat_template = CHAT
+    lenient = LocalModel(*opened, name="tiny", device="cpu", precision="float32", skip_refused=True)
+    found = dict(lenient.answers(asked))
+
+    assert [found[place].finish for place in range(3)] == ["length", "length", "refused"]
+    assert lenient.prompt_tokens(asked[2]) == 0
+    with pytest.raises(RecipeError, match="smaller pieces"):
+        list(judge(opened).answers(asked))
+
+
+def test_a_system_turn_stands_before_the_users(opened: tuple[Any, Any]):
+    plain = request("", prompt="is it", forms=FORMS)
+    told = dataclasses.replace(plain, system="be brief")
+    writer = judge(opened)
+
+    assert writer.prompt_tokens(told) > writer.prompt_tokens(plain)
+    assert dict(writer.answers([told]))[0].odds != dict(writer.answers([plain]))[0].odds
+
+
+@pytest.mark.gpu
+def test_a_gpu_writes_as_the_cpu_does(opened: tuple[Any, Any]):
+    if not torch.cuda.is_available():
+        pytest.skip("needs a GPU")
+    texts = []
+    for device in ("cpu", "cuda"):
+        writer = LocalModel(*opened, name="tiny", device=device, precision="float32")
+        texts.append([one.text for _, one in sorted(writer.answers(asked_to_write(20)))])
+    opened[0].to("cpu")
+
+    # Likeliest tokens may be near ties in other arithmetic.
+    assert sum(one == other for one, other in zip(*texts, strict=True)) >= 18
+
+
+@pytest.mark.slow
+def test_smollm2_writes_the_same_alone_and_beside_others():
+    from curator import weights
+
+    pytest.importorskip("gguf")
+    path = weights.find(SMOLLM2)
+    asked = [
+        request(f"{k}", prompt=f"Tell me about the number {k}.", forms=(), max_tokens=12,
+                temperature=0.7, top_p=0.9)
+        for k in range(5)
+    ]  # fmt: skip
+    writer = LocalModel(*open_model(path), name="s", device="cpu", precision="float32")
+    together = dict(writer.answers(asked))
+
+    assert [dict(writer.answers([one]))[0] for one in asked] == [together[k] for k in range(5)]
