@@ -33,7 +33,7 @@ SOURCE: Final = "web"
 _WHOM: Final = {"model": "lessons of tiny-textbooks", "url": "http://localhost/v1"}
 # As in the recipes. A web text is one passage, for its lesson is of all of it and mostly longer.
 REFINERS: Final[tuple[Writing, ...]] = (
-    Wrap(styles=("medium",), passage_tokens=100_000, longest=0.0, **_WHOM),
+    Wrap(styles=("medium",), passage_tokens=100_000, longest=0.0, new_figures=True, **_WHOM),
     Cosmopedia(styles=("academic",), **_WHOM),
 )
 

@@ -54,6 +54,11 @@ _REFUSAL: Final = re.compile(
     r"(?:please provide|you (?:have not|haven['\u2019]t|did not|didn['\u2019]t) provided?)\b)",
     re.IGNORECASE,
 )
+_ABOUT: Final = re.compile(
+    r"\b(?:the|this) (?:(?:given|above|following|original) )?(?:passage|excerpt|paragraph|"
+    r"text(?= (?:above|below|is|was|describes?|provides?|discusses|explains|says|highlights)\b))",
+    re.IGNORECASE,
+)
 _TURNS: Final = re.compile(
     r"<[|\uff5c][^\n>]{0,40}[|\uff5c]>|<(?:start|end)_of_turn>|\[/?INST\]|<</?SYS>>|</?s>"
 )
@@ -127,6 +132,11 @@ def without_unfinished(text: str) -> str:
 def refuses(text: str) -> bool:
     """Return whether a text begins as a model does that will not, or says what it is."""
     return _REFUSAL.match(_PLEASANTRY.sub("", text.lstrip("\"'* \n\t"), count=1)) is not None
+
+
+def talks_about(text: str) -> bool:
+    """Return whether a text is about a passage, as an answer that describes what it was given."""
+    return _ABOUT.search(text) is not None
 
 
 def speaks_in_turns(text: str) -> bool:

@@ -38,7 +38,7 @@ from curator.stage import Corpus, Site, write_report
 from curator.text.words import word_counts
 
 STYLES: Final = ("wikihow", "narrative", "academic", "blog")
-_CHECKS: Final = Checks(shortest=0.0, longest=0.0, same_language=False)
+_CHECKS: Final = Checks(shortest=0.0, longest=0.0, same_language=False, new_figures=True)
 _OPENING: Final = re.compile(
     r"(?:\*\*)?(?:hello\b|my name is\b|welcome[,!]|we['\u2019]re thrilled\b|"
     r"you['\u2019]ve just arrived\b|warning:)[^\n.!]{0,400}[.!]+(?:\*\*)?(?:\s+|$)",

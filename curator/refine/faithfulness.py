@@ -9,6 +9,7 @@ here can tell.
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -18,12 +19,24 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from curator.errors import RecipeError
-from curator.refine.cleaning import refuses, speaks_in_turns
+from curator.refine.cleaning import refuses, speaks_in_turns, talks_about
 from curator.text.ngrams import ngram_hashes
 from curator.text.words import word_counts
 
 _COPY_NGRAM: Final = 5  # words
 _ECHO_NGRAM: Final = 8  # words of an instruction in a row that no rewriting happens to have
+_FIGURE: Final = re.compile(r"\d+(?:[.,]\d+)*")
+_LISTED: Final = re.compile(r"^[ \t]*\d{1,2}[.)]", re.MULTILINE)  # numbers its lines
+_NUMBERS: Final = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
+    "sixteen seventeen eighteen nineteen"
+)
+_TENS: Final = "twenty thirty forty fifty sixty seventy eighty ninety hundred"
+_SPELLED: Final = {
+    **{word: str(number) for number, word in enumerate(_NUMBERS.split())},
+    **{word: str(10 * number) for number, word in enumerate(_TENS.split(), start=2)},
+    **{"once": "1", "twice": "2", "thousand": "1000", "first": "1", "second": "2", "third": "3"},
+}
 _LEAST_SURE: Final = 0.5  # probability by lid.176 of both languages; less is a guess
 
 
@@ -37,6 +50,7 @@ class Checks:
         most_copied: share of the rewriting's 5-grams that stand in the passage, at most.
         most_repeated: share of its 5-grams that it has said before, at most, beyond the passage's.
         same_language: whether it must be in its passage's language, by lid.176.
+        new_figures: whether it may have numbers in digits that its passage has not.
     """
 
     shortest: float = 0.3
@@ -44,6 +58,7 @@ class Checks:
     most_copied: float = 0.9
     most_repeated: float = 0.3
     same_language: bool = True
+    new_figures: bool = False
 
     def __post_init__(self) -> None:
         """Refuse bounds that let nothing through."""
@@ -61,8 +76,8 @@ class Checks:
     ) -> list[str | None]:
         """Return of each rewriting the first fault found, one word; None: there is none.
 
-        empty, refusal, turns (marks of a chat format), echo (of the instruction), short, long,
-        copy, loop, language.
+        empty, refusal, turns (marks of a chat format), echo (of the instruction), about (it tells
+        of a passage), short, long, copy, loop, figures (numbers of its own), language.
 
         Args:
             passages: what the model was given.
@@ -78,11 +93,15 @@ class Checks:
             "refusal": _flags(_refuses_newly, passages, written),
             "turns": np.array([speaks_in_turns(text) for text in written], np.bool_),
             "echo": echoes(made, given, instruction),
+            "about": _flags(_tells_newly, passages, written),
             "short": ratio < self.shortest,
             "long": ratio > (self.longest or np.inf),
             "copy": copied_share(made, given) > self.most_copied,
             "loop": repeated > self.most_repeated,
+            "figures": _flags(has_new_figures, passages, written),
         }
+        if self.new_figures:
+            del found["figures"]
         faults: list[str | None] = [None] * len(written)
         for name, flags in found.items():
             for row in np.flatnonzero(flags).tolist():
@@ -133,6 +152,16 @@ def echoes(written: pa.Array, passages: pa.Array, instruction: str) -> NDArray[n
     return found
 
 
+def has_new_figures(passage: str, written: str) -> bool:
+    """Return whether a text has a number in digits that its passage has neither so nor in words.
+
+    Numbers of lines do not count.
+    """
+    words = re.findall(r"[a-z]+", passage.lower())
+    known = {*_FIGURE.findall(passage), *(_SPELLED[word] for word in words if word in _SPELLED)}
+    return not set(_FIGURE.findall(_LISTED.sub("", written))) <= known
+
+
 def other_language(passages: Sequence[str], written: Sequence[str]) -> NDArray[np.bool_]:
     """Return which texts are surely in another language than their passages: (texts,) bool."""
     if not passages:
@@ -158,6 +187,10 @@ def _identifier() -> Any:
 
 def _refuses_newly(passage: str, written: str) -> bool:
     return refuses(written) and not refuses(passage)
+
+
+def _tells_newly(passage: str, written: str) -> bool:
+    return talks_about(written) and not talks_about(passage)
 
 
 def _flags(test: Any, passages: Sequence[str], written: Sequence[str]) -> NDArray[np.bool_]:

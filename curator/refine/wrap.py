@@ -57,6 +57,7 @@ class Wrap(Writing):
         most_copied: share of a rewriting's 5-grams that may be its passage's.
         most_repeated: share of its 5-grams that may be its own again, beyond the passage's.
         same_language: whether lid.176 must find the same language in both.
+        new_figures: whether a rewriting may have numbers in digits that its passage has not.
     """
 
     styles: tuple[str, ...] = ("medium",)
@@ -70,6 +71,7 @@ class Wrap(Writing):
     most_copied: float = 0.9
     most_repeated: float = 0.3
     same_language: bool = True
+    new_figures: bool = False
     temperature: float = 0.7
     top_p: float = 0.95
 
@@ -131,8 +133,9 @@ class Wrap(Writing):
     @property
     def _checks(self) -> Checks:
         return Checks(
-            self.shortest, self.longest, self.most_copied, self.most_repeated, self.same_language
-        )
+            self.shortest, self.longest, self.most_copied, self.most_repeated, self.same_language,
+            self.new_figures,
+        )  # fmt: skip
 
     def _request(self, one: _Asked, wording: Template, document: str) -> Request:
         return wording.request(
