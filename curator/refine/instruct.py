@@ -17,7 +17,7 @@ from typing import ClassVar, Final
 import pyarrow as pa
 
 from curator.errors import RecipeError
-from curator.generate.asking import Request
+from curator.generate.asking import Answer, Request
 from curator.generate.templates import Template, find_template
 from curator.refine.chains import (
     LONGEST,
@@ -30,7 +30,7 @@ from curator.refine.chains import (
 )
 from curator.refine.pair_markup import grounded_share, has_mark, read_pairs, write_pairs
 from curator.refine.pieces import By, pieces
-from curator.refine.question_pairs import Pair
+from curator.refine.question_pairs import Pair, question_pairs
 from curator.refine.refiner import Refined
 from curator.refine.writing import Ask, Writing
 
@@ -129,7 +129,7 @@ class Instruct(Writing):
                 asked.append(self._request(current[lane], row, shown, ids))
             for lane, answer in zip(live, ask(asked), strict=True):
                 row = lanes[lane][number]
-                pairs, reason = self._pairs(answer.text, shown[row])
+                pairs, reason = self._pairs(answer, shown[row])
                 if pairs:
                     current[lane].append(Link(row, shown[row], pairs, row))
                     continue
@@ -165,14 +165,14 @@ class Instruct(Writing):
 
     def _fits(self, chain: Chain, text: str) -> bool:
         """Return whether a chain can be shown before a text, by the release's estimate."""
-        words = len(_shots(chain).split()) + len(text.split())
+        words = len(self._shots(chain).split()) + len(text.split())
         return words * _WORDS_TO_TOKENS <= self.context_tokens - self.answer_tokens
 
     def _request(
         self, chain: Chain, row: int, shown: dict[int, str], ids: Sequence[str]
     ) -> Request:
         return self._wording.request(
-            {"shots": _shots(chain, bare=not self.chat), "text": shown[row]},
+            {"shots": self._shots(chain), "text": shown[row]},
             documents=[ids[link.row] for link in chain] + [ids[row]],
             max_tokens=self.answer_tokens,
             temperature=self.temperature,
@@ -181,15 +181,31 @@ class Instruct(Writing):
             chat=self.chat,
         )
 
-    def _pairs(self, answer: str, text: str) -> tuple[tuple[Pair, ...], str]:
+    def _shots(self, chain: Chain) -> str:
+        """Return the texts of a chain with their pairs, in the form that the wording asks for."""
+        if not self.chat:
+            parts = [
+                f" <CON> {link.text} </CON>\n\n{write_pairs(link.pairs)}\n\n" for link in chain
+            ]
+        else:
+            marked = "<QUE>" in self._wording.user
+            parts = [f"Text:\n{link.text}\n\n{_written(link, marked=marked)}\n\n" for link in chain]
+        return "".join(parts)
+
+    def _pairs(self, answer: Answer, text: str) -> tuple[tuple[Pair, ...], str]:
         """Return the pairs of an answer that the text bears out, or why there is none."""
-        read = read_pairs(answer)
-        good = [p for p in read.pairs if grounded_share(p, text) >= self.least_grounded]
+        read = read_pairs(answer.text)
+        found: Sequence[Pair] = read.pairs
+        if not found and not has_mark(answer.text):  # marked by words: "Question: ... Answer: ..."
+            told = question_pairs(answer.text, whole=answer.finish == "stop")
+            found = list({pair.question.lower(): pair for pair in told}.values())
+        found = [pair for pair in found if pair.answer.lower() not in pair.question.lower()]
+        good = [p for p in found if grounded_share(p, text) >= self.least_grounded]
         if good:
             return tuple(good[: self.most_pairs]), ""
-        if read.pairs:
+        if found:
             return (), f"{self.name}.ungrounded"
-        worst = Counter(read.dropped).most_common(1)
+        worst = Counter(read.dropped).most_common(1) if has_mark(answer.text) else []
         return (), f"{self.name}.{worst[0][0] if worst else 'no_pairs'}"
 
 
@@ -206,10 +222,6 @@ def beginning(text: str, longest: int) -> str:
     return text[:longest].strip()
 
 
-def _shots(chain: Chain, *, bare: bool = False) -> str:
-    """Return the texts of a chain with their pairs, as examples; "" of none."""
-    if bare:
-        parts = [f" <CON> {link.text} </CON>\n\n{write_pairs(link.pairs)}\n\n" for link in chain]
-    else:
-        parts = [f"Text:\n{link.text}\n\n{write_pairs(link.pairs)}\n\n" for link in chain]
-    return "".join(parts)
+def _written(link: Link, *, marked: bool) -> str:
+    """Return the pairs of a text, in the markup or by the words Question and Answer."""
+    return write_pairs(link.pairs) if marked else "\n\n".join(map(str, link.pairs))

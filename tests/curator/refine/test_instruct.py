@@ -25,7 +25,7 @@ def asker(**settings: Any) -> Instruct:
 
 
 def last_text(request: Request) -> str:
-    return request.prompt.rsplit("Text:\n", 1)[1].strip()
+    return request.prompt.rsplit("Text:\n", 1)[1].split("\n")[0]
 
 
 def answered(request: Request) -> str:
@@ -107,7 +107,8 @@ def test_a_chain_that_would_not_fit_into_the_context_begins_anew():
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        ("I am sorry.", "unterminated"),
+        ("I am sorry.", "no_pairs"),
+        ("<QUE> Why? <ANS> Because", "unterminated"),
         ("", "no_pairs"),
         ("<QUE> Why? </END>", "no_answer"),
         (write_pairs([Pair("What?", "Photosynthesis.")]), "ungrounded"),
@@ -119,6 +120,28 @@ def test_no_valid_pair_is_counted_and_is_no_success(answer: str, reason: str):
     assert found.children.num_rows == 0
     assert found.outcome["reason"].to_pylist() == [f"instruct.{reason}"] * 4
     assert found.outcome["keep"].to_pylist() == [True] * 4
+
+
+def test_pairs_that_are_marked_by_words_are_read_too():
+    answer = "Question: Which river rose?\nAnswer: The river.\nQuestion: When?\nAnswer: After th"
+    found = made(asker(), TEXTS[:1], lambda _: Answer(answer, finish="length"))
+
+    assert about(found)[0]["pairs"] == 1
+    assert "Which river rose?" in found.children["text"][0].as_py()
+
+
+def test_an_answer_that_only_repeats_its_question_is_none():
+    found = made(asker(), TEXTS[:1], lambda _: "Question: The river rose?\nAnswer: The river rose?")
+
+    assert found.outcome["reason"].to_pylist() == ["instruct.no_pairs"]
+
+
+def test_a_wording_in_lines_shows_earlier_pairs_in_lines():
+    writer = Scripted(answered)
+    asker(template="instruction_lines", rounds=2).write(writer, documents(TEXTS[:2]))
+
+    assert "Question: When did one rise?\nAnswer: After three" in writer.asked[1].prompt
+    assert "<QUE>" not in writer.asked[1].prompt
 
 
 def test_a_document_with_a_mark_is_not_shown():
