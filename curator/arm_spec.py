@@ -1,4 +1,4 @@
-"""An arm as data: what it selects, refines and mixes, how its proxies read that, when it chooses again."""
+"""An arm as data: what it selects, refines and mixes, and how its proxies read that."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any, Literal
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from curator.section import Name, Section, Seed, Share
-
 
 SOURCE = "{source}"  # in a prefix: the source of the text that it is put before
 
@@ -82,7 +81,7 @@ class ArmSpec(Section):
     """One way to choose, refine and mix, and to read the mixture while training."""
 
     select: dict[str, Any]
-    refine: list[dict[str, Any]] = []
+    refine: list[dict[str, Any]] = Field(default=[])
     mix: list[dict[str, Any]] | dict[str, Any] | None = None
     pick: PickSpec | None = None
     prune: PruneSpec | None = None
@@ -92,3 +91,6 @@ class ArmSpec(Section):
     # Tags put before what its proxies are measured on. Left out where there are none, so that
     # recipes without keep their digests.
     prefix: list[str] = Field(default=[], exclude_if=lambda tags: not tags)
+    prefix_by: Literal["document", "line", "sentence"] = Field(
+        default="document", exclude_if=lambda by: by == "document"
+    )

@@ -24,6 +24,9 @@ def tag_problems(content: Mapping[str, Any]) -> Iterator[str]:
                     f"{known}; add them to `tags` of the recipe"
                 )
         yield from _prefix(where, words(mapping(arm).get("prefix")), known, evaluate)
+        by, asked = mapping(arm).get("prefix_by", "document"), mapping(arm).get("prefix")
+        if by != "document" and len(words(asked)) != 1:
+            yield f"{where}.prefix_by: before every {by} stands one tag; name one in `prefix`"
     samples = evaluate.get("samples")
     if isinstance(samples, Mapping):
         yield from refusal(lambda: _trait(samples), "evaluate.samples")

@@ -29,6 +29,7 @@ from pipelines.training import TOKENIZER, WEIGHTS
 
 if TYPE_CHECKING:
     from curator.evaluate.emergence import Chance
+    from curator.text.stretches import By
 
 EVALUATION = "evaluation"
 HELDOUT = "heldout"
@@ -56,6 +57,7 @@ class EvaluateJob:
     tokenizer: Path
     store: Store
     prefix: tuple[str, ...] = ()  # tags before every text
+    prefix_by: By = "document"
     samples: SamplesSpec | None = None  # texts that it writes
 
     @property
@@ -76,6 +78,7 @@ class EvaluateJob:
             "run": folder_digest(self.run, (WEIGHTS, TOKENIZER)),
             "sets": sets,
             **({"prefix": list(self.prefix)} if self.prefix else {}),
+            **({"prefix_by": self.prefix_by} if self.prefix_by != "document" else {}),
             **({"samples": self.samples.model_dump()} if self.samples else {}),
         }
 
@@ -109,8 +112,9 @@ def job_of(
     """Return what measures one run of an arm."""
     samples = recipe.evaluate.samples if recipe.evaluate else None
     found = recipe.arms.get(arm)
-    prefix = tuple(found.prefix) if found else ()
-    return EvaluateJob(run, sets, tokenizer, store, prefix, samples)
+    prefix: tuple[str, ...] = tuple(found.prefix) if found else ()
+    by: By = found.prefix_by if found else "document"
+    return EvaluateJob(run, sets, tokenizer, store, prefix, by, samples)
 
 
 def run_evaluate(job: EvaluateJob) -> Path:
@@ -123,7 +127,9 @@ def run_evaluate(job: EvaluateJob) -> Path:
             if each.sources:
                 texts = texts.filter(pc.is_in(texts["source"], pa.array(each.sources)))
             texts = spread_items(texts, each.items)
-            measured = bits_per_byte(job.run, texts, job.tokenizer, prefix=job.prefix)
+            measured = bits_per_byte(
+                job.run, texts, job.tokenizer, prefix=job.prefix, by=job.prefix_by
+            )
             write_shard(measured, out / f"bits-{number}.arrow", name=f"bits-{number}")
             if each.asked is not None:
                 _ask(
@@ -162,6 +168,7 @@ def _written(job: EvaluateJob, asked: SamplesSpec) -> pa.Table:
         by=asked.by,
         above=asked.above,
         prefix=job.prefix,
+        everywhere=job.prefix_by != "document",
     )
 
 

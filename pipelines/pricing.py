@@ -149,7 +149,7 @@ def evaluations_of(recipe: Recipe, made: Curated, runs: Sequence[Path], store: S
     assert made.tokens is not None  # runs have mixtures, so tokens are counted
     sets, tokenizer = sets_of(recipe, made.benchmarks, made.heldout), made.tokens.path
     samples = recipe.evaluate.samples if recipe.evaluate else None
-    return [EvaluateJob(run, sets, tokenizer, store, (), samples).folder for run in runs]
+    return [EvaluateJob(run, sets, tokenizer, store, samples=samples).folder for run in runs]
 
 
 def measuring_speed(store: Store) -> float | None:

@@ -21,14 +21,17 @@ import pyarrow.compute as pc
 import torch
 from numpy.typing import NDArray
 
+from curator.arm_spec import SOURCE
 from curator.errors import BudgetError, LedgerError
 from curator.evaluate.conditioned import (
     conditioned_bits,
     forget_tags,
     prefix_of,
     refuse_tags,
+    stretch_bits,
 )
 from curator.evaluate.prepack import bits_of_tokens
+from curator.text.stretches import By
 from curator.train.checkpoint import load_model, read_record
 from curator.train.tokenizer import digest, encode, load_tokenizer
 
@@ -51,6 +54,7 @@ def bits_per_byte(
     tokenizer: str | Path,
     *,
     prefix: Sequence[str] = (),
+    by: By = "document",
     device: str = "cpu",
     threads: int = 1,
     progress: Callable[[int, int], None] | None = None,
@@ -62,6 +66,7 @@ def bits_per_byte(
         texts: columns doc_id, source, text; a document without text has 0 bits and 0 bytes.
         tokenizer: the tokenizer.json the run was trained with.
         prefix: names of tags put before every text, which have neither bits nor bytes.
+        by: before what else: every "sentence" or "line" takes the only tag of the prefix.
         device: where the model runs.
         threads: of torch, for the whole process.
         progress: called with the windows scored and all of them.
@@ -81,13 +86,19 @@ def bits_per_byte(
     torch.set_num_threads(threads)
     text, words = texts["text"].combine_chunks(), load_tokenizer(tokenizer)
     refuse_tags(words, text)
-    forget_tags(model, words)
-    offsets, ids = encode(words, text)
-    if prefix:
-        told = [prefix_of(words, prefix, source) for source in texts["source"].to_pylist()]
-        bits = conditioned_bits(model, offsets, ids, told)
+    sources = texts["source"].to_pylist()
+    told = [prefix_of(words, prefix, source) for source in sources]
+    if prefix and by != "document":
+        names = [prefix[0].replace(SOURCE, source) for source in sources]
+        bits = stretch_bits(model, words, text.cast(pa.large_string()), by, names)
     else:
-        bits = document_bits(model, offsets, ids, progress=progress)
+        forget_tags(model, words)
+        offsets, ids = encode(words, text)
+        bits = (
+            conditioned_bits(model, offsets, ids, told)
+            if prefix
+            else document_bits(model, offsets, ids, progress=progress)
+        )
     sizes = pc.fill_null(pc.binary_length(text), 0)
     return pa.table(
         [texts["doc_id"], texts["source"], bits, sizes.cast(pa.int64())], schema=DOCUMENT_BITS

@@ -2,8 +2,11 @@
 
 Tags are taken out of the vocabulary (the softmax is over text alone), so no bits go to what was
 never text, whichever arm is measured. What is put before a text costs no bits and has no bytes; a
-document longer than the context has it before every window, as training had it before every
-stretch.
+document longer than the context has it before every window.
+
+A model that has read a tag before every sentence expects one there. Asked so (`stretch_bits`), it
+is told the tag before each, and pays for where sentences end but not for which tag stands there:
+the bits are those of the text, with nothing told that is in it.
 """
 
 # Shapes: N windows, V vocabulary, C width.
@@ -23,7 +26,8 @@ from curator.arm_spec import SOURCE
 from curator.errors import RecipeError
 from curator.evaluate.prepack import bits_of_tokens
 from curator.evaluate.windows import cut_windows
-from curator.train.tokenizer import tag_ids, tag_text
+from curator.text.stretches import By, cut
+from curator.train.tokenizer import encode, tag_ids, tag_text
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -105,6 +109,43 @@ def conditioned_bits(
     tokens = bits_of_tokens(model, told.offsets, told.ids, wanted=told.wanted)  # type: ignore[arg-type]
     document = np.repeat(told.document, np.diff(told.offsets))
     return np.bincount(document, tokens, minlength=len(offsets) - 1).astype(np.float64)
+
+
+def stretch_bits(
+    model: Gpt, tokenizer: Tokenizer, texts: pa.Array, by: By, names: Sequence[str]
+) -> NDArray[np.float64]:
+    """Return the bits of each text with a tag before each of its stretches, (n,) float64.
+
+    The first tag is given. Every later one costs -log2 of the probability of any tag, which is
+    what the model knows of where a stretch ends.
+
+    Args:
+        model: with the tags in its head.
+        tokenizer: of the model.
+        texts: large_string.
+        by: what a stretch is.
+        names: of each text's tag.
+    """
+    stretches = cut(texts, by)
+    marked = [
+        tag_text(names[row]) + part
+        for row, part in zip(stretches.rows.tolist(), stretches.texts.to_pylist(), strict=True)
+    ]
+    joined = np.full(len(texts), "", object)
+    np.add.at(joined, stretches.rows, np.array(marked, object))
+    offsets, ids = encode(tokenizer, pa.array(joined.tolist(), pa.large_string()))
+    tags = list(tag_ids(tokenizer).values())
+    there = np.isin(ids, tags)
+    bits = bits_of_tokens(model, offsets, ids).astype(np.float64)
+    chance = np.zeros(int(there.sum()))
+    for tag in tags:
+        other = np.where(there, tag, ids).astype(ids.dtype)
+        chance += np.exp2(-bits_of_tokens(model, offsets, ids, wanted=there, targets=other)[there])
+    bits[there] = -np.log2(chance)
+    led = offsets[:-1][np.diff(offsets) > 1] + 1
+    bits[led] = 0
+    document = np.repeat(np.arange(len(texts)), np.diff(offsets))
+    return np.bincount(document, bits, minlength=len(texts)).astype(np.float64)
 
 
 def conditioned(

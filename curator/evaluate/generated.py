@@ -1,7 +1,7 @@
 """What a proxy writes of itself, and how much of it is bad: Korbak et al. 2023, arXiv:2302.08582.
 
-Texts are drawn after the arm's tags, which are never drawn themselves, and cut and scored as a
-corpus is. Chance belongs to the number of the text: all arms and seeds draw with the same.
+Texts are drawn after the arm's tags, which are no part of them, and cut and scored as a corpus is.
+Chance belongs to the number of the text: all arms and seeds draw with the same.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ def generate(
     by: By,
     above: float,
     prefix: Sequence[str] = (),
+    everywhere: bool = False,
     threads: int = 1,
 ) -> pa.Table:
     """Return `count` texts that a run's proxy writes, with their stretches, all and bad ones.
@@ -56,17 +57,27 @@ def generate(
         by: the stretches that are judged.
         above: the measure of the trait up to which a stretch is good.
         prefix: names of tags that each text is asked for with.
+        everywhere: whether the model may say where a tag stands; it is then the prefix's, and no
+            part of the text. Forbidden, the end of a document takes much of its probability.
         threads: of torch, for the whole process.
     """
     torch.set_num_threads(threads)
     model, words = load_model(run), load_tokenizer(tokenizer)
     start = np.r_[bos_id(words), prefix_of(words, prefix, "")].astype(np.int64)
-    forbidden = (*sampling.forbidden, *tag_ids(words).values())
-    sampling = dataclasses.replace(sampling, forbidden=forbidden)
+    tags = list(tag_ids(words).values())
+    if everywhere:
+        tag = int(start[-1])
+        order = (tag, *(other for other in tags if other != tag))
+        sampling = dataclasses.replace(sampling, merged=order)
+    else:
+        sampling = dataclasses.replace(sampling, forbidden=(*sampling.forbidden, *tags))
     numbers = document_ids("evaluate.samples", pa.array([str(n) for n in range(count)]))
     drawn = sample_tokens(model, [start] * count, id_matrix(numbers), sampling, stop=bos_id(words))
     texts = pa.array(
-        [words.decode(each.tolist(), skip_special_tokens=False) for each in drawn.tokens],
+        [
+            words.decode(each[~np.isin(each, tags)].tolist(), skip_special_tokens=False)
+            for each in drawn.tokens
+        ],
         pa.large_string(),
     )
     stretches = cut(texts, by)

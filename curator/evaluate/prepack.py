@@ -52,6 +52,7 @@ def bits_of_tokens(
     ids: Ids,
     *,
     wanted: NDArray[np.bool_] | None = None,
+    targets: Ids | None = None,
     packed: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> NDArray[np.float32]:
@@ -64,6 +65,7 @@ def bits_of_tokens(
         offsets: (n + 1,) where documents begin in `ids`, each with its first token.
         ids: tokens of all documents.
         wanted: (tokens,) which to score; all but first tokens unless given.
+        targets: (tokens,) what to score in the place of each token, which is still what is read.
         packed: whether short texts share a row.
         progress: called with the windows scored and all of them.
     """
@@ -76,7 +78,9 @@ def bits_of_tokens(
     lay = packed_batches if packed else padded_batches
     done = 0
     for batch in lay(windows.inputs, model.shape.context):
-        places, bits = _batch_bits(model, ids, windows, batch, wanted)
+        places, bits = _batch_bits(
+            model, ids, windows, batch, wanted, ids if targets is None else targets
+        )
         found[places] = bits
         done += len(batch.windows)
         if progress is not None:
@@ -150,7 +154,12 @@ def first_fit(
 
 @torch.no_grad()
 def _batch_bits(
-    model: Gpt, ids: Ids, windows: Windows, batch: Batch, wanted: NDArray[np.bool_]
+    model: Gpt,
+    ids: Ids,
+    windows: Windows,
+    batch: Batch,
+    wanted: NDArray[np.bool_],
+    targets: Ids,
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Return the places of the wanted tokens of a batch and the bits of each, (K,) both."""
     lengths = windows.inputs[batch.windows]
@@ -164,7 +173,7 @@ def _batch_bits(
     device = model.head.weight.device
     places = source[asked] + 1
     tokens_BT = torch.from_numpy(tokens.reshape(batch.shape)).to(device)
-    targets_K = torch.from_numpy(ids[places].astype(np.int64)).to(device)
+    targets_K = torch.from_numpy(targets[places].astype(np.int64)).to(device)
     hidden_BTC = model(tokens_BT, _apart(batch, lengths, cell, device))
     hidden_KC = hidden_BTC.flatten(0, 1)[torch.from_numpy(cell[asked]).to(device)]
     bits_K = token_bits(hidden_KC, model.head.weight, targets_K, model.compute)

@@ -53,6 +53,7 @@ class Sampling:
             (nucleus sampling; Holtzman et al. 2019, arXiv:1904.09751, section 3.1).
         seed: of chance; other seeds give independent texts.
         forbidden: ids that are never drawn.
+        merged: ids of which only the first is drawn, with the probability of all.
     """
 
     max_tokens: int = 256
@@ -60,6 +61,7 @@ class Sampling:
     top_p: float = 1.0
     seed: int = 0
     forbidden: tuple[int, ...] = ()
+    merged: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what draws nothing.
@@ -231,6 +233,11 @@ def draw_tokens(
     cap_(logits_BV)
     if sampling.forbidden:
         logits_BV[:, list(sampling.forbidden)] = -math.inf
+    if sampling.merged:
+        ids = list(sampling.merged)
+        together_B = (logits_BV[:, ids] * math.log(2)).logsumexp(1) / math.log(2)
+        logits_BV[:, ids] = -math.inf
+        logits_BV[:, ids[0]] = together_B
     if sampling.temperature == 0:
         likeliest: NDArray[np.int64] = logits_BV.argmax(1).cpu().numpy()
         return likeliest

@@ -155,3 +155,35 @@ def test_texts_without_a_visible_character_have_no_rate():
 
     with pytest.raises(ShardError, match="none has a visible"):
         bad_rate(none)
+
+
+def test_before_every_sentence_bits_are_those_of_text_and_of_where_sentences_end(run):
+    tokenizer, model = load_tokenizer(run / "tokenizer.json"), load_model(run)
+    tags = list(tag_ids(tokenizer).values())
+    parts = ["calm words.", " calm words go on."]
+    ids = encode(tokenizer, pa.array([tag_text("good").join(["", *parts])]))[1].astype(np.int64)
+    with torch.no_grad():
+        raw = model.head(model(torch.from_numpy(ids[:-1])[None]))[0].double()
+    logs = torch.log_softmax(15 * raw / (raw.square() + 225).sqrt(), 1) / np.log(2)
+    wanted = 0.0
+    for place, token in enumerate(ids[1:].tolist()):
+        if token not in tags:
+            wanted -= float(logs[place, token])
+        elif place:
+            wanted -= float(torch.logsumexp(logs[place, tags] * np.log(2), 0) / np.log(2))
+
+    bits, size = measured(run, ["".join(parts)], prefix=["good"], by="sentence")
+
+    assert bits[0] == pytest.approx(wanted, rel=1e-4)
+    assert size[0] == len("".join(parts))
+
+
+def test_what_is_written_has_tags_where_the_model_puts_them_and_none_in_the_text(run):
+    how = Sampling(max_tokens=40, temperature=0.7, top_p=0.9)
+    found = generate(
+        run, run / "tokenizer.json", 32, how, Trait("capitals"), by="sentence", above=0.9,
+        prefix=["good"], everywhere=True,
+    )  # fmt: skip
+
+    assert not any("<|tag:" in text for text in found["text"].to_pylist())
+    assert bad_rate(found) < 0.2

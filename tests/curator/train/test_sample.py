@@ -193,3 +193,19 @@ def test_settings_that_draw_nothing_are_refused(wrong, told):
 def test_a_prompt_needs_the_first_token():
     with pytest.raises(RecipeError, match="led by the first token"):
         sample_tokens(trained_like(), [np.zeros(0, np.int64)], ids(1), Sampling(), stop=STOP)
+
+
+def test_merged_ids_are_drawn_as_the_first_of_them_with_the_chance_of_all():
+    model, count = trained_like(), 4000
+    together = tuple(range(10, 30))
+    plain, merged = (
+        sample_tokens(model, [np.array([STOP, 7])] * count, ids(count), how, stop=-1)
+        for how in (Sampling(max_tokens=1), Sampling(max_tokens=1, merged=together))
+    )
+    all_of_them, first = (
+        np.mean([int(text[0]) in wanted for text in found.tokens])
+        for found, wanted in ((plain, together), (merged, together[:1]))
+    )
+
+    assert first == pytest.approx(all_of_them, abs=0.045)  # 4 standard deviations
+    assert not any(int(text[0]) in together[1:] for text in merged.tokens)
