@@ -199,7 +199,8 @@ class Cosmopedia(Writing):
             kept.append(text)
             told = {"style": one.style, "topic": bool(one.context)}
             about.append(json.dumps(told, sort_keys=True))
-        keep = [self.keep_originals or row in set(rows) for row in range(table.num_rows)]
+        left = set(rows)
+        keep = [self.keep_originals or row in left for row in range(table.num_rows)]
         return Refined(children_of(rows, kept, about), outcome_of(keep, reasons))
 
     @property

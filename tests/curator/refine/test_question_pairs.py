@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,3 +52,11 @@ def test_what_is_written_as_pairs_is_read_as_pairs(pairs):
     ]
 
     assert question_pairs("\n\n".join(map(str, wanted))) == wanted
+
+
+@pytest.mark.parametrize("text", ["Q: " * 50_000, "Q: a\n" * 50_000, " " * 200_000, "x " * 100_000])
+def test_hostile_answers_cost_a_linear_pass(text):
+    begun = time.perf_counter()
+    question_pairs(text, whole=False)
+
+    assert time.perf_counter() - begun < 5  # a second pass a character would take hours

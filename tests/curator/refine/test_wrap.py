@@ -195,3 +195,17 @@ def test_no_documents_make_none():
     found, _ = written([])
 
     assert (found.children.num_rows, found.outcome.num_rows) == (0, 0)
+
+
+def test_what_a_document_becomes_does_not_depend_on_what_stands_beside_it():
+    alone, _ = written([SHORT])
+    beside, _ = written([LONG, SHORT, ""])
+
+    assert beside.children["text"][1] == alone.children["text"][0]
+    assert beside.outcome["reason"].to_pylist() == [None, None, "wrap.empty"]
+
+
+def test_a_gigantic_answer_is_refused_and_nothing_is_lost():
+    found, _ = written([SHORT], lambda request: "salt and smoke " * 100_000)
+
+    assert found.outcome.to_pylist() == [{"keep": True, "reason": "wrap.long"}]
