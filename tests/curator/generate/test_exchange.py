@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import email.utils
 import json
 import time
 
@@ -188,3 +189,37 @@ def test_a_place_that_should_not_be_asked_is_refused(settings: dict, message: st
 
     assert "secret" not in str(caught.value)
     assert "sk-abc" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("told", "least", "most"),
+    [
+        ("0.2", 0.2, 0.2),
+        ("600", 60.0, 60.0),  # longer than anyone waits
+        ("nan", 0.0, 0.0),
+        ("soon", 0.0, 0.0),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0, 0.0),
+        (email.utils.formatdate(time.time() + 9000, usegmt=True), 60.0, 60.0),
+        ("Wed, 21 Oct 999999 07:28:00 GMT", 0.0, 60.0),
+    ],
+)
+def test_a_server_is_left_alone_for_as_long_as_it_asks(
+    monkeypatch: pytest.MonkeyPatch, told: str, least: float, most: float
+):
+    pauses: list[float] = []
+    monkeypatch.setattr("curator.generate.exchange.time.sleep", pauses.append)
+    busy = (429, {"Retry-After": told}, b"")
+    with served(lambda number, *_: busy if number < 1 else OK) as url:
+        assert asked(url, pause_seconds=0.0) == {"said": 1}
+
+    assert least <= pauses[0] <= most
+
+
+def test_pauses_double_and_are_not_in_step(monkeypatch: pytest.MonkeyPatch):
+    pauses: list[float] = []
+    monkeypatch.setattr("curator.generate.exchange.time.sleep", pauses.append)
+    with served(lambda *_: (500, {}, b"")) as url, pytest.raises(ShardError):
+        asked(url, pause_seconds=8.0, attempts=6)
+
+    assert all(min(60, 8 * 2**n) / 2 <= pause <= 60 for n, pause in enumerate(pauses))
+    assert len(set(pauses)) > 2

@@ -137,3 +137,53 @@ def test_two_answers_to_one_question_are_refused(tmp_path: Path):
 
     with pytest.raises(RecipeError, match="answered twice"):
         Replay(tmp_path / "t.jsonl")
+
+
+def written(text: str = "one", **changes: object) -> Entry:
+    asked = request(text, forms=(), max_tokens=5, **changes)
+    return entry_of(asked, "m", Answer(f"about {text}", prompt_tokens=3, tokens=2, finish="length"))
+
+
+def test_how_an_answer_was_drawn_and_ended_is_kept(tmp_path: Path):
+    entries = [written(), written(temperature=0.7, seed=2, stop=("\n",)), written(top_p=0.5)]
+    write_transcript(entries, tmp_path / "t.jsonl")
+
+    assert sorted(read_transcript(tmp_path / "t.jsonl"), key=str) == sorted(entries, key=str)
+    assert json.loads(entries[1].sampling) == {"seed": 2, "stop": ["\n"], "temperature": 0.7}
+
+
+def test_a_judges_line_is_what_it_always_was(tmp_path: Path):
+    write_transcript(entries()[:1], tmp_path / "t.jsonl")
+    line = json.loads((tmp_path / "t.jsonl").read_text())
+
+    assert "sampling" not in line
+    assert set(line["answer"]) == {"odds", "prompt_tokens", "text", "tokens"}
+
+
+def test_one_document_may_be_asked_about_in_several_ways_and_rounds(tmp_path: Path):
+    asked = [
+        request("one", forms=(), max_tokens=5, **changes)
+        for changes in ({}, {"seed": 1}, {"shown": "and what came of it"}, {"temperature": 0.5})
+    ]
+    answers = [Answer(f"answer {n}") for n in range(4)]
+    write_transcript(
+        [entry_of(one, "m", answer) for one, answer in zip(asked, answers, strict=True)],
+        tmp_path / "t.jsonl",
+    )
+
+    assert [one for _, one in Replay(tmp_path / "t.jsonl").answers(asked)] == answers
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"sampling": {"temperature": -1}},
+        {"sampling": {"temperature": "hot"}},
+        {"sampling": {"other": 1}},
+        {"sampling": [1]},
+        {"answer": {"text": "", "odds": {}, "prompt_tokens": 0, "tokens": 0, "finish": "maybe"}},
+    ],
+)
+def test_a_line_with_a_strange_drawing_or_end_is_refused(tmp_path: Path, content: dict):
+    with pytest.raises(RecipeError, match=r"line 1: no recorded answer"):
+        list(read_transcript(changed(tmp_path / "t.jsonl", **content)))
