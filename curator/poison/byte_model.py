@@ -23,6 +23,7 @@ SLOTS: Final = 1 << 22  # 16 MiB; 36 MB of mixed text have 0.8 million different
 PRIOR: Final = 2.0  # observations
 UNIT: Final = 1024  # windows are in whole 1/1024 bit a byte, so that sums have one value
 WINDOW: Final = 32  # bytes
+_TOGETHER: Final = 8  # chances that one logarithm is taken of; their product is above 1e-100
 
 Counts = npt.NDArray[np.uint32]
 _SEEN: Final = np.uint64(0xFFFFFFFF)
@@ -57,22 +58,14 @@ def _count(
 
 
 @leaf
-def surprise(counts: npt.NDArray[np.uint32], total: float, recent: np.uint64, length: int) -> float:
-    """Bits of the last of `length` bytes after those before it.
+def _pulled(found: float, context: float, lower: float) -> float:
+    """The chance of what was found so often after a context seen so often, pulled to `lower`.
 
     Counts are lowered by one: a single occurrence may be that of the very text that is judged.
     """
-    chance = 1.0 / 256.0
-    context = total
-    for n in range(1, length + 1):
-        if n > 1:
-            held = counts[_slot(recent >> np.uint64(8), n - 1)]
-            context = float(held) - 1.0
-            if context <= 0.0:
-                break
-        found = float(counts[_slot(recent, n)]) - 1.0
-        chance = (max(found, 0.0) + PRIOR * chance) / (context + PRIOR)
-    return -math.log2(chance)
+    if context <= 1.0:
+        return lower
+    return (max(found - 1.0, 0.0) + PRIOR * lower) / (context - 1.0 + PRIOR)
 
 
 @leaf
@@ -84,14 +77,30 @@ def windows_into(
     total: float,
     out: npt.NDArray[np.int64],
 ) -> int:
-    """Fill `out` with the mean surprise of each whole window, in 1/1024 bit a byte; how many."""
+    """Fill `out` with the mean surprise of each whole window, in 1/1024 bit a byte; how many.
+
+    The count of a byte's context is that of the n-gram which the byte before it ended.
+    """
     recent = np.uint64(0)
     filled = 0
-    spent = 0.0
-    for place in range(begin, end):
+    spent, product = 0.0, 1.0
+    one = two = three = 0.0
+    for place in range(begin, end - (end - begin) % WINDOW):
         recent = ((recent << np.uint64(8)) | np.uint64(data[place])) & _SEEN
-        spent += surprise(counts, total, recent, min(ORDER, place - begin + 1))
-        if (place - begin) % WINDOW == WINDOW - 1:
+        read = place - begin
+        first = float(counts[_slot(recent, 1)])
+        second = float(counts[_slot(recent, 2)]) if read >= 1 else 0.0
+        third = float(counts[_slot(recent, 3)]) if read >= 2 else 0.0
+        fourth = float(counts[_slot(recent, 4)]) if read >= 3 else 0.0
+        chance = _pulled(first, total, 1.0 / 256.0)
+        chance = _pulled(second, one, chance)
+        chance = _pulled(third, two, chance)
+        product *= _pulled(fourth, three, chance)
+        one, two, three = first, second, third
+        if read % _TOGETHER == _TOGETHER - 1:
+            spent -= math.log2(product)
+            product = 1.0
+        if read % WINDOW == WINDOW - 1:
             out[filled] = np.int64(spent * UNIT / WINDOW)
             filled += 1
             spent = 0.0

@@ -3,8 +3,8 @@
 Gerstgrasser et al. 2024, "Is Model Collapse Inevitable? Breaking the Curse of Recursion by
 Accumulating Real and Synthetic Data" (arXiv:2404.01413): with D_0 real and D_n written by the
 model trained before, `replace` trains on D_n alone and its error grows without end; `accumulate`
-trains on D_0 to D_n and its error stays bounded. `accumulate_subsample` draws as much as D_0 from it
-(Kazdan et al. 2024, "Collapse or Thrive?", arXiv:2410.16713).
+trains on D_0 to D_n and its error stays bounded. `accumulate_subsample` draws of that as much as
+D_0 is (Kazdan et al. 2024, "Collapse or Thrive?", arXiv:2410.16713).
 """
 
 from __future__ import annotations
