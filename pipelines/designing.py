@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterator, Mapping
-from itertools import product
+from itertools import product, takewhile
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
@@ -249,5 +249,7 @@ def _written(recipe: Mapping[str, Any], path: Path) -> str:
     writer.width = 4096
     stream = io.StringIO()
     writer.dump(dict(recipe), stream)
+    lines = path.read_text(encoding="utf-8").splitlines()
+    told = [f"{line}\n" for line in takewhile(lambda line: line.startswith("#"), lines)]
     head = f"# Written by `curator design {path.name}`: change that file, or this one by hand.\n"
-    return head + stream.getvalue()
+    return "".join([*told, head]) + stream.getvalue()

@@ -20,6 +20,7 @@ NEEDED = {  # settings without which a scorer cannot say what it writes
     "add_one_in": {"model": "any"},
     "divergence": {"models": ["any", "other"]},
     "metadata": {"model": "any"},
+    "era": {"bins": {"early": [1800, 1899]}, "dates": "authorship"},
     "losses": {"models": ["any"]},
     "concordance": {"models": ["any"]},
     "correlation": {"models": ["any"]},
