@@ -1,4 +1,4 @@
-"""What the scorers and refiners of a run wrote down when they learned, found again by what they learned."""
+"""What scorers and refiners wrote down when they learned, found again by what they learned."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ def fitted(store: Store, name: str, content: str, *, seed: int = 0) -> Path:
 
 def ran(*sidecars: Artifact) -> Any:
     """Return as much of a finished run as the reports are found by."""
-    return SimpleNamespace(pool=SimpleNamespace(sidecars=sidecars))
+    return SimpleNamespace(pool=SimpleNamespace(sidecars=sidecars), arms={})
 
 
 def sidecar(name: str, folder: Path | None) -> Artifact:
