@@ -91,7 +91,7 @@ def trained(
         known = find_policy(policy, acknowledged=True)
         tokens *= known.size(number)
         asked = {"models": [str(one) for one in models], "policy": policy, "seed": seed}
-        asked |= {"acknowledged": policy == "replace", "max_tokens": LONGEST}
+        asked |= {"acknowledged": not known.real, "beside": known.real, "max_tokens": LONGEST}
         arm["refine"] = [{"use": "sample", **asked}]
     recipe = {
         "name": name,

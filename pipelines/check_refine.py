@@ -45,7 +45,10 @@ def _entry(
     if faults:
         return
     refiner = make_refiner(entry)
-    if entry.get("share") is not None and not entry.get("beside", refiner.kind == "synthetic"):
+    beside = bool(entry.get("beside", refiner.kind == "synthetic"))
+    if misplaced := refiner.misplaced(beside=beside):
+        yield f"{where}.beside: {misplaced}"
+    if entry.get("share") is not None and not beside:
         yield f"{where}.share: what replaces its originals has no share; say `beside: true`"
     yield from _read(where, refiner.reads, content, first=first)
     yield from _models(where, entry, mapping(content.get("models")))

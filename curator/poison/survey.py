@@ -40,7 +40,9 @@ from curator.poison.triggers import (
 from curator.text.bytehash import byte_hash
 
 READ: Final = ("doc_id", "text", "url", "date")
-_SAMPLE: Final = 50_000  # documents that the reference model is learned from
+_SAMPLE: Final = 200_000  # documents that the reference model is learned from: with 50,000 of 134,000
+# what is in rare scripts was as surprising as gibberish
+_SCALE: Final = 20_000  # documents that the spread is measured on
 _ROWS: Final = 2048  # a thread's portion
 _WEAK: Final = 1.0  # sd of a jump that counts as an anomaly where many agree
 _WEAK_COPY: Final = 0.3  # share, likewise
@@ -178,8 +180,9 @@ def _scale(
 ) -> tuple[float, float]:
     """Return the mean of windows and their sd about their document's mean, in bits a byte."""
     sums = np.zeros(3, np.int64)
+    least = share * min(1.0, _SCALE / _SAMPLE) if share < 1 else 1.0
     for table in corpus.tables(("doc_id", "text")):
-        for part in pool.map(lambda t: spread(t, counts), _portions(_drawn(table, share))):
+        for part in pool.map(lambda t: spread(t, counts), _portions(_drawn(table, least))):
             sums += part
     windows = max(int(sums[0]), 1)
     return int(sums[1]) / windows / UNIT, max((int(sums[2]) / windows) ** 0.5 / UNIT, 1.0 / UNIT)

@@ -75,6 +75,10 @@ class Refiner(Work):
         """Return what `refine` would ask of a language model at most; nothing unless overridden."""
         return Cost()
 
+    def misplaced(self, *, beside: bool) -> str:
+        """Return why what it makes may not stand beside, or else for, originals; "" if it may."""
+        return ""
+
     def afford(self, cost: Cost) -> None:
         """Return only if all blocks together may cost so much; refusals are BudgetErrors."""
 

@@ -78,6 +78,13 @@ class Sample(Refiner):
         asked = [model_digest(model) for _, model in self._asked]
         return {**super().identity(), "models": asked}
 
+    def misplaced(self, *, beside: bool) -> str:
+        """Return why the entry's `beside` is not what the policy says."""
+        if beside == self._policy.real:
+            return ""
+        wanted = "true" if self._policy.real else "false"
+        return f"found {str(beside).lower()}; policy: {self.policy} wants `beside: {wanted}`"
+
     def load(self, site: Site) -> Site:
         """Return where to run; models are opened one after the other."""
         return site
