@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from curator.evaluate.statistics import Effect
 
 SOURCE: Final = "source"
-PAGE: Final = "matrix.html"
-TABLE: Final = "matrix.json"
+PAGE: Final = "matrix-{by}.html"
+TABLE: Final = "matrix-{by}.json"
 Key = tuple[str, str, int]  # arm, group, seed
 
 
@@ -109,10 +109,10 @@ def matrix_of(run: Path, *, by: str, baseline: str, least: int) -> Found:
         "natural": _natural(record),
         "patterns": {name: vars(found) for name, found in _patterns(record, cells, chosen).items()},
     }  # fmt: skip
-    write_atomically(run / TABLE, (json.dumps(summary, indent=1) + "\n").encode())
+    write_atomically(run / TABLE.format(by=by), (json.dumps(summary, indent=1) + "\n").encode())
     from pipelines.matrix_page import page_of
 
-    write_atomically(run / PAGE, page_of(summary, run.name).encode())
+    write_atomically(run / PAGE.format(by=by), page_of(summary, run.name).encode())
     return Found(summary, _drawn(summary, run))
 
 
@@ -310,7 +310,10 @@ def _drawn(summary: Mapping[str, Any], run: Path) -> Any:
     from rich.text import Text
 
     title = f"bits a byte less {summary['baseline']}'s, by {summary['by']}; lower is better"
-    table = Table(title=Text(one_line(title, 200)), caption=Text(f"page: {run / PAGE}"))
+    table = Table(
+        title=Text(one_line(title, 200)),
+        caption=Text(f"page: {run / PAGE.format(by=summary['by'])}"),
+    )
     table.add_column("arm")
     for group in summary["groups"]:
         table.add_column(f"{group['group']} ({group['documents']})", justify="right")

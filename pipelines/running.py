@@ -23,6 +23,7 @@ from pipelines.check import checked, load_recipe
 from pipelines.printing import show
 
 RUN = "run.json"
+WITHDRAWN = "withdrawn.json"  # left where documents that a run stood on were opted out of
 ENGINES = ("inline", "ray")
 _PARTS = {
     "store": str, "recipe_content": dict, "stages": list, "arms": dict, "comparison": list,
@@ -104,6 +105,7 @@ def execute(recipe: Recipe, store: Store, engine: Engine, out: Path, *, quiet: b
             },
         }
         write_atomically(out / RUN, (json.dumps(record, indent=1) + "\n").encode())
+        (out / WITHDRAWN).unlink(missing_ok=True)
         register_end(store, out)
     return Run(summary, content)
 

@@ -27,10 +27,9 @@ from curator.report.visible import one_line
 from curator.shards import write_atomically
 from pipelines.looking import Found
 from pipelines.registering import forget, registered
-from pipelines.running import RUN
+from pipelines.running import RUN, WITHDRAWN
 from pipelines.scoring import ANSWERS
 
-WITHDRAWN: Final = "withdrawn.json"
 REPORT: Final = "report.html"
 # Of these the tables in them say whether they hold a document; all other folders learned from one.
 _OF_DOCUMENTS: Final = ("benchmark.", "heldout", "selection", "mixture.", "refined", "staged")

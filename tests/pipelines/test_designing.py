@@ -177,7 +177,7 @@ def test_a_study_shows_what_was_planted(tmp_path):
     assert [group["group"] for group in eras["groups"]] == ["early", "late"]
     assert eras["patterns"]["mismatch"]["mean"] > 0
     assert eras["patterns"]["slope"]["mean"] > 0
-    assert (run / "matrix.html").read_text().startswith("<!doctype html>")
+    assert (run / "matrix-era.html").read_text().startswith("<!doctype html>")
     sources = matrix_of(run, by="source", baseline="", least=5).summary
     assert sources["patterns"]["own_loss"]["mean"] > 0
     assert sources["natural"]["without_web"]["share"] < 1

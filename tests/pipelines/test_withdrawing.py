@@ -128,8 +128,10 @@ def test_what_is_meant_goes_with_all_that_came_of_it_and_nothing_else(place):
 def test_a_run_made_afterwards_from_the_store_alone_lacks_it(place):
     plain_run(place / "in", place / "store", place / "run")
     withdraw(place)
-    run = plain_run(place / "in", place / "store", place / "again")
+    assert (place / "run" / "withdrawn.json").exists()
+    run = plain_run(place / "in", place / "store", place / "run")
 
+    assert not (run / "withdrawn.json").exists()
     assert sorted(alive(run)) == sorted(set(texts()) - {JANE, COPY})
     assert verification_of(str(run), place / "store").summary["faults"] == []
 
