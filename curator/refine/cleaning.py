@@ -54,9 +54,11 @@ _REFUSAL: Final = re.compile(
     r"(?:please provide|you (?:have not|haven['\u2019]t|did not|didn['\u2019]t) provided?)\b)",
     re.IGNORECASE,
 )
+# "The passage describes ...", but neither "the passage of time" nor "a paragraph".
 _ABOUT: Final = re.compile(
-    r"\b(?:the|this) (?:(?:given|above|following|original) )?(?:passage|excerpt|paragraph|"
-    r"text(?= (?:above|below|is|was|describes?|provides?|discusses|explains|says|highlights)\b))",
+    r"\b(?:the|this) (?:(?:given|above|following|original) )?(?:passage|excerpt|paragraph|text) "
+    r"(?:above|below|is|was|has|can|could|seems|appears|describes|provides|discusses|explains|says|"
+    r"states|tells|talks|mentions|highlights)\b",
     re.IGNORECASE,
 )
 _TURNS: Final = re.compile(

@@ -3,7 +3,7 @@
 Su et al. 2024 (arXiv:2412.02595); the tasks and their numbers are `curator.refine.nemotron_tasks`.
 A router reads the bucket of an earlier score (`buckets`): above 11 of 20 is good. Tokens are drawn
 as in NVIDIA's release, temperature 0.5 and top-p 0.9, and counted as guesses; its filters hold no
-rewriting against its text, so refusals and marks of chat formats are looked for besides.
+rewriting against its text, so refusals, copies and marks of chat formats are looked for besides.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from curator.identity import id_matrix, random_bits
 from curator.recipe import suggestion
 from curator.refine import nemotron_tasks as tasks
 from curator.refine.cleaning import refuses, speaks_in_turns
+from curator.refine.faithfulness import copied_share
 from curator.refine.nemotron_tasks import TASKS, Task
 from curator.refine.passages import derivable, guessed_tokens
 from curator.refine.refiner import Refined, children_of, outcome_of
@@ -54,6 +55,7 @@ class NemotronCC(Writing):
         with_document: whether pairs of "diverse_qa" follow their text, or stand alone.
         keep_originals: whether a document of which nothing is made stays, where `beside: false`.
         require_derivable: only documents whose license is known and allows changes are rewritten.
+        most_copied: share of the 5-grams of a rewriting that may be its segment's; 1: all of them.
     """
 
     tasks: tuple[str, ...] = tuple(TASKS)
@@ -62,6 +64,7 @@ class NemotronCC(Writing):
     with_document: bool = True
     keep_originals: bool = True
     require_derivable: bool = False
+    most_copied: float = 0.9
     temperature: float = 0.5
     top_p: float = 0.9
 
@@ -83,6 +86,8 @@ class NemotronCC(Writing):
                 f"tasks={[*self.tasks]!r} are for documents of low and of high quality; say which "
                 "are which (`quality`, a score of buckets), or name tasks for one of them"
             )
+        if not 0 <= self.most_copied <= 1:
+            raise RecipeError(f"most_copied={self.most_copied!r}; wanted a share from 0 to 1")
 
     @property
     def reads(self) -> tuple[str, ...]:  # type: ignore[override]  # depends on the settings
@@ -166,7 +171,13 @@ class NemotronCC(Writing):
         made = self._read(one, text, chance)
         if made is None:
             return "", "pairs" if one.task.name == "diverse_qa" else "opening"
+        if one.task.name != "diverse_qa" and self._copies(made, one.segment):
+            return "", "copy"
         return made, None if made.strip() else "empty"
+
+    def _copies(self, made: str, segment: str) -> bool:
+        columns = (pa.array([text], pa.large_string()) for text in (made, segment))
+        return bool(copied_share(*columns)[0] > self.most_copied)
 
     def _read(self, one: _Asked, text: str, chance: np.random.Generator) -> str | None:
         """Return an answer as its task reads it; None where it has not the form asked for."""

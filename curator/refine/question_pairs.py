@@ -10,11 +10,12 @@ from curator.refine.cleaning import without_unfinished
 # A bullet or number, emphasis, then the word and a colon: "- **Question 2:** ...", "Q: ...".
 _MARK: Final = re.compile(
     r"^[ \t]{0,8}(?:[-*\u2022][ \t]+|\d{1,3}[.)][ \t]+)?(?:\*\*|__)?"
-    r"(?P<kind>q(?:uestion)?|a(?:nswer)?)[ \t]?(?:\d{1,3})?[.:)](?:\*\*|__)?[ \t]*",
+    r"(?P<kind>q(?:uestion)?|a(?:nswer)?)[ \t]?(?:\d{1,3})?:(?:\*\*|__)?[ \t]*",
     re.IGNORECASE | re.MULTILINE,
 )
 # Both on one line: "Question: ...? Answer: ...".
 _INNER: Final = re.compile(r"(?<=\S)[ \t]+(?=(?:\*\*|__)?(?:Answer|A)[ \t]?(?:\d{1,3})?:)")
+_LOOSE: Final = " \t\r\n-*\u2022"  # a bullet that stands before the next mark
 
 
 class Pair(NamedTuple):
@@ -43,7 +44,7 @@ def question_pairs(text: str, *, whole: bool = True) -> list[Pair]:
     question = ""
     for place, mark in enumerate(marks, start=1):
         end = marks[place].start() if place < len(marks) else len(lines)
-        said = lines[mark.end() : end].strip()
+        said = lines[mark.end() : end].rstrip(_LOOSE).lstrip()
         if mark["kind"].lower().startswith("q"):
             question = said
         elif question and said:

@@ -21,7 +21,8 @@ HIGH = tuple(name for name, task in TASKS.items() if task.quality == "high")
 
 
 def refiner(**settings):
-    return NemotronCC(**({"model": "w", "url": "http://localhost:1/v1"} | settings))
+    given = {"model": "w", "url": "http://localhost:1/v1", "most_copied": 1.0}
+    return NemotronCC(**(given | settings))
 
 
 def passage(request):
@@ -125,6 +126,13 @@ def test_an_answer_without_its_form_makes_nothing_and_says_why(answer, reason):
     assert found.outcome["reason"].to_pylist() == [f"nemotron_cc.{reason}"]
 
 
+def test_a_copy_is_no_rewriting_and_below_pairs_it_is_the_text():
+    found, _ = made([TEXT], tasks=HIGH, most_copied=0.9)
+
+    assert tasks_of(found) == [(0, "diverse_qa")]
+    assert found.outcome["reason"].to_pylist() == ["nemotron_cc.partly"]
+
+
 def test_pairs_that_cannot_be_read_make_nothing():
     found, _ = made([TEXT], lambda request: "What is a kiln?", tasks=("diverse_qa",))
 
@@ -161,6 +169,7 @@ def test_a_task_reads_no_more_than_it_may(name):
         ({}, "low and of high quality"),
         ({"tasks": ("distil",)}, "distill"),
         ({"tasks": ()}, "one or more"),
+        ({"tasks": ("distill",), "most_copied": 2.0}, "most_copied"),
         ({"tasks": ("distill", "distill")}, "each once"),
     ],
 )

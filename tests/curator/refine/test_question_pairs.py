@@ -19,7 +19,7 @@ PAIRS = [Pair("Who flies?", "Bees."), Pair("Where?", "To flowers\nand home.")]
         "Question: Who flies?\nAnswer: Bees.\n\nQuestion: Where?\nAnswer: To flowers\nand home.",
         "- Question: Who flies? Answer: Bees.\n- Question: Where? Answer: To flowers\nand home.",
         "Hi:\n**Question 1:** Who flies?\n**Answer 1:** Bees.\nQ: Where?\nA: To flowers\nand home.",
-        "1. Question: Who flies?\nAnswer: Bees.\n2. Q: Where?\nAnswer: To flowers\nand home.",
+        "- Question: Who flies?\n-\nAnswer: Bees.\n2. Q: Where?\nAnswer: To flowers\nand home.",
     ],
 )
 def test_pairs_are_read_however_they_are_marked(text):
@@ -31,6 +31,12 @@ def test_half_a_pair_is_none(text):
     assert question_pairs(text) == []
 
 
+def test_choices_and_initials_are_no_answers():
+    text = "Question: Which flies?\na) a bee\nb) a mole\nA. Milne knew.\nAnswer: The bee."
+
+    assert question_pairs(text)[0].answer == "The bee."
+
+
 def test_a_cut_answer_loses_its_unfinished_sentence_or_its_pair():
     text = "Question: Who?\nAnswer: Bees. They\n"
 
@@ -40,7 +46,9 @@ def test_a_cut_answer_loses_its_unfinished_sentence_or_its_pair():
     assert question_pairs(two, whole=False) == [Pair("Who?", "Bees and wasps")]
 
 
-LINES = st.text(st.characters(codec="utf-8", exclude_characters="\r\n:"), min_size=1, max_size=20)
+LINES = st.text(
+    st.characters(codec="utf-8", exclude_characters="\r\n:-*\u2022"), min_size=1, max_size=20
+)
 
 
 @given(st.lists(st.tuples(LINES, LINES), max_size=5))
