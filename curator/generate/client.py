@@ -12,7 +12,8 @@ from pathlib import Path
 
 from curator.errors import BudgetError, RecipeError
 from curator.generate.asking import Answer, Backend, Request
-from curator.generate.transcripts import Entry, append, entry_of, read_kept
+from curator.generate.kept import Kept
+from curator.generate.transcripts import Entry, entry_of
 from curator.identity import fingerprint
 
 
@@ -82,10 +83,8 @@ class Client:
         self.backend = backend
         self.limits = limits or Limits()
         self.spent = Cost()
-        self._file = cache and cache / f"answers-{fingerprint(backend.model)}.jsonl"
-        self._kept: dict[str, Answer] = {}
-        if self._file is not None:
-            self._kept = {entry.key: entry.answer for entry in read_kept(self._file)}
+        name = f"answers-{fingerprint(backend.model)}.jsonl"
+        self._kept = Kept(None if cache is None else cache / name)
 
     def kept(self, request: Request) -> Answer | None:
         """Return the kept answer to a question, None if it would be asked."""
@@ -93,6 +92,7 @@ class Client:
 
     def cost(self, requests: Iterable[Request]) -> Cost:
         """Return what questions without a kept answer would cost."""
+        self._kept.refresh()
         seen: set[str] = set()
         tokens = 0
         for request in requests:
@@ -121,6 +121,7 @@ class Client:
             BudgetError: the limits are reached; answers so far are kept.
         """
         keys = [request.key(self.backend.model) for request in requests]
+        self._kept.refresh()  # another worker may have asked some of it
         todo = {
             key: request
             for key, request in zip(keys, requests, strict=True)
@@ -128,9 +129,11 @@ class Client:
         }
         if todo:
             self._ask(list(todo.values()))
+        found = {key: self._kept.get(key) for key in keys}
         return [
-            entry_of(request, self.backend.model, self._kept[key])
+            entry_of(request, self.backend.model, answer)
             for key, request in zip(keys, requests, strict=True)
+            if (answer := found[key]) is not None
         ]
 
     def _ask(self, requests: list[Request]) -> None:
@@ -142,10 +145,7 @@ class Client:
             )
         model = self.backend.model
         for place, answer in self.backend.answers(requests):
-            entry = entry_of(requests[place], model, answer)
-            if self._file is not None:
-                append(self._file, entry)
-            self._kept[entry.key] = answer
+            self._kept.add(entry_of(requests[place], model, answer))
             self._count(answer)
 
     def _count(self, answer: Answer) -> None:

@@ -26,7 +26,7 @@ from curator.generate.asking import (
 from curator.shards import write_atomically
 
 # Characters: an answer as long as one may be, every character of it outside of ASCII, and no more.
-_LONGEST_LINE = 1 << 21
+LONGEST_LINE = 1 << 21
 _SAMPLING = ("seed", "stop", "temperature", "top_p")
 
 
@@ -87,7 +87,7 @@ def read_transcript(path: Path) -> Iterator[Entry]:
     """
     for number, line in _lines(path):
         try:
-            yield _entry(line)
+            yield entry_in(line)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise RecipeError(
                 f"no recorded answer: {shown(line[:80])} ({type(error).__name__}: {error}); wanted "
@@ -103,7 +103,7 @@ def read_kept(path: Path) -> Iterator[Entry]:
         return
     for _, line in _lines(path):
         try:
-            yield _entry(line)
+            yield entry_in(line)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             continue  # asked again
 
@@ -112,7 +112,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
     try:
         with path.open(encoding="utf-8", errors="replace", newline="\n") as file:
             number = 0
-            while line := file.readline(_LONGEST_LINE):
+            while line := file.readline(LONGEST_LINE):
                 number += 1
                 if line.strip():
                     yield number, line
@@ -145,7 +145,8 @@ def _line(entry: Entry) -> str:
     return json.dumps(content, ensure_ascii=True, separators=(",", ":")) + "\n"
 
 
-def _entry(line: str) -> Entry:
+def entry_in(line: str) -> Entry:
+    """Return what a line records; raises what reading JSON or a wrong part of it raises."""
     content = json.loads(line)
     answer = content["answer"]
     listed = content["documents"]

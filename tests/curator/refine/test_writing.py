@@ -19,7 +19,7 @@ from curator.refine.writing import Ask, Writing
 from curator.stage import Site
 from curator.testing import documents
 from tests.support.judges import served
-from tests.support.writers import Scripted
+from tests.support.writers import Block, Marked, Scripted, write_block
 
 TITLE = Template("title", "1", "Give a title: {{text}}")
 LONGER = Template("longer", "1", "{{title}}: tell more of {{text}}")
@@ -291,6 +291,34 @@ def test_a_model_on_disk_is_not_opened_while_answers_are_kept(
 def test_a_writer_that_is_nobody_or_draws_from_nothing_is_refused(settings: dict, message: str):
     with pytest.raises(RecipeError, match=message):
         Titles(**settings)
+
+
+@pytest.mark.parametrize("engine", ["inline", pytest.param("ray", marks=pytest.mark.ray)])
+def test_workers_open_a_writer_once_and_pay_for_nothing_twice(
+    tmp_path: Path, engine: str, request: pytest.FixtureRequest
+):
+    if engine == "ray":
+        from curator.engine.on_ray import OnRay as Engine
+
+        request.getfixturevalue("ray_session")
+    else:
+        from curator.engine.run import Inline as Engine
+    opened, cache = tmp_path / "opened", tmp_path / "cache"
+    opened.mkdir()
+    counting = Counting()
+    with served(counting) as url:
+        refiner = Marked(model="served", url=url, folder=str(opened))
+        blocks = [Block(refiner, (f"{n} a", f"{n} b"), cache) for n in range(8)]
+        runs = []
+        for _ in range(2):
+            workers = Engine(workers=2)
+            runs.append(dict(workers.map(write_block, blocks)))
+            workers.close()
+
+    assert runs[0] == runs[1]
+    assert runs[0][3] == ["So Go on: 3 a", "So Go on: 3 b"]
+    assert counting.answers == 16
+    assert len(list(opened.iterdir())) < 2 * len(blocks)
 
 
 @pytest.fixture(scope="module")
