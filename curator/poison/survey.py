@@ -40,8 +40,9 @@ from curator.poison.triggers import (
 from curator.text.bytehash import byte_hash
 
 READ: Final = ("doc_id", "text", "url", "date")
-_SAMPLE: Final = 200_000  # documents that the reference model is learned from: with 50,000 of 134,000
-# what is in rare scripts was as surprising as gibberish
+# Documents that the reference model is learned from: with 50,000 of 134,000 what is in rare
+# scripts was as surprising as gibberish.
+_SAMPLE: Final = 200_000
 _SCALE: Final = 20_000  # documents that the spread is measured on
 _ROWS: Final = 2048  # a thread's portion
 _WEAK: Final = 1.0  # sd of a jump that counts as an anomaly where many agree
@@ -158,7 +159,7 @@ class _First:
 
 
 def _reference(corpus: Readable) -> tuple[Counts, float]:
-    """Return the counts of a sample of the corpus, and the share of documents in it."""
+    """Return the counts of a sample of the corpus, and the share that the spread is measured on."""
     rows = sum(table.num_rows for table in corpus.tables(("doc_id",)))
     share = min(1.0, _SAMPLE / max(rows, 1))
     counts = np.zeros(SLOTS, np.uint32)
@@ -166,7 +167,7 @@ def _reference(corpus: Readable) -> tuple[Counts, float]:
         counts += count_bytes(_drawn(table, share))
     if not counts.any():
         raise RecipeError("the corpus has no text; wanted some to learn from")
-    return counts, share
+    return counts, min(1.0, _SCALE / max(rows, 1))
 
 
 def _drawn(table: pa.Table, share: float) -> pa.ChunkedArray:
@@ -180,9 +181,8 @@ def _scale(
 ) -> tuple[float, float]:
     """Return the mean of windows and their sd about their document's mean, in bits a byte."""
     sums = np.zeros(3, np.int64)
-    least = share * min(1.0, _SCALE / _SAMPLE) if share < 1 else 1.0
     for table in corpus.tables(("doc_id", "text")):
-        for part in pool.map(lambda t: spread(t, counts), _portions(_drawn(table, least))):
+        for part in pool.map(lambda t: spread(t, counts), _portions(_drawn(table, share))):
             sums += part
     windows = max(int(sums[0]), 1)
     return int(sums[1]) / windows / UNIT, max((int(sums[2]) / windows) ** 0.5 / UNIT, 1.0 / UNIT)
