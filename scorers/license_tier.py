@@ -104,9 +104,10 @@ class LicenseTier(Scorer):
             identifier, tier, origin = told.row(row)
             noticed = named_tier(identifier, tier)
             silent = tiers[row].why == "silent"
-            if silent and (self.text == "tell" or noticed.name == RESTRICTED):
+            unknown = tiers[row].name == UNKNOWN  # what is not known can be known to be restricted
+            if (silent and self.text == "tell") or (unknown and noticed.name == RESTRICTED):
                 tiers[row], origins[row] = noticed, origin
-            elif not silent and _worse(noticed, tiers[row]):
+            elif not unknown and _worse(noticed, tiers[row]):
                 tiers[row] = most_cautious([tiers[row], noticed])
                 origins[row] = f"{origins[row]}, {origin}"
 
@@ -134,9 +135,7 @@ def _origin(said: str | None) -> str:
 
 
 def _worse(noticed: Tier, tier: Tier) -> bool:
-    """Whether a notice asks for more caution; what is UNKNOWN can only become RESTRICTED."""
-    if tier.name == UNKNOWN:
-        return noticed.name == RESTRICTED
+    """Whether a notice asks for more caution."""
     return SILO_TIERS.index(noticed.name) > SILO_TIERS.index(tier.name)
 
 

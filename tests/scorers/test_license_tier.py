@@ -48,14 +48,15 @@ def test_a_files_notice_restricts_what_its_repository_declares():
 
 
 def test_a_notice_promotes_nothing_unless_it_is_asked_to():
-    said = [None, "see website", None]
-    texts = [CC, CC, GPL]
+    said = [None, "see website", None, "see website"]
+    texts = [CC, CC, GPL, GPL]
 
-    assert scored(said, texts)["tier"].to_pylist() == ["UNKNOWN", "UNKNOWN", "RESTRICTED"]
+    found = scored(said, texts)["tier"].to_pylist()
+    assert found == ["UNKNOWN", "UNKNOWN", "RESTRICTED", "RESTRICTED"]
     told = scored(said, texts, text="tell")["tier"].to_pylist()
-    assert told == ["BY", "UNKNOWN", "RESTRICTED"]
+    assert told == ["BY", "UNKNOWN", "RESTRICTED", "RESTRICTED"]
     ignored = scored(said, texts, text="ignore")["tier"].to_pylist()
-    assert ignored == ["UNKNOWN"] * 3
+    assert ignored == ["UNKNOWN"] * 4
 
 
 def test_unknown_licenses_are_refused_or_lowest_where_asked():
