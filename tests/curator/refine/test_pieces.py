@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,7 +40,7 @@ def test_a_piece_knows_the_line_it_begins_in(text: str, budget: int):
 def test_pieces_are_filled_as_far_as_whole_lines_go(text: str, budget: int):
     found = pieces(text, budget, len)
 
-    for one, following in zip(found, found[1:], strict=False):
+    for one, following in itertools.pairwise(found):
         line_end = text.find("\n", following.start) + 1 or len(text)
         assert line_end - one.start > budget
 
