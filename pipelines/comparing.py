@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from curator.arm_spec import ArmSpec
 from curator.engine.driver import Driver
 from curator.engine.progress import StepProgress
 from curator.errors import RecipeError
@@ -65,15 +66,22 @@ def compare_arms(
     heldout: Shard | None,
     tokens: Tokens,
     driver: Driver,
+    arms: Mapping[str, ArmSpec] | None = None,
 ) -> Evidence | None:
-    """Return the comparison of all arms with the baseline, None where nothing was measured."""
+    """Return the comparison of all arms with the baseline, None where nothing was measured.
+
+    `arms` says how each is asked, where it is not one of the recipe's own.
+    """
     if not proxies or recipe.evaluate is None or recipe.train is None:
         return None
     sets = sets_of(recipe, benchmarks, heldout)
     if not sets and recipe.evaluate.samples is None:
         return None
     jobs = {
-        arm: [job_of(run, arm, sets, recipe, tokens.path, driver.store) for run in runs]
+        arm: [
+            job_of(run, (arms or recipe.arms).get(arm), sets, recipe, tokens.path, driver.store)
+            for run in runs
+        ]
         for arm, runs in proxies.items()
     }
     every = {job.folder: job for each in jobs.values() for job in each}  # arms can share a run

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curator.arm_spec import ArmSpec
 from curator.evaluate import VERSION
 from curator.evaluate.metrics import OF_CHOICES, OF_PAIRS
 from curator.evaluate.questions import spread_items
@@ -107,13 +108,17 @@ def sets_of(
 
 
 def job_of(
-    run: Path, arm: str, sets: tuple[TextSet, ...], recipe: Recipe, tokenizer: Path, store: Store
+    run: Path,
+    arm: ArmSpec | None,
+    sets: tuple[TextSet, ...],
+    recipe: Recipe,
+    tokenizer: Path,
+    store: Store,
 ) -> EvaluateJob:
-    """Return what measures one run of an arm."""
+    """Return what measures one run, asked as its arm says."""
     samples = recipe.evaluate.samples if recipe.evaluate else None
-    found = recipe.arms.get(arm)
-    prefix: tuple[str, ...] = tuple(found.prefix) if found else ()
-    by: By = found.prefix_by if found else "document"
+    prefix: tuple[str, ...] = tuple(arm.prefix) if arm else ()
+    by: By = arm.prefix_by if arm else "document"
     return EvaluateJob(run, sets, tokenizer, store, prefix, by, samples)
 
 

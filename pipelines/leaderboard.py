@@ -169,10 +169,11 @@ def race(contest: Contest, plan: Plan, driver: Driver) -> Raced:
     arms |= {name: one.mixed for name, one in staged.items()}
     proxies |= {name: one.proxies for name, one in staged.items()}
     names = [entry.name for entry in contest.entries]
+    asked = {entry.name: entry.spec for entry in contest.entries}
 
     def measured(of: Mapping[str, list[Path]]) -> Evidence:
         recipe = shared.model_copy(update={"baseline": base})
-        found = compare_arms(recipe, of, made.benchmarks, made.heldout, tokens, driver)
+        found = compare_arms(recipe, of, made.benchmarks, made.heldout, tokens, driver, asked)
         if found is None:
             raise RecipeError(
                 "nothing was measured: no held-out source and no benchmark of `evaluate` has text"

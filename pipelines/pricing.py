@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from curator.arm_spec import ArmSpec
 from curator.identity import document_ids, fingerprint, id_matrix, settings_of
 from curator.ledger import Artifact, Store, folder_seconds
 from curator.recipe import ModelSpec, Recipe, TrainSpec
@@ -20,7 +21,7 @@ from curator.registry import make_scorer
 from curator.schema import SELECTION
 from curator.train.proxy import Proxy
 from pipelines.curate import Curated
-from pipelines.evaluating import EVALUATION, EvaluateJob, sets_of
+from pipelines.evaluating import EVALUATION, job_of, sets_of
 from pipelines.live import live, made_before, staged_specs
 from pipelines.pool import Pool
 from pipelines.reporting import flops_of
@@ -144,12 +145,17 @@ def _made_up(folder: Path, vocab_size: int, tokens: int) -> None:
     )
 
 
-def evaluations_of(recipe: Recipe, made: Curated, runs: Sequence[Path], store: Store) -> list[Path]:
-    """Return where the measurements of finished runs lie, or will."""
+def evaluations_of(
+    recipe: Recipe,
+    made: Curated,
+    runs: Sequence[Path],
+    store: Store,
+    arm: ArmSpec | None = None,
+) -> list[Path]:
+    """Return where the measurements of finished runs lie, or will, asked as `arm` says."""
     assert made.tokens is not None  # runs have mixtures, so tokens are counted
     sets, tokenizer = sets_of(recipe, made.benchmarks, made.heldout), made.tokens.path
-    samples = recipe.evaluate.samples if recipe.evaluate else None
-    return [EvaluateJob(run, sets, tokenizer, store, samples=samples).folder for run in runs]
+    return [job_of(run, arm, sets, recipe, tokenizer, store).folder for run in runs]
 
 
 def measuring_speed(store: Store) -> float | None:

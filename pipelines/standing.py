@@ -139,7 +139,7 @@ def _spent(entry: Entry, raced: Raced, store: Store) -> Spent:
     folders = raced.made.proxies[entry.name]
     runs = [json.loads((folder / "run.json").read_text()) for folder in folders]
     recipe, shared = entry.recipe, raced.contest.shared
-    measured = evaluations_of(shared, raced.made, folders, store)
+    measured = evaluations_of(shared, raced.made, folders, store, entry.spec)
     staged = raced.made.staged.get(entry.name)
     scoring = scoring_of(recipe, raced.made, store, raced.contest.train, staged)
     return Spent(
