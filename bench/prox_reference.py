@@ -60,13 +60,14 @@ def read_calls(program: str) -> tuple[list[tuple[str, str]], list[tuple[int, int
         if not call or call == "keep_chunk()":
             continue
         name, parenthesis, rest = call.partition("(")
-        values = [one.split("=")[1:2] for one in rest.partition(")")[0].split(",")]
-        given = [value[0].strip() for value in values if value]
-        if not parenthesis or len(given) != len(values):
+        parameters = rest.partition(")")[0].split(",")
+        given = [one.split("=")[1].strip() for one in parameters if "=" in one]
+        if not parenthesis:
             errors += 1
-        elif name == "normalize":
-            if len(given) == 2:
-                replacements.append((given[0][1:-1], given[1][1:-1]))
+        elif name == "normalize" and len(parameters) > 2:
+            continue
+        elif name == "normalize" and len(given) == 2:
+            replacements.append((given[0].strip("\"'"), given[1].strip("\"'")))
         elif name == "remove_lines" and len(given) == 2 and all(one.isdigit() for one in given):
             intervals.append((int(given[0]), int(given[1])))
         else:

@@ -2,7 +2,7 @@
 
 ProX (Zhou et al. 2024, arXiv:2409.17115) fine-tunes a small language model on programs that a large
 one wrote. Here the pupil is a logistic regression on a line's words and shape and the lines around
-it: it judges some hundred thousand lines a second, and says on documents that it did not learn from
+it: it judges 300,000 lines a second, and says on documents that it did not learn from
 how well it agrees with its teacher.
 """
 

@@ -111,13 +111,13 @@ def _replaced(
         if is_misread(edits.strings, op):
             told[2] += 1
             continue
-        grows = op[3] - op[2] - op[1] + op[0]
+        grows, room = op[3] - op[2] - op[1] + op[0], end
         if grows > 0:  # it is counted first, for room
-            found = count_found(text, end, edits.strings, op[0], op[1], end + 1)
-            if end + found * grows > most:
-                return text, other, end, GROWTH
-            if end + found * grows + SLACK > len(other):
-                other = np.empty(end + found * grows + SLACK, np.uint8)
+            room += grows * count_found(text, end, edits.strings, op[0], op[1], end + 1)
+        if room > most:
+            return text, other, end, GROWTH
+        if room + SLACK > len(other):  # an earlier call may have made `text` longer than this
+            other = np.empty(room + SLACK, np.uint8)
         new, found = replace(text, end, edits.strings, op, end + 1, other)
         if found:
             text, other, end = other, text, new

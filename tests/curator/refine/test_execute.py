@@ -29,7 +29,7 @@ def verdicts(edited):
     return [VERDICTS[one] for one in edited.verdicts]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(CASES)
 def test_legacy_gives_what_the_published_order_gives_byte_for_byte(cases):
     texts, sources = map(list, zip(*cases, strict=True))
@@ -44,7 +44,7 @@ def test_legacy_gives_what_the_published_order_gives_byte_for_byte(cases):
         assert ours.texts[row].as_py() == (theirs.text if theirs.rule == "accepted" else text)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     st.lists(
         st.tuples(
@@ -196,6 +196,31 @@ def test_replacements_that_blow_a_document_up_are_stopped():
     assert edited.texts[0].as_py() == text
 
 
+@pytest.mark.parametrize("rules", [Rules(policy="legacy"), Rules(max_replaced=1.0)])
+def test_text_that_grew_and_then_shrinks_has_room(rules):
+    text = "\n".join([f"{PROSE} é"] * 500)
+    sources = [
+        "\n".join(
+            [f'normalize(source_str="é", target_str="{"ab" * 200}")'] * (times > 0)
+            + [
+                'normalize(source_str="b", target_str="")',
+                'normalize(source_str="#", target_str="")',
+            ]
+        )
+        for times in (1, 0, 1)
+    ]
+
+    edited = run([text] * 3, sources, rules)
+
+    if rules.policy == "legacy":
+        theirs = [run_chunks(text, [source]).text for source in sources]
+        assert edited.texts.to_pylist() == theirs
+        assert len(theirs[0]) > 2 * len(text)
+    else:
+        for row, source in enumerate(sources):
+            assert edited.texts[row].as_py() == run_exactly(text, [(0, 499, source)], rules)[0]
+
+
 def test_text_that_is_no_utf8_is_refused():
     buffers = [None, pa.py_buffer(np.array([0, 2], np.int64)), pa.py_buffer(b"\xff\xfe")]
     broken = pa.Array.from_buffers(pa.large_string(), 1, buffers)
@@ -234,3 +259,14 @@ def test_documents_without_a_program_stay_as_they_are():
     assert edited.texts.to_pylist() == [PROSE, "x", ""]
     assert verdicts(edited) == ["accepted"] * 3
     assert set(DROPPED) < set(VERDICTS)
+
+
+SPACES = "".join(chr(code) for code in range(0x3001) if chr(code).isspace())
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.text(st.sampled_from(SPACES + "aé日\u200b\u2027\u2030\x7f🙂"), max_size=300))
+def test_words_are_those_of_str_split_wherever_they_stand(text):
+    edited = run([text, f"{'x' * 61}{text}"], ["keep_chunk()"] * 2)
+
+    assert edited.words.tolist() == [[len(one.split())] * 2 for one in (text, f"{'x' * 61}{text}")]

@@ -102,7 +102,7 @@ def test_unknown_kinds_and_policies_are_refused(wrong, message):
         Prox(**wrong)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(TEXTS, max_size=5), st.integers(0, 2**32 - 1), st.floats(0, 1))
 def test_programs_that_remove_lines_remove_these_lines(texts, seed, share):
     lined = lines_of(pa.array(texts, pa.large_string()))
