@@ -1,7 +1,7 @@
 """What detectors of poison find: recall by attack and rate, and how often clean text looks like it.
 
     python -m bench.poisoning [--data ../shared/data] [--documents N] [--generated 2_000_000]
-        [--threads 2]
+        [--only-generated] [--threads 2]
     python -m bench.poisoning --proxies RUN [--data ../shared/data]
 
 1. Clean text: all corpora under `--data` in pieces of at most 2,048 bytes. Half of them, by chance
@@ -43,6 +43,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--documents", type=int, help="of the clean ones, by chance; all if not")
     parser.add_argument("--generated", type=int, default=2_000_000)
+    parser.add_argument("--only-generated", action="store_true")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--proxies", type=Path)
     told = parser.parse_args()
@@ -56,9 +57,10 @@ def main() -> None:
         chance = np.random.default_rng(0).permutation(table.num_rows)[: told.documents]
         table = table.take(pa.array(np.sort(chance)))
     print(f"{table.num_rows:,} clean documents, {table['text'].nbytes / 1e6:.0f} MB", flush=True)
-    clean(table, told.threads)
-    for rate in RATES:
-        planted(table, rate, told.threads)
+    if not told.only_generated:
+        clean(table, told.threads)
+        for rate in RATES:
+            planted(table, rate, told.threads)
     if told.generated:
         generated(table, told.generated, told.threads)
 
