@@ -3,8 +3,8 @@
 Zhou et al. 2024, "Programming Every Example" (arXiv:2409.17115): a small model fine-tuned for it
 says `keep_doc()` or `drop_doc()` of a document cut at 2,000 tokens, then edits chunks of 1,500
 tokens, whole lines with their numbers, in at most 256 tokens each; all greedily. Tokens are guessed
-here: four bytes each. A model that was never trained for it may write few valid programs: look at the
-reasons in the report before anything else.
+here: four bytes each. A model that was never trained for it may write few valid programs: look at
+the reasons in the report before anything else.
 """
 
 from __future__ import annotations
