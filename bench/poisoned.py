@@ -17,6 +17,7 @@ from curator.identity import document_ids, id_array, id_matrix, random_bits
 from curator.ingest.split import split_long
 from curator.poison.attacks import Plan, planted, pool_of
 from curator.poison.survey import READ
+from curator.text.buffers import utf8
 
 PIECE = 2048  # bytes
 PROSE = ("books", "encyclopedia", "essays", "speeches", "reviews", "web_text", "synthetic_simple")
@@ -82,7 +83,8 @@ class Generated:
         sizes = pc.binary_length(found)
         long = found.filter(pc.and_(pc.greater(sizes, 20), pc.less(sizes, 300)))
         chosen = np.random.default_rng(seed).permutation(len(long))[:SENTENCES]
-        self.sentences = pc.binary_join_element_wise(long.take(pa.array(chosen)), "", ". ")
+        empty, stop = (pa.scalar(one, pa.large_string()) for one in ("", ". "))
+        self.sentences = pc.binary_join_element_wise(long.take(pa.array(chosen)), empty, stop)
         self.rows, self.seed, self.changed = rows, seed, {}
 
     def plain(self, start: int) -> pa.Table:
@@ -93,8 +95,9 @@ class Generated:
         ids = id_array(chance.integers(0, 256, (n, 16), np.uint8))
         drawn = self.sentences.take(pa.array(chance.integers(0, len(self.sentences), sizes.sum())))
         offsets = np.concatenate([[0], np.cumsum(sizes)])
-        lists = pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), drawn)
-        texts = pc.binary_join(lists, "")
+        whole = utf8(drawn)  # sentences of one document follow each other: only offsets change
+        bounds = np.ascontiguousarray(whole.offsets[offsets])
+        texts = pa.LargeStringArray.from_buffers(n, pa.py_buffer(bounds), pa.py_buffer(whole.data))
         nothing = pa.nulls(n, pa.string())
         return pa.table({"doc_id": ids, "text": texts, "url": nothing, "date": nothing})
 
