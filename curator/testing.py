@@ -23,7 +23,7 @@ from curator.identity import document_ids, fingerprint, id_matrix, uniform
 from curator.registry import AnyScorer
 from curator.schema import DOCUMENT, conform, field_note, places_of, score_field
 from curator.shards import read_shard, write_shard
-from curator.stage import Corpus, FittedScorer, Scorer, Site
+from curator.stage import Corpus, FittedScorer, Scorer, Site, Work
 
 _UNSCORED = 0.1  # share of documents without the score of an earlier entry
 
@@ -65,7 +65,7 @@ def check_scorer(
         PluginError: the first breach found, with what was wanted.
     """
     _check_declaration(scorer)
-    _check_pickling(scorer)
+    check_pickling(scorer, where=f"scorer {scorer.name}")
     place = site or Site()
     with tempfile.TemporaryDirectory(prefix="curator-check-") as folder:
         beside = _sites_beside(scorer, Path(folder))
@@ -228,13 +228,18 @@ def _check_declaration(scorer: AnyScorer) -> None:
         raise PluginError("; ".join(faults), where=where)
 
 
-def _check_pickling(scorer: AnyScorer) -> None:
-    before = fingerprint(scorer.identity())
-    copy = pickle.loads(pickle.dumps(scorer))  # our own bytes, of a moment ago
-    if fingerprint(copy.identity()) != before or fingerprint(scorer.identity()) != before:
+def check_pickling(work: Work, *, where: str) -> None:
+    """Return only if a piece of work keeps its identity on the way to a worker.
+
+    Raises:
+        PluginError: it does not.
+    """
+    before = fingerprint(work.identity())
+    copy = pickle.loads(pickle.dumps(work))  # our own bytes, of a moment ago
+    if fingerprint(copy.identity()) != before or fingerprint(work.identity()) != before:
         raise PluginError(
             "its identity changed by pickling; keep settings in fields and models in `load`",
-            where=f"scorer {scorer.name}",
+            where=where,
         )
 
 

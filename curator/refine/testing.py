@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import pickle
 import tempfile
 from collections.abc import Mapping
 from dataclasses import is_dataclass, replace
@@ -14,10 +13,10 @@ import numpy as np
 import pyarrow as pa
 
 from curator.errors import PluginError
-from curator.identity import fingerprint, id_matrix, uniform
+from curator.identity import id_matrix, uniform
 from curator.refine.refiner import Refined, Refiner, refined
 from curator.stage import Corpus, Site
-from curator.testing import awkward_documents, corpus, example_texts
+from curator.testing import awkward_documents, check_pickling, corpus, example_texts
 
 
 def check_refiner(
@@ -47,9 +46,7 @@ def check_refiner(
     where = f"refiner {refiner.name}"
     if not is_dataclass(refiner):
         raise PluginError("is no frozen dataclass; its settings are its fields", where=where)
-    again = pickle.loads(pickle.dumps(refiner))  # our own bytes, of a moment ago
-    if fingerprint(again.identity()) != fingerprint(refiner.identity()):
-        raise PluginError("has another identity after pickling", where=where)
+    check_pickling(refiner, where=where)
     table = _read(refiner, awkward_documents(), columns or {})
     with tempfile.TemporaryDirectory(prefix="curator-check-") as folder:
         sites = _sites(refiner, corpora or {}, site or Site(), Path(folder))
