@@ -14,8 +14,8 @@ LEVELS = {
     "corpus_spec": 2, "arm_spec": 2, "recipe": 2, "stage": 2, "ledger": 2, "batches": 2, "text": 2,
     "rewrite": 3, "weights": 3, "registry": 3, "engine": 4,
     "ingest": 5, "clean": 5, "dedup": 5, "embed": 5, "score": 5, "select": 5, "generate": 5,
-    "submodular": 5, "mix": 5, "laws": 5, "train": 5, "evaluate": 6, "influence": 6, "testing": 6,
-    "optout": 6, "refine": 7, "report": 7,
+    "poison": 5, "submodular": 5, "mix": 5, "laws": 5, "train": 5, "evaluate": 6, "influence": 6,
+    "testing": 6, "optout": 6, "refine": 7, "report": 7,
 }  # fmt: skip
 SIBLINGS = {  # exceptions to "siblings do not import each other", each with its reason
     ("identity", "schema"),
