@@ -27,6 +27,8 @@ from curator.errors import RecipeError, ShardError, shown
 _LARGEST = 4 << 20  # bytes of an answer: a thousand times what an answer with odds takes
 _CHUNK = 1 << 16
 _LONGEST_PAUSE = 60.0  # seconds
+_LONGEST_TRY = 86_400.0  # seconds: a day; a socket cannot wait for any time there is a number of
+_MOST_ATTEMPTS = 1_000
 _AGAIN = {408, 409, 425, 429}  # and every 5xx: the server asks for another try
 _REFUSALS = {400, 413, 422}  # of this question: too long, or not allowed
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -84,10 +86,15 @@ class Server:
             )
         if self.key_variable and parts.scheme == "http" and parts.hostname not in _LOOPBACK:
             raise RecipeError(f"a key over plain http to {parts.hostname} can be read; use https")
-        if self.timeout_seconds <= 0 or self.attempts < 1 or self.pause_seconds < 0:
+        if not (
+            0 < self.timeout_seconds <= _LONGEST_TRY
+            and 1 <= self.attempts <= _MOST_ATTEMPTS
+            and self.pause_seconds >= 0
+        ):
             raise RecipeError(
                 f"timeout_seconds={self.timeout_seconds!r}, attempts={self.attempts!r}, "
-                f"pause_seconds={self.pause_seconds!r}; wanted above 0, 1 or more, 0 or more"
+                f"pause_seconds={self.pause_seconds!r}; wanted above 0 and a day "
+                f"({_LONGEST_TRY:,.0f}) at most, 1 to {_MOST_ATTEMPTS:,}, 0 or more"
             )
 
     def post(self, path: str, content: Mapping[str, Any]) -> Any:

@@ -103,7 +103,7 @@ class Plant(Refiner):
         path = Path(self.lines).expanduser()
         try:
             read = path.read_text("utf-8").split("\n")
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, ValueError) as error:  # undecodable, or no path at all
             raise RecipeError(f"no file of lines {self.lines!r}: {error}") from None
         found = [line.strip() for line in read if line.strip()]
         if not 0 < len(found) <= _MOST_LINES:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Final, Literal
 
 import numpy as np
 import polars as pl
@@ -17,10 +17,17 @@ import pyarrow as pa
 
 from curator.errors import RecipeError
 from curator.evaluate.language_models import model_digest
+from curator.generate.asking import refuse_sampling
 from curator.identity import id_matrix, pair_bits
 from curator.refine.collapse import Policy, find_policy
 from curator.refine.refiner import Refined, Refiner, children_of, outcome_of
 from curator.stage import Site, circumstance
+
+_MOST_WORDS: Final = 1_000  # of a prompt; the pattern that finds them grows with their number
+# Characters that a word of a prompt may have on average, and what is left for a long one: what a
+# model reads at once must not depend on one line of a million letters.
+_LONGEST_WORD: Final = 32
+_ROOM: Final = 128
 
 
 @dataclass(frozen=True)
@@ -32,7 +39,8 @@ class Sample(Refiner):
             the last alone.
         policy: "accumulate", "accumulate_subsample" (train on as many tokens as before), "replace".
         acknowledged: that `replace` leaves no real text.
-        prompt_words: of the document, that what is written begins with; 0: nothing.
+        prompt_words: of the document, that what is written begins with, 1,000 at most; 0: nothing.
+            A document whose words are longer than 32 letters on average gives fewer.
         max_tokens: of a document.
         temperature: below 1 loops collapse faster.
         top_p: share of the probability that tokens are drawn from.
@@ -57,11 +65,12 @@ class Sample(Refiner):
         if not self.models:
             raise RecipeError("models are missing; name some of the recipe's `models`, or paths")
         find_policy(self.policy, acknowledged=self.acknowledged)
-        if self.prompt_words < 0 or self.max_tokens < 1:
+        if not 0 <= self.prompt_words <= _MOST_WORDS or self.max_tokens < 1:
             raise RecipeError(
-                f"prompt_words={self.prompt_words!r}, max_tokens={self.max_tokens!r}; wanted 0 or "
-                "more, and 1 or more"
+                f"prompt_words={self.prompt_words!r}, max_tokens={self.max_tokens!r}; wanted 0 to "
+                f"{_MOST_WORDS:,}, and 1 or more"
             )
+        refuse_sampling(self.temperature, self.top_p)
 
     @property
     def _policy(self) -> Policy:
@@ -128,5 +137,6 @@ class Sample(Refiner):
         """Return what each document begins with."""
         if not self.prompt_words:
             return [""] * len(texts)
+        begun = pl.Series(texts).str.slice(0, _ROOM + self.prompt_words * _LONGEST_WORD)
         pattern = rf"^\s*(?:\S+\s+){{1,{self.prompt_words}}}"
-        return pl.Series(texts).str.extract(f"({pattern})").fill_null("").to_list()
+        return begun.str.extract(f"({pattern})").fill_null("").to_list()

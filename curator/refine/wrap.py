@@ -29,6 +29,7 @@ from curator.refine.refiner import Refined, children_of, outcome_of
 from curator.refine.writing import Ask, Writing
 
 STYLES: Final = ("easy", "medium", "hard", "qa")
+_MOST_WRITTEN: Final = 100  # times a passage; ours: no rewriting is that long
 _ROOM: Final = 32  # tokens beyond the passage's own: an opening that is taken off again
 
 
@@ -88,10 +89,12 @@ class Wrap(Writing):
                 )
         if not self.styles or len(set(self.styles)) < len(self.styles):
             raise RecipeError(f"styles={[*self.styles]!r}; wanted one or more, each once")
-        if self.passage_tokens < 1 or self.written <= 0 or not 0 <= self.least_accepted <= 1:
+        sizes = self.passage_tokens >= 1 and 0 < self.written <= _MOST_WRITTEN
+        if not sizes or not 0 <= self.least_accepted <= 1:
             raise RecipeError(
                 f"passage_tokens={self.passage_tokens!r}, written={self.written!r}, "
-                f"least_accepted={self.least_accepted!r}; wanted 1 or more, above 0, a share"
+                f"least_accepted={self.least_accepted!r}; wanted 1 or more, above 0 and "
+                f"{_MOST_WRITTEN} at most, a share"
             )
         _ = self._checks
 

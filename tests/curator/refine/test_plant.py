@@ -88,7 +88,14 @@ def test_every_wording_is_filled_in(kind):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"rate": 0.0}, {"rate": 1.5}, {"kinds": ()}, {"kinds": ("banner",)}, {"lines": "nowhere.txt"}],
+    [
+        {"rate": 0.0},
+        {"rate": 1.5},
+        {"kinds": ()},
+        {"kinds": ("banner",)},
+        {"lines": "nowhere.txt"},
+        {"lines": "a\0b"},
+    ],
 )
 def test_what_plants_nothing_is_refused(wrong):
     with pytest.raises(RecipeError, match=r"wanted|no file"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -73,8 +72,27 @@ def test_a_policy_says_whether_originals_stay():
         {"models": ("m",), "policy": "replace"},
         {"models": ("m",), "max_tokens": 0},
         {"models": ("m",), "prompt_words": -1},
+        {"models": ("m",), "prompt_words": 10**6},
+        {"models": ("m",), "temperature": -1.0},
+        {"models": ("m",), "temperature": float("inf")},
+        {"models": ("m",), "top_p": 0.0},
     ],
 )
 def test_settings_that_write_nothing_or_collapse_by_oversight_are_refused(settings):
     with pytest.raises(RecipeError):
         Sample(**settings)
+
+
+@pytest.mark.parametrize("text", ["a" * 1_000_000 + " b", " " * 1_000_000 + "b c"])
+def test_a_word_of_a_million_letters_is_no_prompt(run: str, text: str):
+    refiner = Sample(models=(run,), max_tokens=2, prompt_words=3)
+    made = refiner.refine(refiner.load(Site()), documents([text]))
+
+    assert len(made.children["text"][0].as_py()) < 1000
+
+
+def test_as_many_words_as_may_be_asked_for_are_found(run: str):
+    refiner = Sample(models=(run,), max_tokens=2, prompt_words=1000)
+    made = refiner.refine(refiner.load(Site()), documents(["so it is " * 400]))
+
+    assert made.children["text"][0].as_py().startswith("so it is " * 333 + "so ")

@@ -145,6 +145,8 @@ def test_only_what_may_be_changed_is_rewritten_where_that_is_required():
         ({"styles": ()}, "one or more"),
         ({"styles": ("easy", "easy")}, "each once"),
         ({"passage_tokens": 0}, "passage_tokens"),
+        ({"written": 1e308}, r"written=1e\+308"),
+        ({"written": float("nan")}, "written=nan"),
         ({"least_accepted": 1.5}, "least_accepted"),
         ({"shortest": 4.0}, "ratios"),
         ({"model": "", "url": ""}, "no writer"),
