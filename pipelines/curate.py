@@ -19,7 +19,7 @@ from pipelines.comparing import Evidence, compare_arms
 from pipelines.conducting import conducts_of
 from pipelines.deduplicating import dedup
 from pipelines.expecting import announce
-from pipelines.guarding import decontaminate, drop_copies
+from pipelines.guarding import decontaminate, drop_copies, repeats_of
 from pipelines.ingesting import ingest
 from pipelines.live import made_before, plain_arms
 from pipelines.mixing import Mixed, mix_arm
@@ -104,10 +104,15 @@ def choose(recipe: Recipe, made: Curated, driver: Driver) -> Curated:
     viewed = view(pool, driver)
     selections = select_arms(plain_arms(recipe.arms), viewed, recipe.seed, tokens, driver)
     keep_to_shares(recipe, selections, pool)
+
+    def repeats(documents: Artifact) -> list[Artifact]:
+        against = recipe.corpus.decontaminate
+        return repeats_of(documents, against, made.benchmarks, made.heldout, driver)
+
     arms = {
         name: mix_arm(
             chosen, recipe.arms[name], recipe, pool, tokens, driver, viewed,
-            refine_arm(chosen, recipe.arms[name], pool, tokens, teachers, driver),
+            refine_arm(chosen, recipe.arms[name], pool, tokens, teachers, driver, repeats),
         )
         for name, chosen in selections.items()
     }  # fmt: skip

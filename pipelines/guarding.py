@@ -88,11 +88,40 @@ def drop_copies(heldout: Shard | None, pool: Pool, driver: Driver) -> Pool:
     """
     if heldout is None:
         return pool
-    settings = {"method": "gpt3", "ngram": COPY_NGRAM}
-    index, folder = _index("heldout.index", {"": heldout}, settings, driver)
+    index, folder = _heldout_index(heldout, driver)
     stage = Decontaminate(index.digest, str(folder), COPY_SHARE, "copy_of_heldout")
     decision = driver.map_stage(stage, pool.corpus, step="heldout.copies", alive=pool.alive)
     return pool.decided(decision)
+
+
+def repeats_of(
+    documents: Artifact,
+    spec: DecontaminateSpec | None,
+    benchmarks: Mapping[str, Benchmark],
+    heldout: Shard | None,
+    driver: Driver,
+) -> list[Artifact]:
+    """Return decisions beside documents that were made after the pool was guarded.
+
+    A language model may write down a benchmark that it has read: what it wrote is held to the same
+    items as the pool was, and to held-out text, whatever `action` the pool's own matches have.
+    """
+    found = []
+    if spec is not None:
+        index, folder = index_of(spec, benchmarks, driver)
+        more_than = spec.coverage if spec.method == "tulu3" else 0.0
+        stage = Decontaminate(index.digest, str(folder), more_than)
+        found.append(driver.map_stage(stage, documents, step="refine.decontaminate"))
+    if heldout is not None:
+        index, folder = _heldout_index(heldout, driver)
+        stage = Decontaminate(index.digest, str(folder), COPY_SHARE, "copy_of_heldout")
+        found.append(driver.map_stage(stage, documents, step="refine.heldout"))
+    return found
+
+
+def _heldout_index(heldout: Shard, driver: Driver) -> tuple[BenchmarkIndex, Path]:
+    settings = {"method": "gpt3", "ngram": COPY_NGRAM}
+    return _index("heldout.index", {"": heldout}, settings, driver)
 
 
 def unguarded(index: BenchmarkIndex) -> list[str]:

@@ -7,13 +7,15 @@ the last one is counted anew and mixed in place of the selection.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from curator.arm_spec import ArmSpec
 from curator.engine.driver import Driver, sights
@@ -48,17 +50,27 @@ class RefinedArm:
         selection: the table `selection` of a folder: SELECTION rows of all documents.
         shards: the documents.
         account: documents, tokens by source, and what each entry did.
+        made: source -> the entry that made it, of sources that were not selected from.
     """
 
     selection: Shard
     shards: tuple[Shard, ...]
     account: Mapping[str, Any]
+    made: Mapping[str, str]
 
 
 def refine_arm(
-    selected: Selected, arm: ArmSpec, pool: Pool, tokens: Tokens, teachers: Teachers, driver: Driver
+    selected: Selected,
+    arm: ArmSpec,
+    pool: Pool,
+    tokens: Tokens,
+    teachers: Teachers,
+    driver: Driver,
+    repeats: Callable[[Artifact], Sequence[Artifact]] = lambda _: (),
 ) -> RefinedArm | None:
     """Return what an arm's selection becomes; None where it is mixed as it is.
+
+    `repeats` returns decisions beside documents: new ones that any of them drops are left out.
 
     Raises:
         BudgetError: asking a language model would cost more than an entry allows; nothing was
@@ -66,6 +78,7 @@ def refine_arm(
     """
     if not arm.refine:
         return None
+    named = _new_sources(selected, arm, teachers)
     made: Artifact | None = None
     steps = []
     for entry in arm.refine:
@@ -77,24 +90,81 @@ def refine_arm(
     stage = TokenCount(digest=tokens.digest, path=str(tokens.path))
     counted = driver.map_stage(stage, made, step="refine.tokens")
 
+    decisions = repeats(made)
+
     def account(out: Path) -> None:
-        table = _selection(made, counted)
-        write_shard(table, out / "selection.arrow", name="selection")
         kinds = pa.concat_tables([read_shard(shard, ("kind",)) for shard in made.shards])["kind"]
+        stays, left_out = _apart(kinds, decisions)
+        table = _selection(made, counted).filter(stays)
+        kinds = kinds.filter(stays)
+        write_shard(table, out / "selection.arrow", name="selection")
         content = {
             "documents": table.num_rows,
             "tokens": int(np.sum(table["tokens"].to_numpy(), dtype=np.int64)),
             "sources": _tokens_by(table, "source"),
             "kinds": _tokens_by(table.append_column("kind", kinds), "kind"),
             "manifest_hash": manifest_hash(table, tokens.digest),
+            "left_out": left_out,
             "steps": steps,
         }
         (out / "refined.json").write_text(json.dumps(content, indent=1))
 
-    identity = {"version": VERSION, "documents": made.digest, "tokens": counted.digest}
+    identity = {
+        "version": VERSION,
+        "documents": made.digest,
+        "tokens": counted.digest,
+        "decisions": [each.digest for each in decisions],
+    }
     folder = driver.folder("refined", identity, account)
     content = json.loads((folder / "refined.json").read_text())
-    return RefinedArm(folder_shard(folder, "selection"), made.shards, content)
+    if content["left_out"] and not driver.quiet:
+        told = ", ".join(f"{reason} {n:,}" for reason, n in content["left_out"].items())
+        print(f"refine: new documents of {selected.name} left out: {told}", file=sys.stderr)
+    return RefinedArm(folder_shard(folder, "selection"), made.shards, content, named)
+
+
+def _apart(kinds: pa.ChunkedArray, decisions: Sequence[Artifact]) -> tuple[Any, dict[str, int]]:
+    """Return which documents stay, (n,), and how many new ones go by which reason."""
+    new = pc.not_equal(kinds, "original")
+    stays = pa.chunked_array([np.ones(len(kinds), np.bool_)])
+    counts: dict[str, int] = {}
+    for decision in decisions:
+        said = pa.concat_tables(
+            [read_shard(shard, ("keep", "reason")) for shard in decision.shards]
+        )
+        gone = pc.and_(stays, pc.and_(new, pc.invert(said["keep"])))
+        told = pc.value_counts(said["reason"].filter(gone)).to_pylist()
+        counts |= {each["values"]: each["counts"] for each in told}
+        stays = pc.and_(stays, pc.invert(gone))
+    return stays, counts
+
+
+def _new_sources(selected: Selected, arm: ArmSpec, teachers: Teachers) -> dict[str, str]:
+    """Return the sources that refining a selection may make, each with the entry that makes it.
+
+    Raises:
+        BudgetError: nothing was selected, or a source has such a name already.
+    """
+    sources = dict.fromkeys(read_shard(selected.shard, ("source",))["source"].unique().to_pylist())
+    if not sources:
+        raise BudgetError(
+            f"arms.{selected.name}.refine: no document was selected, so there is nothing to "
+            "refine; select more"
+        )
+    made: dict[str, str] = {}
+    for entry in arm.refine:
+        name = refiner_name(entry)
+        if not bool(entry.get("beside", made_refiner(entry, teachers).kind == "synthetic")):
+            continue
+        for source in (*sources, *made):
+            new = f"{source}.{name}"
+            if new in sources or new in made:
+                raise BudgetError(
+                    f"arms.{selected.name}.refine: what {name!r} makes of {source!r} would be of "
+                    f"source {new!r}, which is there already; call the entry otherwise with `as:`"
+                )
+            made[new] = name
+    return made
 
 
 def mix_of(arm: ArmSpec, spec: MixSpec, refined: RefinedArm, wanted: int | None) -> MixSpec:
@@ -114,7 +184,8 @@ def mix_of(arm: ArmSpec, spec: MixSpec, refined: RefinedArm, wanted: int | None)
     sizes: Mapping[str, int] = refined.account["sources"]
     groups: dict[str, dict[str, int]] = {}
     for source, size in sizes.items():
-        name = next((name for name in shares if source.endswith(f".{name}")), "")
+        name = refined.made.get(source, "")
+        name = name if name in shares else ""
         groups.setdefault(name, {})[source] = size
     lacking = [name for name in (*shares, "") if not groups.get(name)]
     if lacking:

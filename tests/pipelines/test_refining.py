@@ -12,7 +12,7 @@ import pytest
 from bench.trial import made_up, recipe, write_files
 from curator.engine.driver import Driver
 from curator.engine.run import Inline
-from curator.errors import BudgetError, PluginError, RecipeError
+from curator.errors import BudgetError, CuratorError, PluginError, RecipeError
 from curator.identity import derived_ids
 from curator.ledger import Store
 from curator.refine.refiner import refined
@@ -24,6 +24,7 @@ from pipelines.explaining import explain_document
 from pipelines.running import read_run, run_recipe
 from tests.support.refiners import Broken, Shout
 from tests.support.terminal import on_terminal
+from tests.support.withdrawn import prose
 
 HERE = "tests.support.refiners"
 ALL = {"select": {"method": "random", "share": 1.0}}
@@ -177,6 +178,19 @@ def test_documents_do_not_depend_on_how_files_are_cut(run, tmp_path, monkeypatch
     assert tables[0].equals(tables[1])
 
 
+def test_new_text_that_repeats_a_benchmark_is_left_out_and_counted(run):
+    item = read_shard(run([]).benchmarks["exam/test"].items)["text"][0].as_py()
+    made = run([{"use": f"{HERE}:Leak", "said": item}])
+
+    arm = made.arms["main"]
+    new = {one["doc_id"] for one in documents(arm).to_pylist() if one["kind"] != "original"}
+    taken = set(read_shard(arm.refined.selection)["doc_id"].to_pylist())
+    assert new
+    assert not new & taken
+    assert arm.refined.account["left_out"] == {"contaminated:exam/test": len(new)}
+    assert taken == set(originals(made))
+
+
 def test_nothing_is_made_twice(run):
     run([ECHO])
     again = run([ECHO])
@@ -277,3 +291,61 @@ def test_a_refined_document_is_explained_back_to_what_was_read(tmp_path, files, 
     assert found.summary["descent"][-1]["parents"][0] == found.summary["doc_id"]
     assert one["text"].lower().endswith(found.summary["text"][:200].lower())
     assert "synthetic by shout" in on_terminal(found.shown)
+
+
+def sourced(texts, place):
+    """Return a folder of documents, each of the source that it stands beside."""
+    place.mkdir(parents=True, exist_ok=True)
+    rows = [json.dumps({"text": t, "source": s, "id": str(n)}) for n, (s, t) in enumerate(texts)]
+    (place / "a.jsonl").write_text("\n".join(rows) + "\n")
+    return place
+
+
+def test_a_source_that_only_sounds_like_an_entrys_is_of_the_originals(run, tmp_path):
+    texts = [("web", f"{prose(n)}") for n in range(20)]
+    texts += [("docs.echo", f"{prose(n)}") for n in range(100, 120)]
+    folder = sourced(texts, tmp_path / "sourced")
+    made = run([{**ECHO, "times": 1, "share": 0.25}], folder=folder, corpus=bare(folder))
+
+    sources = made.arms["main"].account["sources"]
+    new = sum(each["tokens"] for name, each in sources.items() if name in NEW)
+    assert new / sum(each["tokens"] for each in sources.values()) == pytest.approx(0.25, abs=0.03)
+
+
+def test_a_source_that_would_be_two_is_refused(run, tmp_path):
+    texts = [(name, prose(n)) for n, name in enumerate(["web", "web.echo"] * 10)]
+    folder = sourced(texts, tmp_path / "sourced")
+    with pytest.raises(BudgetError, match="call the entry otherwise"):
+        run([ECHO], folder=folder, corpus=bare(folder))
+
+
+def test_one_document_is_refined_and_none_is_refused(run, tmp_path):
+    folder = sourced([("web", prose(1))], tmp_path / "one")
+    made = run([ECHO], folder=folder, corpus=bare(folder))
+
+    assert made.arms["main"].refined.account["documents"] == 3
+
+
+def test_nothing_left_of_a_selection_is_told(run, tmp_path):
+    folder = sourced([("web", prose(n)) for n in range(3)], tmp_path / "few")
+    with pytest.raises(CuratorError):
+        run([{**ECHO, "refuses": " ", "beside": False}], folder=folder, corpus=bare(folder))
+
+
+NEW = ("web.echo", "docs.echo.echo")
+
+
+def bare(folder):
+    """Return a corpus of every document of a folder."""
+    made = recipe(folder)["corpus"]
+    return made | {
+        "clean": {"language": None}, "dedup": None, "benchmarks": {}, "decontaminate": None,
+        "heldout": {}, "tokenizer": {"bpe": 300}, "roles": {},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("how", ["surrogate", "bytes"])
+def test_a_text_that_is_no_unicode_is_told(how):
+    table = pa.table({"text": ["one", "two"], "doc_id": [b"0" * 16, b"1" * 16]})
+    with pytest.raises(PluginError, match="UTF-8"):
+        refined(Broken(how), None, table, name="broken")

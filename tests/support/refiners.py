@@ -111,6 +111,11 @@ class Broken(Refiner):
         outcome = outcome_of([kept] * n, [None] * n)
         if self.how == "outcomes":
             return Refined(children_of([], []), outcome.slice(1))
+        if self.how == "bytes":
+            raw = pa.array([b"\xff\xfe"], pa.large_binary()).view(pa.large_string())
+            return Refined(children_of([0], raw), outcome)
+        if self.how == "surrogate":
+            return Refined(children_of([0], ["half \ud800"]), outcome)
         rows = {"row": [n], "twice": [0, 0], "unsaid": [], "blank": [0]}[self.how]
         texts = [" \n" if self.how == "blank" else f"new {k}" for k in range(len(rows))]
         return Refined(children_of(rows, texts), outcome)
@@ -121,3 +126,17 @@ class Half(Shout):
     """Writes about half of the documents in capitals."""
 
     share: float = 0.5
+
+
+@dataclass(frozen=True)
+class Leak(Refiner):
+    """Writes a text beside a few documents, as a model might recall it."""
+
+    name: ClassVar[str] = "leak"
+
+    said: str = ""
+
+    def refine(self, model: Any, table: pa.Table) -> Refined:
+        rows = list(range(min(3, table.num_rows)))
+        texts = [f"{row}. {self.said}" for row in rows]
+        return Refined(children_of(rows, texts), _whole(table))
