@@ -42,7 +42,7 @@ def attribute_text(text: str, store: Path, *, least: int, n: int, encoder: str) 
         RecipeError: the text is too short, or a file that cannot be read.
         LedgerError: there is no store, or it has no documents.
     """
-    query = asked(_read(text), least)
+    query = asked(_read(text).encode(errors="replace").decode(), least)
     place = Store(store.absolute())
     if not store.is_dir():
         raise LedgerError(f"there is no store {store}; wanted the --store of a run")

@@ -27,6 +27,7 @@ from pipelines.looking import Found
 ERA: Final = "era"
 BASELINE: Final = "random"
 _PERCENT: Final = 100
+_SEEDS: Final = [1, 2, 3]  # of `train`, unless it says others
 Factor = Literal["age", "quality", "toxicity", "leave_out"]
 
 
@@ -103,7 +104,7 @@ def design_recipe(path: Path, out: Path | None) -> Found:
             write_atomically(place, before)
         raise
     arms = list(recipe["arms"])
-    runs = len(arms) * len(recipe["train"]["seeds"])
+    runs = len(arms) * len(recipe["train"].get("seeds", _SEEDS))
     told = f"{place}: {len(arms)} arms, {runs} proxies; read it, then: curator run {place}"
     return Found({"recipe": str(place), "arms": arms, "proxies": runs}, told)
 
@@ -148,7 +149,7 @@ def _faults(spec: DesignSpec, rest: Mapping[str, Any]) -> Iterator[str]:
     if not isinstance(train, Mapping):
         yield "train: missing; a study compares proxies: give proxy, tokens and seeds"
         return
-    seeds = train.get("seeds", [1, 2, 3])
+    seeds = train.get("seeds", _SEEDS)
     if not isinstance(seeds, list) or len(seeds) < 2:
         yield f"train.seeds is {shown(seeds)}; wanted two or more, the same for every arm"
     tokens, most = train.get("tokens"), spec.tokens * spec.repeats
@@ -159,6 +160,22 @@ def _faults(spec: DesignSpec, rest: Mapping[str, Any]) -> Iterator[str]:
         )
     if spec.cross:
         yield from _cross_faults(spec)
+    names = [BASELINE, *_level_names(spec)]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        yield f"design has several arms called {twice}; give shares by other names, each once"
+
+
+def _level_names(spec: DesignSpec) -> Iterator[str]:
+    """Yield the name of every arm that is no cell of two factors, those that are there twice."""
+    yield from _eras(spec.age)
+    for factor, filters in (("quality", spec.quality), ("toxicity", spec.toxicity)):
+        for word, shares in (
+            (("keep", filters.keep), ("inverse", filters.inverse)) if filters else ()
+        ):
+            listed = shares if isinstance(shares, list) else [shares]
+            for one in listed:
+                yield from _named(one if isinstance(one, dict) else [one], f"{factor}_{word}")
+    yield from (f"without_{name}" for name in spec.leave_out)
 
 
 def _cross_faults(spec: DesignSpec) -> Iterator[str]:

@@ -316,7 +316,8 @@ def _drawn(summary: Mapping[str, Any], run: Path) -> Any:
     )
     table.add_column("arm")
     for group in summary["groups"]:
-        table.add_column(f"{group['group']} ({group['documents']})", justify="right")
+        heading = one_line(f"{group['group']} ({group['documents']})", 100)
+        table.add_column(Text(heading), justify="right")
     cells = {(one["arm"], one["group"]): one for one in summary["cells"]}
     groups = [group["group"] for group in summary["groups"]]
     own = (f"{summary['bits'][group]:.3f} itself" for group in groups)

@@ -21,7 +21,13 @@ from curator.ledger import RECORD, Artifact, Store
 from curator.optout.family import keys_of
 from curator.optout.holding import INGEST, Held, Meant, downstream, folders_of, holdings, meant_by
 from curator.optout.receipt import checked, read_receipt, require_key, signed
-from curator.optout.removal import drop_answers, redact, remove_folders, remove_shards
+from curator.optout.removal import (
+    drop_answers,
+    redact,
+    remove_folders,
+    remove_shards,
+    remove_unfinished,
+)
 from curator.optout.requests import Requests, read_requests
 from curator.report.visible import one_line
 from curator.shards import write_atomically
@@ -49,11 +55,13 @@ class Touched:
         shards: artifact id -> numbers of shards.
         folders: folder -> why: "holds", "mentions", "learned from" or "made from".
         runs: folders of runs that stand on any of it.
+        unfinished: files that killed runs left.
     """
 
     shards: Mapping[str, set[int]]
     folders: Mapping[Path, str]
     runs: tuple[Path, ...]
+    unfinished: tuple[Path, ...]
 
 
 def opt_out_of_store(
@@ -76,6 +84,11 @@ def opt_out_of_store(
                 "--delete leaves a signed receipt; give --key FILE to sign it with and --out FILE"
             )
         require_key(key)
+        if out.exists() or not out.absolute().parent.is_dir():
+            raise RecipeError(
+                f"--out {out} is there already, or its folder is not; wanted a new file in a "
+                "folder that is there: nothing was done"
+            )
     with place.writing():
         artifacts = [artifact for _, artifact in place.artifacts()]
         meant = meant_by(requests, place, artifacts)
@@ -100,8 +113,9 @@ def verify_receipt(path: Path, store: Path | None, key: Path | None) -> Found:
     """
     receipt = read_receipt(path)
     proved = checked(receipt, key)
-    told: dict[str, Any] = {"receipt": str(path), "signature": proved}
-    if store is not None and store.is_dir():
+    told: dict[str, Any] = {"receipt": str(path), "signature": proved, "in_store": None}
+    searched = store is not None and store.is_dir()
+    if store is not None and searched:
         place = Store(store.absolute())
         ids = [bytes.fromhex(one["doc_id"]) for one in receipt["documents"]]
         keys = keys_of(pa.array(ids, pa.binary(16)))
@@ -114,7 +128,10 @@ def verify_receipt(path: Path, store: Path | None, key: Path | None) -> Found:
                 where=str(path),
             )
         told["in_store"] = 0
-    words = f"{path}: {proved}" + ("; none of its documents is in the store" if store else "")
+    words = f"{path}: {proved}"
+    if store is not None:
+        gone = f"none of its documents is in {store}"
+        words += f"; {gone}" if searched else f"; there is no store {store}: nothing was looked for"
     return Found(told, one_line(words, 400))
 
 
@@ -141,7 +158,7 @@ def _touched(held: Held, artifacts: Sequence[Artifact], store: Store) -> Touched
     _add_made_from(folders, store)
     runs += [run for run, used in stands.items()
              if run not in runs and set(map(Path, used["folders"])) & set(folders)]  # fmt: skip
-    return Touched(shards, folders, tuple(sorted(runs)))
+    return Touched(shards, folders, tuple(sorted(runs)), tuple(held.unfinished))
 
 
 def _add_made_from(folders: dict[Path, str], store: Store) -> None:
@@ -217,14 +234,18 @@ def _remove(
             reports.append(str(run / REPORT))
         note = {"why": "documents that it stood on were opted out; run its recipe again"}
         write_atomically(run / WITHDRAWN, (json.dumps(note) + "\n").encode())
-        forget(store, run)
     remove_folders(touched.folders)
     answers = drop_answers({key[:16].hex() for key in meant.keys.tolist()}, store.root / ANSWERS)
+    unfinished = remove_unfinished(touched.unfinished)
     files = remove_shards(touched.shards, artifacts, store)
+    # The register tells a removal that was killed what stood on the documents: it goes late.
+    for run in touched.runs:
+        forget(store, run)
     lost = redact(meant.ids, artifacts, store)
     return {
         "folders": len(touched.folders),
         "files": len(files),
+        "unfinished": unfinished,
         "reports": reports,
         "answers": answers,
         "rows": {str(path): rows for path, rows in sorted(lost.items())},
@@ -240,6 +261,7 @@ def _left(requests: Requests, meant: Meant, store: Store) -> int:
     artifacts = [artifact for _, artifact in store.artifacts()]
     held = holdings(meant, store, artifacts)
     again = meant_by(requests, store, artifacts)
+    # Tasks that are whole and whose artifact went are kept for the next run, if of others.
     if held.documents or held.shards or held.folders or len(again.keys):
         raise LedgerError(
             f"{max(len(held.documents), len(again.keys))} documents are still in {store.root}; no "
@@ -281,6 +303,7 @@ def _account(
             for folder, why in sorted(touched.folders.items())
         ],
         "runs": [str(run) for run in touched.runs],
+        "unfinished": [str(path) for path in touched.unfinished],
         "not_looked_at": _ELSEWHERE,
     }  # fmt: skip
 

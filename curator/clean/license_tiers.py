@@ -32,11 +32,19 @@ _OF_TIER: Final = {
 _SHARE_ALIKE: Final = re.compile(r"(?:LicenseRef-)?CC-BY-SA(?:-[0-9.]+)?")
 _OF_TEXTS: Final = {"LicenseRef-HPND": "permissive"}  # told by notices alone
 _SPDX: Final = re.compile(r"\(*\s*[\w.+-]+(?:[\s()]+(?:AND|OR|WITH)[\s()]+[\w.+-]+)+\s*\)*")
+# Longer than any license is named: whole texts, and what is written to keep a reader busy.
+_LONGEST: Final = 1000
+_DEEPEST: Final = 50
+# What follows WITH permits more only if it is an exception of SPDX (its list of exceptions 3.25);
+# "Commons-Clause" forbids to sell.
+_EXCEPTION: Final = re.compile(
+    r"[\w.+-]*exception[\w.+-]*|Linux-syscall-note|GPL-CC-1\.0|SHL-2\.[01]", re.IGNORECASE
+)
 # Words that say that what stands beside them is not so, not sure, or not so of all of the text.
 _HEDGED: Final = re.compile(
     r"\b(?:not|never|no longer|without|except|unless|mostly|partly|partially|mainly|some|various"
     r"|mixed|unknown|unclear|unsure|probably|possibly|perhaps|maybe|may be|might|assumed|presumably"
-    r"|pending|tbd|todo)\b|\?",
+    r"|pending|tbd|todo|but|however|non[\s-]?commercial(?:ly)?|commons[\s-]clause)\b|\?",
     re.IGNORECASE,
 )
 
@@ -69,6 +77,8 @@ def tier_of(declaration: str | None) -> Tier:
     if declaration is None or not declaration.strip():
         return Tier(UNKNOWN)
     text = declaration.strip()
+    if len(text) > _LONGEST or text.count("(") > _DEEPEST:
+        return Tier(UNKNOWN, why="unread")
     if _SPDX.fullmatch(text):
         return _expression(text)
     found = declared(text)
@@ -141,7 +151,10 @@ def _one(words: list[str]) -> tuple[Tier, list[str]]:
     if not words or words[0] in ("AND", "OR", "WITH", ")"):
         return Tier(UNKNOWN, why="unread"), []
     word, rest = words[0], words[1:]
-    rest = rest[2:] if rest[:1] == ["WITH"] else rest
+    if rest[:1] == ["WITH"]:
+        if not _EXCEPTION.fullmatch(rest[1] if len(rest) > 1 else ""):
+            return Tier(UNKNOWN, word, "unread"), rest[2:]
+        rest = rest[2:]
     if word in _OF_TEXTS:
         return named_tier(word, _OF_TEXTS[word]), rest
     found = named(word)

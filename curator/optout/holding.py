@@ -53,11 +53,14 @@ class Held:
         documents: id in hex -> source and address, of those whose text is there.
         shards: artifact id -> numbers of its shards that have one.
         folders: folder -> names of its tables that have one.
+        unfinished: files of tasks whose artifact a killed run never published, that have one or
+            do not say of what they are.
     """
 
     documents: dict[str, dict[str, str | None]] = field(default_factory=dict)
     shards: dict[str, set[int]] = field(default_factory=dict)
     folders: dict[Path, list[str]] = field(default_factory=dict)
+    unfinished: list[Path] = field(default_factory=list)
 
 
 def meant_by(requests: Requests, store: Store, artifacts: Iterable[Artifact]) -> Meant:
@@ -91,6 +94,10 @@ def meant_by(requests: Requests, store: Store, artifacts: Iterable[Artifact]) ->
 def holdings(meant: Meant, store: Store, artifacts: Iterable[Artifact]) -> Held:
     """Return every file of a store that has one of the documents."""
     held, ids = Held(), meant.ids
+    artifacts = list(artifacts)
+    for path in unfinished_files(store, artifacts) if len(ids) else ():
+        if _has(path, ids, held) or "doc_id" not in _names(path):
+            held.unfinished.append(path)
     for artifact in artifacts:
         for number, shard in enumerate(artifact.shards):
             if _has(Path(shard.path), ids, held):
@@ -132,6 +139,10 @@ def downstream(held: Held, artifacts: Iterable[Artifact]) -> dict[str, set[int]]
 def document_files(store: Store, artifacts: Iterable[Artifact]) -> Iterator[Path]:
     """Yield the files of documents, those of equal content once."""
     seen: set[str] = set()
+    artifacts = list(artifacts)
+    for path in unfinished_files(store, artifacts):
+        if {"doc_id", "text"} <= set(_names(path)):
+            yield path
     for artifact in artifacts:
         for shard in artifact.shards:
             if shard.digest not in seen and {"doc_id", "text"} <= set(_names(Path(shard.path))):
@@ -141,6 +152,18 @@ def document_files(store: Store, artifacts: Iterable[Artifact]) -> Iterator[Path
         for path in sorted(folder.rglob("*.arrow")):
             if {"doc_id", "text"} <= set(_names(path)):
                 yield path
+
+
+def unfinished_files(store: Store, artifacts: Iterable[Artifact]) -> list[Path]:
+    """Return the files of finished tasks that are of no artifact: a killed run left them."""
+    known = {
+        Path(shard.path).resolve()
+        for artifact in artifacts
+        for task in artifact.tasks
+        for shard in (*task.shards, *([task.quarantine] if task.quarantine else []))
+    }
+    found = sorted((store.root / "shards").rglob("*.arrow"))
+    return [path for path in found if path.resolve() not in known]
 
 
 def _names(path: Path) -> list[str]:

@@ -67,8 +67,11 @@ def checked(receipt: Mapping[str, Any], key: Path | None) -> str:
     if told.get("algorithm") == HMAC:
         if key is None:
             raise RecipeError(f"it is signed by {HMAC}; give the --key that signed it")
-        value = hmac.new(_key(key), message, hashlib.sha256).hexdigest()
-        if not hmac.compare_digest(value, str(told["value"])):
+        secret = _key(key)
+        if secret.startswith(_PEM):  # everybody has a public key, and could sign so with it
+            raise LedgerError(f"signed by {HMAC}, and {key} is a key of {ED25519}: another signed")
+        value = hmac.new(secret, message, hashlib.sha256).hexdigest()
+        if not hmac.compare_digest(value.encode(), ascii(told["value"])[1:-1].encode()):
             raise _forged()
         return "signed with this key, and unchanged"
     if told.get("algorithm") == ED25519:
@@ -89,7 +92,7 @@ def read_receipt(path: Path) -> dict[str, Any]:
     """
     try:
         content = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise LedgerError(f"cannot be read ({error})", where=str(path)) from None
     if not isinstance(content, dict):
         raise LedgerError("holds no object; wanted a receipt", where=str(path))
@@ -145,7 +148,7 @@ def _checked_public(told: Mapping[str, Any], message: bytes, key: Path | None) -
         owner = serialization.load_pem_public_key(content)
     except ValueError:
         owner = _private(content, key).public_key()
-    if owner.public_bytes_raw() != claimed:
+    if not isinstance(owner, ed25519.Ed25519PublicKey) or owner.public_bytes_raw() != claimed:
         raise LedgerError(f"another key than {key} signed it")
     return "signed with this key, and unchanged"
 

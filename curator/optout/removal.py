@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curator.errors import LedgerError
 from curator.ledger import Artifact, Store, TaskRecord
 from curator.optout.holding import INGEST
 from curator.shards import Shard, read_shard, write_atomically, write_shard
@@ -25,9 +26,21 @@ REASON = "optout"
 
 
 def remove_folders(folders: Iterable[Path]) -> None:
-    """Remove folder artifacts."""
-    for folder in folders:
-        shutil.rmtree(folder, ignore_errors=True)
+    """Remove folder artifacts.
+
+    Raises:
+        LedgerError: one is a link, so that removing it would leave what it leads to; none went.
+    """
+    named = list(folders)
+    for folder in named:
+        if folder.is_symlink():
+            raise LedgerError(
+                f"{folder} is a link to {folder.resolve()}, and what lies outside of the store is "
+                "not removed: remove both by hand, then run the command again"
+            )
+    for folder in named:
+        if folder.exists():
+            shutil.rmtree(folder)
 
 
 def remove_shards(
@@ -50,6 +63,16 @@ def remove_shards(
     gone = list(dict.fromkeys(gone))
     for path in gone:
         path.unlink(missing_ok=True)
+    return gone
+
+
+def remove_unfinished(paths: Iterable[Path]) -> int:
+    """Return how many files of tasks went that no artifact has; such a task is done again."""
+    gone = 0
+    for path in paths:
+        path.unlink(missing_ok=True)
+        path.with_suffix(".json").unlink(missing_ok=True)
+        gone += 1
     return gone
 
 
@@ -113,7 +136,8 @@ def _redacted(task: TaskRecord, ids: pa.Array, lost: dict[Path, int]) -> TaskRec
     for shard in task.shards:
         table = read_shard(shard)
         stays = pc.invert(pc.is_in(table["doc_id"], ids))
-        gone = table.num_rows - (pc.sum(stays).as_py() or 0)
+        # Of the rows recorded: a removal that was killed may have written the file and not this.
+        gone = shard.rows - (pc.sum(stays).as_py() or 0)
         if gone:
             shards.append(write_shard(table.filter(stays), shard.path, name=shard.name))
             lost[Path(shard.path)] = gone

@@ -157,10 +157,14 @@ def _url(value: str) -> str:
 
 def _text_of(value: str, folder: Path) -> str:
     """Return the text of a file that lies in the folder of the list."""
+    if "\0" in value:
+        raise RecipeError(f"text {shown(value[:80])} is no name of a file")
     place = (folder / value).resolve()
     if not place.is_relative_to(folder.resolve()):
         raise RecipeError(f"text {shown(value[:80])} lies outside of the folder of the list")
     try:
+        if place.exists() and not place.is_file():  # a pipe would be waited for without end
+            raise RecipeError(f"text {value!r} is no file")
         if place.stat().st_size > _MOST_TEXT:
             raise RecipeError(f"text {value!r} has more than {_MOST_TEXT} bytes")
         text = place.read_text(encoding="utf-8")

@@ -93,7 +93,13 @@ def refined(refiner: Refiner, model: Any, table: pa.Table, *, name: str) -> Refi
         PluginError: the refiner broke it; the message says how.
     """
     where = f"refiner {name}"
-    made = refiner.refine(model, table)
+    try:
+        made = refiner.refine(model, table)
+    except UnicodeEncodeError as error:
+        raise PluginError(
+            f"a text that UTF-8 cannot write ({error}); leave half of a surrogate pair out",
+            where=where,
+        ) from error
     outcome = conform(made.outcome, OUTCOME, where=where)
     if outcome.num_rows != table.num_rows:
         raise PluginError(
@@ -105,6 +111,7 @@ def refined(refiner: Refiner, model: Any, table: pa.Table, *, name: str) -> Refi
     _require_rows(rows, children, table.num_rows, where)
     if refiner.kind == "edited" and len(np.unique(rows)) < len(rows):
         raise PluginError("several edits of one document; wanted at most one", where=where)
+    _require_unicode(children["text"], where)
     blank = pc.equal(pc.binary_length(pc.utf8_trim_whitespace(children["text"])), 0)
     stays = ~blank.to_numpy(zero_copy_only=False).astype(np.bool_)
     empty = np.zeros(table.num_rows, np.bool_)
@@ -119,6 +126,14 @@ def refined(refiner: Refiner, model: Any, table: pa.Table, *, name: str) -> Refi
     order = order[stays[order]]
     _require_reasons(outcome, rows[stays], where)
     return Refined(children.take(pa.array(order)), outcome)
+
+
+def _require_unicode(texts: pa.ChunkedArray, where: str) -> None:
+    """Raise where a text's bytes are no UTF-8: nothing after this could read it."""
+    try:
+        texts.validate(full=True)
+    except pa.ArrowInvalid as error:
+        raise PluginError(f"a text is no UTF-8 ({error})", where=where) from None
 
 
 def _conformed(children: pa.Table, where: str) -> pa.Table:

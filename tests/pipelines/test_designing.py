@@ -14,7 +14,8 @@ from curator.select.selector import select
 from curator.select.spec import parse_select
 from pipelines.check import load_recipe
 from pipelines.designing import design_recipe, expanded
-from pipelines.matrix import matrix_of
+from pipelines.matrix import _drawn, matrix_of
+from tests.support.terminal import on_terminal
 from tests.support.withdrawn import prose
 
 BINS = {"early": [1800, 1899], "late": [1950, 1999]}
@@ -185,3 +186,21 @@ def test_a_study_shows_what_was_planted(tmp_path):
         matrix_of(run, by="era", baseline="", least=500)
     with pytest.raises(RecipeError, match=r"no grouping 'eras'.*did you mean 'era'"):
         matrix_of(run, by="eras", baseline="", least=5)
+
+
+def test_two_levels_of_one_name_are_refused():
+    half = {"by": "letters", "keep": {"low": 0.5}}
+    with pytest.raises(RecipeError, match=r"several arms called \['low'\]"):
+        arms(quality=half, toxicity=half)
+    with pytest.raises(RecipeError, match="several arms"):
+        arms(quality={"by": "letters", "keep": [0.1234567, 0.1234568]})
+    with pytest.raises(RecipeError, match=r"\['random'\]"):
+        arms(quality={"by": "letters", "keep": {"random": 0.5}})
+
+
+def test_a_heading_of_a_matrix_is_no_markup():
+    summary = {
+        "by": "source", "baseline": "random", "bits": {"a[/b]": 1.0}, "cells": [], "patterns": {},
+        "groups": [{"group": "a[/b]", "documents": 5, "bytes": 9}],
+    }  # fmt: skip
+    assert "a[/b] (5)" in on_terminal(_drawn(summary, Path("run")))

@@ -136,3 +136,9 @@ def test_what_is_not_there_is_refused(place, settings, message):
 def test_an_existing_folder_is_not_written_into(place):
     with pytest.raises(RecipeError, match="there already"):
         write_tiers(place / "run", place, arm="silo", by="tier", allowed=[])
+
+
+def test_words_that_are_no_unicode_are_looked_for_all_the_same(place):
+    found = attribute(place, "half \ud800 " + prose(2))
+
+    assert [row["url"] for row in found["documents"]] == ["https://example.org/2"]

@@ -12,6 +12,7 @@ import pytest
 from curator.errors import LedgerError, RecipeError
 from curator.ledger import Store
 from curator.shards import read_shard
+from pipelines import withdrawing
 from pipelines.looking import open_view, verification_of
 from pipelines.withdrawing import opt_out_of_store, verify_receipt
 from tests.support.withdrawn import plain_run, prose, write_documents
@@ -214,3 +215,99 @@ def test_a_store_that_holds_none_of_it_gives_a_receipt_of_nothing(place):
     assert receipt["documents"] == []
     assert receipt["removed"]["rows"] == {}
     assert verification_of(str(place / "run"), place / "store").summary["faults"] == []
+
+
+def test_what_a_killed_run_left_is_found_and_goes(place):
+    store = place / "store"
+    plain_run(place / "in", store, place / "run")
+    for record in (store / "artifacts").glob("*.json"):  # as if nothing had been published yet
+        record.unlink()
+    (store / "runs.json").unlink()
+    assert prose(1)[:80] in stored(store)
+    receipt = withdraw(place)
+
+    assert prose(1)[:80] not in stored(store)
+    assert {row.get("url") for row in receipt["documents"]} - {None} == {JANE, COPY}
+    assert receipt["removed"]["unfinished"] > 0
+    run = plain_run(place / "in", store, place / "run")
+    assert verification_of(str(run), store).summary["faults"] == []
+
+
+@pytest.mark.parametrize(
+    "where", ["remove_folders", "drop_answers", "remove_shards", "forget", "redact", "signed"]
+)
+def test_a_removal_that_was_killed_is_finished_by_the_next(place, monkeypatch, where):
+    train = {"proxy": "demo", "tokens": 4096, "seeds": [1]}
+    plain_run(place / "in", place / "store", place / "run", train=train)
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        if where != "signed":
+            patched.setattr(withdrawing, where, killed)
+        else:
+            patched.setattr(withdrawing, "_left", killed)
+        with pytest.raises(KeyboardInterrupt):
+            withdraw(place)
+    withdraw(place)
+
+    assert prose(1)[:80] not in stored(place / "store")
+    assert not list((place / "store" / "folders").glob("tokenizer-*"))
+    run = plain_run(place / "in", place / "store", place / "run")
+    assert verification_of(str(run), place / "store").summary["faults"] == []
+
+
+def test_a_removal_killed_between_a_shard_and_its_record_is_finished_by_the_next(
+    place, monkeypatch
+):
+    plain_run(place / "in", place / "store", place / "run")
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "commit", killed)
+        with pytest.raises(KeyboardInterrupt):
+            withdraw(place)
+    withdraw(place)
+    run = plain_run(place / "in", place / "store", place / "run")
+
+    assert sorted(alive(run)) == sorted(set(texts()) - {JANE, COPY})
+    assert verification_of(str(run), place / "store").summary["faults"] == []
+
+
+def test_a_receipt_that_cannot_be_written_or_would_replace_one_stops_it(place):
+    plain_run(place / "in", place / "store", place / "run")
+    before = stored(place / "store")
+    (place / "receipt.json").write_text("an earlier one")
+    with pytest.raises(RecipeError, match="nothing was done"):
+        withdraw(place)
+    with pytest.raises(RecipeError, match="nothing was done"):
+        opt_out_of_store(
+            place / "list", place / "store", out=place / "no" / "receipt", key=place / "key",
+            delete=True,
+        )  # fmt: skip
+
+    assert stored(place / "store") == before
+    assert (place / "receipt.json").read_text() == "an earlier one"
+
+
+def test_a_folder_that_is_a_link_is_not_followed(place):
+    plain_run(place / "in", place / "store", place / "run")
+    folder = next((place / "store" / "folders").glob("selection*"))
+    folder.rename(place / "elsewhere")
+    folder.symlink_to(place / "elsewhere")
+    with pytest.raises(LedgerError, match="is a link to"):
+        withdraw(place)
+
+    assert any((place / "elsewhere").iterdir())
+
+
+def test_a_store_that_is_not_there_is_not_said_to_lack_anything(place):
+    plain_run(place / "in", place / "store", place / "run")
+    withdraw(place)
+    found = verify_receipt(place / "receipt.json", place / "stroe", place / "key")
+
+    assert found.summary["in_store"] is None
+    assert "nothing was looked for" in str(found.shown)

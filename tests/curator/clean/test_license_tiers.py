@@ -80,3 +80,30 @@ def test_and_is_the_worse_and_or_the_better_of_two(one, other):
 @given(st.text(max_size=200))
 def test_any_words_have_a_tier(said):
     assert tier_of(said).name in SILO_TIERS
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Apache-2.0 WITH Commons-Clause",
+        "MIT with Commons Clause",
+        "MIT licensed, but only for research",
+        "MIT licensed for non-commercial use",
+        "MIT licensed for noncommercial use",
+    ],
+)
+def test_what_takes_freedom_back_is_not_free(said):
+    assert tier_of(said).name in ("UNKNOWN", "RESTRICTED")
+
+
+def test_an_exception_permits_more():
+    assert tier_of("Apache-2.0 WITH LLVM-exception").name == "SW"
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["(" * 900 + "MIT AND MIT", "(" * 100_000, "(" * 400 + "MIT AND MIT" + ")" * 400,
+     " OR ".join(["MIT"] * 50_000)],
+)  # fmt: skip
+def test_what_is_written_to_keep_a_reader_busy_is_not_read(said):
+    assert tier_of(said).name == "UNKNOWN"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import sys
 
 import pytest
 
 from curator.errors import LedgerError, RecipeError
-from curator.optout.receipt import checked, read_receipt, signed
+from curator.optout.receipt import FORMAT, canonical_bytes, checked, read_receipt, signed
 
 CONTENT = {"documents": [{"doc_id": "00", "why": "id"}], "time": "2026-11-21T00:00:00+00:00"}
 
@@ -96,3 +98,27 @@ def test_anybody_can_check_a_receipt_of_a_private_key(private, key):
     assert checked(receipt, private) == "signed with this key, and unchanged"
     with pytest.raises(LedgerError, match="changed, or forged"):
         checked({**receipt, "documents": []}, None)
+
+
+def test_a_public_key_signs_nothing(tmp_path):
+    public = tmp_path / "public.pem"
+    public.write_bytes(b"-----BEGIN PUBLIC KEY-----\n" + b"x" * 60)
+    forged = {**CONTENT, "format": FORMAT}
+    value = hmac.new(public.read_bytes(), canonical_bytes(forged), hashlib.sha256).hexdigest()
+    forged["signature"] = {"algorithm": "HMAC-SHA256", "value": value}
+
+    with pytest.raises(LedgerError, match="another signed"):
+        checked(forged, public)
+
+
+@pytest.mark.parametrize("value", ["é" * 64, 5, None, ["a"], "\ud800"])
+def test_a_signature_that_is_no_digest_is_forged(key, value):
+    receipt = signed(CONTENT, key)
+    with pytest.raises(LedgerError, match="changed, or forged"):
+        checked({**receipt, "signature": {**receipt["signature"], "value": value}}, key)
+
+
+def test_a_receipt_of_nothing_but_brackets_is_none(tmp_path):
+    (tmp_path / "deep").write_bytes(b"[" * 100_000)
+    with pytest.raises(LedgerError, match="cannot be read"):
+        read_receipt(tmp_path / "deep")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -94,3 +96,11 @@ def test_any_line_is_read_or_refused(tmp_path_factory, line):
     except RecipeError as error:
         found = error.message
     assert "line" in found if isinstance(found, str) else ID in found.ids
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(RecipeError, match="no file"):
+        listed(tmp_path, "text pipe")
+    with pytest.raises(RecipeError, match="no name of a file"):
+        listed(tmp_path, "text a\0b")
