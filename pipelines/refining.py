@@ -33,8 +33,7 @@ from curator.stage import Site
 from pipelines.arms import Selected
 from pipelines.blocks import BLOCK, BlockTask, Rows, Whole, run_block, run_cost
 from pipelines.pool import Pool, folder_shard
-from pipelines.scoring import ANSWERS, Teachers, corpora_of, folders_of
-from pipelines.selecting import score_columns
+from pipelines.scoring import ANSWERS, Teachers, corpora_of, from pipelines.selecting import score_columns, with_models
 from pipelines.tokenizing import Tokens
 
 VERSION = 1  # raise it when the same documents and settings start giving another account
@@ -252,13 +251,7 @@ def _refined(
 
 def made_refiner(entry: Mapping[str, Any], teachers: Teachers) -> Refiner:
     """Return the refiner of an entry, with the recipe's models in place of their names."""
-    settings = dict(entry)
-    if isinstance(settings.get("model"), str) and settings["model"] in teachers.models:
-        settings["model"] = str(teachers.models[settings["model"]])
-    if isinstance(settings.get("models"), list):
-        found = [folders_of(str(one), teachers.models) for one in settings["models"]]
-        settings["models"] = [str(folder) for folders in found for folder in folders]
-    return make_refiner(settings)
+    return make_refiner(with_models(entry, teachers.models))
 
 
 def _sidecars_of(refiner: Refiner, scores: Sequence[Artifact]) -> list[Artifact]:

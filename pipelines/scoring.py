@@ -81,13 +81,18 @@ def column_names(name: str, writes: pa.Schema) -> dict[str, str]:
 
 def made_scorer(entry: Mapping[str, Any], teachers: Teachers) -> AnyScorer:
     """Return the scorer of an entry, with the recipe's models in place of their names."""
+    return make_scorer(with_models(entry, teachers.models))
+
+
+def with_models(entry: Mapping[str, Any], models: Mapping[str, Path]) -> dict[str, Any]:
+    """Return an entry of `score` or `refine` with folders in place of the recipe's models."""
     settings = dict(entry)
-    if isinstance(settings.get("model"), str) and settings["model"] in teachers.models:
-        settings["model"] = str(teachers.models[settings["model"]])
+    if isinstance(settings.get("model"), str) and settings["model"] in models:
+        settings["model"] = str(models[settings["model"]])
     if isinstance(settings.get("models"), list):
-        found = [folders_of(str(one), teachers.models) for one in settings["models"]]
+        found = [folders_of(str(one), models) for one in settings["models"]]
         settings["models"] = [str(folder) for folders in found for folder in folders]
-    return make_scorer(settings)
+    return settings
 
 
 def folders_of(name: str, models: Mapping[str, Path]) -> list[Path | str]:
