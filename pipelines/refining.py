@@ -33,7 +33,8 @@ from curator.stage import Site
 from pipelines.arms import Selected
 from pipelines.blocks import BLOCK, BlockTask, Rows, Whole, run_block, run_cost
 from pipelines.pool import Pool, folder_shard
-from pipelines.scoring import ANSWERS, Teachers, corpora_of, from pipelines.selecting import score_columns, with_models
+from pipelines.scoring import ANSWERS, Teachers, corpora_of, with_models
+from pipelines.selecting import score_columns
 from pipelines.tokenizing import Tokens
 
 VERSION = 1  # raise it when the same documents and settings start giving another account
