@@ -155,6 +155,15 @@ def test_the_recipe_that_is_written_is_one_that_runs(tmp_path):
     assert "design" not in read_yaml(path)
 
 
+def test_seeds_may_be_left_to_the_recipe(tmp_path):
+    path = written(tmp_path, leave_out=["web"])
+    plain = read_yaml(path)
+    del plain["train"]["seeds"]
+    path.write_text(json.dumps(plain))
+
+    assert design_recipe(path, None).summary["proxies"] == 2 * 3
+
+
 def test_crawl_dates_and_unsaid_ones_leave_no_recipe(tmp_path):
     path = written(tmp_path, age={**AGE, "dates": "crawl"})
     with pytest.raises(RecipeError, match="a crawl's date is not"):
