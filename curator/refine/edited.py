@@ -13,8 +13,10 @@ import pyarrow as pa
 from curator.errors import RecipeError
 from curator.refine.execute import DROPPED, VERDICTS, Edited, Policy, Programs, Rules, execute
 from curator.refine.lined import chance_of, lines_of, lowest, removing
+from curator.refine.programs import Op, parse_line
 from curator.refine.refiner import Refined, Refiner, children_of, outcome_of
 
+_MOST_TOLD: Final = 200  # characters of what is no call, in an account
 _PURPOSE: Final = "prox.placebo"  # of the chance that decides which lines go instead
 
 
@@ -117,10 +119,27 @@ def accounted(
     return Refined(children, outcome_of([not one for one in gone], told))
 
 
+def told_of(source: str) -> str:
+    """Return a program for an account: its calls as they are, of long faults the beginning.
+
+    A model may answer with the document: what is told of a program must not grow with that. What
+    is shown of a fault is a fault too.
+    """
+    if len(source) <= _MOST_TOLD:
+        return source
+    lines = (line for line in source.split("\n") if line.strip(" \t\r"))
+    return "\n".join(
+        line
+        if len(line) <= _MOST_TOLD or isinstance(parse_line(line), Op)
+        else f"... {line[:_MOST_TOLD]}"
+        for line in lines
+    )
+
+
 def _account(row: int, programs: Programs, made: Edited) -> str:
     low, high = np.searchsorted(programs.rows, [row, row + 1]).tolist()
     ran: list[list[Any]] = [
-        [int(programs.firsts[at]), int(programs.lasts[at]), programs.sources[at].as_py()]
+        [int(programs.firsts[at]), int(programs.lasts[at]), told_of(programs.sources[at].as_py())]
         for at in range(low, high)
     ]
     told = {

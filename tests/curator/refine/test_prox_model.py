@@ -7,6 +7,7 @@ import pytest
 
 from curator.errors import RecipeError
 from curator.generate.asking import Answer
+from curator.refine.programs import parse
 from curator.refine.prox_model import ProxModel, program_of
 from curator.refine.prox_verdicts import document_faults
 from curator.testing import documents
@@ -141,3 +142,27 @@ def test_the_wordings_and_the_settings_are_the_identity():
 def test_budgets_below_one_numbered_line_are_refused(wrong):
     with pytest.raises(RecipeError, match="wanted"):
         writer(**wrong)
+
+
+@pytest.mark.parametrize("policy", ["exact", "legacy"])
+@pytest.mark.parametrize(
+    "echo",
+    [
+        f"{PROSE} " * 500,  # a line that is no call
+        "keep_chunk()" + " " * 3000 + "#" + PROSE * 100,  # a call but for its length
+    ],
+)
+def test_the_account_does_not_take_in_what_a_model_repeats(echo: str, policy: str):
+    def answer(request):
+        first = "[000]Home | About\n[001]The river" in request.prompt
+        return "remove_lines(line_start=0, line_end=0)" if first else echo
+
+    text = "\n".join(["Home | About", *[f"{PROSE} {n}" for n in range(8)]])
+    settings = {"levels": ("chunk",), "chunk_tokens": 150, "policy": policy, "max_errors": 10_000}
+    made = writer(**settings).write(Scripted(answer), documents([text]))
+
+    assert made.children.num_rows == 1
+    about = made.children["about"][0].as_py()
+    assert len(about) < 2000
+    for _, _, source in json.loads(about)["programs"][1:]:
+        assert parse(source).faults  # what is shown of a fault is none the less one
