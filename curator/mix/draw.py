@@ -86,12 +86,19 @@ def draw(selection: pa.Table, spec: MixSpec, tokens: int | None = None, *, seed:
         seed: of the order.
 
     Raises:
-        BudgetError: a source cannot give its part within its epochs; all of them are named.
+        BudgetError: a source cannot give its part within its epochs; all of them are named. Or the
+            selection has no text, and tokens are asked for.
         RecipeError: a named source is not in the selection.
     """
     parts = _by_source(selection)
     sizes = {name: int(each.tokens.sum()) for name, each in parts.items()}
     wanted = spec.tokens or tokens or sum(sizes.values())
+    if wanted and not sizes:
+        raise BudgetError(
+            "there is no text to mix: all documents were left out, by the selection or by what "
+            "the arm's `refine` (its record counts the reasons); select more, or let its refiners "
+            "keep what they cannot change"
+        )
     entries = _entries(spec, sizes, wanted)
     asked, short = _asked(spec, entries, sizes, wanted)
     drawn = {

@@ -130,3 +130,10 @@ def test_a_source_that_was_not_selected_is_refused():
 
 def test_an_empty_selection_draws_nothing():
     assert draw(selection({}), MixSpec()).table.num_rows == 0
+
+
+@pytest.mark.parametrize("scheme", ["natural", "uniform", "unimax"])
+def test_a_mixture_of_nothing_is_refused_with_what_to_do(scheme: str):
+    empty = selection({"a": [1]}).slice(0, 0)
+    with pytest.raises(BudgetError, match=r"no text to mix.*refine.*reasons"):
+        draw(empty, MixSpec(scheme=scheme), 5000)
