@@ -52,7 +52,11 @@ def export(path: Path, form: str, out: Path, arm: str) -> Found:
     if form in TOKEN_FORMATS:
         export_tokens(mixture, form, out)
     elif (path / RUN).exists():
-        _export_text(open_view(str(path), path), mixture, form, out)
+        view = open_view(str(path), path)
+        steps = _arm(path, arm).get("refined", {}).get("steps", ())
+        # What was refined is mixed in place of the selection: the last entry's documents.
+        documents = view.store.artifact(steps[-1]["artifact"]) if steps else view.corpus
+        _export_text(View(view.store, documents), mixture, form, out)
     else:
         raise RecipeError(
             f"{form!r} is text, and {path} holds tokens only; give the run's folder and --arm"

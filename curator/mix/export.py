@@ -98,10 +98,14 @@ def _with_epochs(table: pa.Table, epochs: NDArray[np.uint32]) -> pa.Table:
     for at, field in enumerate(table.schema):
         if pa.types.is_fixed_size_binary(field.type):  # polars reads none
             table = table.set_column(at, field.name, table[at].cast(pa.binary()))
+        elif pa.types.is_list(field.type) and pa.types.is_fixed_size_binary(field.type.value_type):
+            table = table.set_column(at, field.name, table[at].cast(pa.list_(pa.binary())))
     frame = pl.from_arrow(table)
     assert isinstance(frame, pl.DataFrame)
     named = frame.with_columns(
-        pl.col(pl.Binary).bin.encode("hex"), pl.Series("epochs", epochs, dtype=pl.UInt32)
+        pl.col(pl.Binary).bin.encode("hex"),
+        pl.col(pl.List(pl.Binary)).list.eval(pl.element().bin.encode("hex")),
+        pl.Series("epochs", epochs, dtype=pl.UInt32),
     )
     return named.to_arrow(compat_level=pl.CompatLevel.oldest())
 

@@ -21,6 +21,7 @@ from pipelines import refining
 from pipelines.check import checked
 from pipelines.curate import curate
 from pipelines.explaining import explain_document
+from pipelines.handing import export
 from pipelines.running import read_run, run_recipe
 from tests.support.refiners import Broken, Shout
 from tests.support.terminal import on_terminal
@@ -349,3 +350,18 @@ def test_a_text_that_is_no_unicode_is_told(how):
     table = pa.table({"text": ["one", "two"], "doc_id": [b"0" * 16, b"1" * 16]})
     with pytest.raises(PluginError, match="UTF-8"):
         refined(Broken(how), None, table, name="broken")
+
+
+def test_what_was_refined_is_exported_as_text(tmp_path, files):
+    recipe_file = tmp_path / "recipe.yaml"
+    recipe_file.write_text(json.dumps(content(files, [{**ECHO, "times": 1}, SHOUT])))
+    run_recipe(
+        recipe_file, corpus=None, store=tmp_path / "store", out=tmp_path / "out", engine="inline",
+        address=None, workers=1, assignments=[], quiet=True,
+    )  # fmt: skip
+    export(tmp_path / "out", "jsonl", tmp_path / "ex", "main")
+
+    lines = (tmp_path / "ex" / "documents.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert all(row["text"] == row["text"].upper() for row in rows)
+    assert {row["kind"] for row in rows} == {"edited", "synthetic"}
