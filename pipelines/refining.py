@@ -37,7 +37,7 @@ from pipelines.scoring import ANSWERS, Teachers, corpora_of, with_models
 from pipelines.selecting import score_columns
 from pipelines.tokenizing import Tokens
 
-VERSION = 1  # raise it when the same documents and settings start giving another account
+VERSION = 2  # raise it when the same documents and settings start giving another account
 _EXAMPLES = 3  # of texts before and after, in an account
 DEFAULT_MAX_EPOCHS = 1.0  # of new documents beside the originals: repeats are asked for by name
 
@@ -89,38 +89,41 @@ def refine_arm(
 
     stage = TokenCount(digest=tokens.digest, path=str(tokens.path))
     counted = driver.map_stage(stage, made, step="refine.tokens")
-
     decisions = repeats(made)
-
-    def account(out: Path) -> None:
-        kinds = pa.concat_tables([read_shard(shard, ("kind",)) for shard in made.shards])["kind"]
-        stays, left_out = _apart(kinds, decisions)
-        table = _selection(made, counted).filter(stays)
-        kinds = kinds.filter(stays)
-        write_shard(table, out / "selection.arrow", name="selection")
-        content = {
-            "documents": table.num_rows,
-            "tokens": int(np.sum(table["tokens"].to_numpy(), dtype=np.int64)),
-            "sources": _tokens_by(table, "source"),
-            "kinds": _tokens_by(table.append_column("kind", kinds), "kind"),
-            "manifest_hash": manifest_hash(table, tokens.digest),
-            "left_out": left_out,
-            "steps": steps,
-        }
-        (out / "refined.json").write_text(json.dumps(content, indent=1))
-
     identity = {
         "version": VERSION,
         "documents": made.digest,
         "tokens": counted.digest,
         "decisions": [each.digest for each in decisions],
     }
-    folder = driver.folder("refined", identity, account)
+    folder = driver.folder(
+        "refined", identity, lambda out: _write_account(made, counted, decisions, tokens, out)
+    )
     content = json.loads((folder / "refined.json").read_text())
     if content["left_out"] and not driver.quiet:
         told = ", ".join(f"{reason} {n:,}" for reason, n in content["left_out"].items())
         print(f"refine: new documents of {selected.name} left out: {told}", file=sys.stderr)
-    return RefinedArm(folder_shard(folder, "selection"), made.shards, content, named)
+    account = {**content, "steps": steps}
+    return RefinedArm(folder_shard(folder, "selection"), made.shards, account, named)
+
+
+def _write_account(
+    made: Artifact, counted: Artifact, decisions: Sequence[Artifact], tokens: Tokens, out: Path
+) -> None:
+    """Write the selection that refined documents are, and what it holds."""
+    kinds = pa.concat_tables([read_shard(shard, ("kind",)) for shard in made.shards])["kind"]
+    stays, left_out = _apart(kinds, decisions)
+    table = _selection(made, counted).filter(stays)
+    write_shard(table, out / "selection.arrow", name="selection")
+    content = {
+        "documents": table.num_rows,
+        "tokens": int(np.sum(table["tokens"].to_numpy(), dtype=np.int64)),
+        "sources": _tokens_by(table, "source"),
+        "kinds": _tokens_by(table.append_column("kind", kinds.filter(stays)), "kind"),
+        "manifest_hash": manifest_hash(table, tokens.digest),
+        "left_out": left_out,
+    }
+    (out / "refined.json").write_text(json.dumps(content, indent=1))
 
 
 def _apart(kinds: pa.ChunkedArray, decisions: Sequence[Artifact]) -> tuple[Any, dict[str, int]]:

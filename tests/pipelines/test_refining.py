@@ -199,6 +199,14 @@ def test_nothing_is_made_twice(run):
     assert all(step.cached for step in again.steps if step.artifact.name.startswith("refine"))
 
 
+def test_equal_documents_of_other_entries_keep_their_own_names(run):
+    arms = {name: {**ALL, "refine": [{**SHOUT, "as": name}]} for name in ("one", "other")}
+    made = run([], arms=arms, baseline="one")
+
+    names = {arm: mixed.refined.account["steps"][0]["name"] for arm, mixed in made.arms.items()}
+    assert names == {"one": "one", "other": "other"}
+
+
 def test_what_would_cost_too_much_is_not_begun(run, tmp_path):
     with pytest.raises(BudgetError, match="max_requests is 3"):
         run([{**ECHO, "max_requests": 3}])
