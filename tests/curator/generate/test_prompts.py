@@ -30,7 +30,7 @@ def test_every_prompt_that_comes_along_can_be_asked():
     found = {name: find_prompt(name) for name in prompt_names()}
 
     assert all(prompt.name == name for name, prompt in found.items())
-    assert len({prompt.digest for prompt in found.values()}) == len(found) == 10
+    assert len({prompt.digest for prompt in found.values()}) == len(found) == 13
     assert found["add_one"].kind == found["add_one_next"].kind == "choice"
     assert found["educational"].range == (0.0, 5.0)
     assert found["educational_explained"].forms() == ()
