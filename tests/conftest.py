@@ -9,7 +9,9 @@ import pytest
 from hypothesis import settings
 
 # A machine that does other work, or compiles a kernel at the first example, is no fault of a test.
-settings.register_profile("curator", deadline=None)
+# The same code is tried on the same examples; `make fuzz` looks for others.
+settings.register_profile("curator", deadline=None, derandomize=True)
+settings.register_profile("fuzz", deadline=None, print_blob=True)
 settings.load_profile("curator")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

@@ -56,13 +56,14 @@ def cut(texts: pa.Array | pa.ChunkedArray, by: By) -> Stretches:
     for row, text in enumerate(texts.to_pylist()):
         if not text or text.isspace():
             continue
-        # The end of the text is no border of its own: blanks alone are no stretch.
+        # Neither the end of the text nor what stands behind blanks alone is a border: a control
+        # character that counts as white space is no stretch.
         visible = len(text.rstrip())
-        inner = (
-            []
-            if by == "document"
-            else [one.end() for one in _ENDS[by].finditer(text) if one.end() < visible]
-        )
+        inner: list[int] = []
+        for one in () if by == "document" else _ENDS[by].finditer(text):
+            low = inner[-1] if inner else 0
+            if one.end() < visible and not text[low : one.end()].isspace():
+                inner.append(one.end())
         found += [text[low:high] for low, high in pairwise([0, *inner, len(text)])]
         rows += [row] * (len(inner) + 1)
     return Stretches(np.array(rows, np.int64), pa.array(found, pa.large_string()))

@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from curator.errors import RecipeError
@@ -32,6 +32,7 @@ def tagging(tmp_path_factory):
 @pytest.mark.parametrize("by", ["sentence", "line", "document"])
 @settings(max_examples=60, deadline=None)
 @given(texts=st.lists(AWKWARD, max_size=5))
+@example(texts=["\x1c\n1", "1\n\x1c\n\x1c\n1"])
 def test_stretches_one_after_the_other_are_the_text(by, texts):
     found = cut(large(texts), by)
     parts = list(zip(found.rows, found.texts.to_pylist(), strict=True))
