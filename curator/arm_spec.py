@@ -81,15 +81,15 @@ class ArmSpec(Section):
     """One way to choose, refine and mix, and to read the mixture while training."""
 
     select: dict[str, Any]
-    refine: list[dict[str, Any]] = Field(default=[])
+    # Left out where there is nothing, as `prefix` is: recipes without keep their digests.
+    refine: list[dict[str, Any]] = Field(default=[], exclude_if=lambda entries: not entries)
     mix: list[dict[str, Any]] | dict[str, Any] | None = None
     pick: PickSpec | None = None
     prune: PruneSpec | None = None
     reweight: ReweightSpec | None = None
     order: OrderSpec | None = None
     staged: StagedSpec | None = None
-    # Tags put before what its proxies are measured on. Left out where there are none, so that
-    # recipes without keep their digests.
+    # Tags put before what its proxies are measured on.
     prefix: list[str] = Field(default=[], exclude_if=lambda tags: not tags)
     prefix_by: Literal["document", "line", "sentence"] = Field(
         default="document", exclude_if=lambda by: by == "document"

@@ -309,7 +309,9 @@ class CorpusSpec(Section):
     ingest: list[dict[str, Any]] = Field(default=[{"reader": "installed"}], min_length=1)
     max_bad_records: float = Field(default=0.001, ge=0, le=1)
     shard_bytes: PositiveInt = 64 << 20
-    optout: str | None = None  # a list of what somebody wants out, one request a line
+    # A list of what somebody wants out, one request a line. Left out where there is none, so that
+    # recipes without keep their digests.
+    optout: str | None = Field(default=None, exclude_if=lambda path: path is None)
     clean: CleanSpec | None = None
     dedup: DedupSpec | None = None
     benchmarks: dict[Name, BenchmarkSpec] = {}

@@ -29,6 +29,7 @@ BASELINE: Final = "random"
 _PERCENT: Final = 100
 _SEEDS: Final = [1, 2, 3]  # of `train`, unless it says others
 Factor = Literal["age", "quality", "toxicity", "leave_out"]
+Level = tuple[str, dict[str, Any]]  # an arm's name, and what its selection says besides the budget
 
 
 class AgeSpec(Section):
@@ -160,22 +161,9 @@ def _faults(spec: DesignSpec, rest: Mapping[str, Any]) -> Iterator[str]:
         )
     if spec.cross:
         yield from _cross_faults(spec)
-    names = [BASELINE, *_level_names(spec)]
+    names = [BASELINE, *(name for levels in _factors(spec).values() for name, _ in levels)]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         yield f"design has several arms called {twice}; give shares by other names, each once"
-
-
-def _level_names(spec: DesignSpec) -> Iterator[str]:
-    """Yield the name of every arm that is no cell of two factors, those that are there twice."""
-    yield from _eras(spec.age)
-    for factor, filters in (("quality", spec.quality), ("toxicity", spec.toxicity)):
-        for word, shares in (
-            (("keep", filters.keep), ("inverse", filters.inverse)) if filters else ()
-        ):
-            listed = shares if isinstance(shares, list) else [shares]
-            for one in listed:
-                yield from _named(one if isinstance(one, dict) else [one], f"{factor}_{word}")
-    yield from (f"without_{name}" for name in spec.leave_out)
 
 
 def _cross_faults(spec: DesignSpec) -> Iterator[str]:
@@ -193,18 +181,13 @@ def _cross_faults(spec: DesignSpec) -> Iterator[str]:
 def _arms(spec: DesignSpec) -> dict[str, dict[str, Any]]:
     """Return the selection of every cell, by the name of its arm; the baseline first."""
     budget = {"tokens": spec.tokens}
-    factors = {
-        "age": _eras(spec.age),
-        "quality": _filters("quality", spec.quality),
-        "toxicity": _filters("toxicity", spec.toxicity),
-        "leave_out": _without(spec.leave_out),
-    }
+    factors = _factors(spec)
     arms: dict[str, dict[str, Any]] = {BASELINE: {"method": "random", **budget}}
     for levels in factors.values():
-        arms |= {name: {"method": "random", **level, **budget} for name, level in levels.items()}
+        arms |= {name: {"method": "random", **level, **budget} for name, level in levels}
     if spec.cross:
         one, other = spec.cross
-        for (a, first), (b, second) in product(factors[one].items(), factors[other].items()):
+        for (a, first), (b, second) in product(factors[one], factors[other]):
             cell = {"method": "random", **first, **second, **budget}
             if "age" in spec.cross:
                 cell["within"] = ERA  # the better half of each era, not the era of the better half
@@ -213,37 +196,45 @@ def _arms(spec: DesignSpec) -> dict[str, dict[str, Any]]:
     return arms
 
 
-def _eras(spec: AgeSpec | None) -> dict[str, dict[str, Any]]:
-    names = spec.bins if spec else ()
-    return {f"age_{name}": {"quota_by": ERA, "quotas": {name: 1.0}} for name in names}
+def _factors(spec: DesignSpec) -> dict[Factor, list[Level]]:
+    """Return the levels of every factor; two may have one name."""
+    return {
+        "age": list(_eras(spec.age)),
+        "quality": list(_filters("quality", spec.quality)),
+        "toxicity": list(_filters("toxicity", spec.toxicity)),
+        "leave_out": list(_without(spec.leave_out)),
+    }
 
 
-def _filters(factor: str, spec: FilterSpec | None) -> dict[str, dict[str, Any]]:
-    """Return bands of quantiles by tokens: 0 is the worst document, 1 the best."""
+def _eras(spec: AgeSpec | None) -> Iterator[Level]:
+    for name in spec.bins if spec else ():
+        yield f"age_{name}", {"quota_by": ERA, "quotas": {name: 1.0}}
+
+
+def _filters(factor: str, spec: FilterSpec | None) -> Iterator[Level]:
+    """Yield bands of quantiles by tokens: 0 is the worst document, 1 the best."""
     if spec is None:
-        return {}
+        return
     base: dict[str, Any] = {"method": "band", "by": spec.by}
     if spec.better:
         base["better"] = spec.better
-    kept = {
-        name: {**base, "band": [round(1 - share, 9), 1.0]}
-        for name, share in _named(spec.keep, f"{factor}_keep").items()
-    }
-    inverse = {
-        name: {**base, "band": [0.0, share]}
-        for name, share in _named(spec.inverse, f"{factor}_inverse").items()
-    }
-    return kept | inverse
+    for name, share in _named(spec.keep, f"{factor}_keep"):
+        yield name, {**base, "band": [round(1 - share, 9), 1.0]}
+    for name, share in _named(spec.inverse, f"{factor}_inverse"):
+        yield name, {**base, "band": [0.0, share]}
 
 
-def _without(sources: list[str]) -> dict[str, dict[str, Any]]:
-    return {f"without_{name}": {"quotas": {name: 0.0, "*": 1.0}} for name in sources}
+def _without(sources: list[str]) -> Iterator[Level]:
+    for name in sources:
+        yield f"without_{name}", {"quotas": {name: 0.0, "*": 1.0}}
 
 
-def _named(shares: list[float] | dict[str, float], prefix: str) -> dict[str, float]:
+def _named(shares: list[float] | dict[str, float], prefix: str) -> Iterator[tuple[str, float]]:
     if isinstance(shares, dict):
-        return dict(shares)
-    return {f"{prefix}{share * _PERCENT:g}".replace(".", "p"): share for share in shares}
+        yield from shares.items()
+        return
+    for share in shares:
+        yield f"{prefix}{share * _PERCENT:g}".replace(".", "p"), share
 
 
 def _shares(shares: list[float] | dict[str, float]) -> list[float]:

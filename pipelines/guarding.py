@@ -47,7 +47,7 @@ def decontaminate(
         for line in unguarded(index):
             print(f"decontaminate: {line}", file=sys.stderr)
     settings: dict[str, Any] = {"index": index.digest, "folder": str(folder)}
-    settings["more_than"] = spec.coverage if spec.method == "tulu3" else 0.0
+    settings["more_than"] = _most(spec)
     if spec.action == "report":
         note = ReportContamination(**settings)
         found = driver.map_stage(note, pool.corpus, step=STEP, alive=pool.alive)
@@ -88,8 +88,7 @@ def drop_copies(heldout: Shard | None, pool: Pool, driver: Driver) -> Pool:
     """
     if heldout is None:
         return pool
-    index, folder = _heldout_index(heldout, driver)
-    stage = Decontaminate(index.digest, str(folder), COPY_SHARE, "copy_of_heldout")
+    stage = _no_copies(heldout, driver)
     decision = driver.map_stage(stage, pool.corpus, step="heldout.copies", alive=pool.alive)
     return pool.decided(decision)
 
@@ -109,19 +108,24 @@ def repeats_of(
     found = []
     if spec is not None:
         index, folder = index_of(spec, benchmarks, driver)
-        more_than = spec.coverage if spec.method == "tulu3" else 0.0
-        stage = Decontaminate(index.digest, str(folder), more_than)
+        stage = Decontaminate(index.digest, str(folder), _most(spec))
         found.append(driver.map_stage(stage, documents, step="refine.decontaminate"))
     if heldout is not None:
-        index, folder = _heldout_index(heldout, driver)
-        stage = Decontaminate(index.digest, str(folder), COPY_SHARE, "copy_of_heldout")
+        stage = _no_copies(heldout, driver)
         found.append(driver.map_stage(stage, documents, step="refine.heldout"))
     return found
 
 
-def _heldout_index(heldout: Shard, driver: Driver) -> tuple[BenchmarkIndex, Path]:
+def _most(spec: DecontaminateSpec) -> float:
+    """Return the share of an item that a document may repeat."""
+    return spec.coverage if spec.method == "tulu3" else 0.0
+
+
+def _no_copies(heldout: Shard, driver: Driver) -> Decontaminate:
+    """Return the stage that drops what holds more than half of a held-out document."""
     settings = {"method": "gpt3", "ngram": COPY_NGRAM}
-    return _index("heldout.index", {"": heldout}, settings, driver)
+    index, folder = _index("heldout.index", {"": heldout}, settings, driver)
+    return Decontaminate(index.digest, str(folder), COPY_SHARE, "copy_of_heldout")
 
 
 def unguarded(index: BenchmarkIndex) -> list[str]:

@@ -28,6 +28,7 @@ from curator.shards import read_shard, write_atomically
 from pipelines.comparing import window_of
 from pipelines.evaluating import EVALUATION
 from pipelines.looking import Found
+from pipelines.matrix_page import page_of, pattern_lines
 from pipelines.running import read_run
 from pipelines.scoring import entry_name
 from pipelines.selecting import lazy
@@ -110,8 +111,6 @@ def matrix_of(run: Path, *, by: str, baseline: str, least: int) -> Found:
         "patterns": {name: vars(found) for name, found in _patterns(record, cells, chosen).items()},
     }  # fmt: skip
     write_atomically(run / TABLE.format(by=by), (json.dumps(summary, indent=1) + "\n").encode())
-    from pipelines.matrix_page import page_of
-
     write_atomically(run / PAGE.format(by=by), page_of(summary, run.name).encode())
     return Found(summary, _drawn(summary, run))
 
@@ -327,19 +326,3 @@ def _drawn(summary: Mapping[str, Any], run: Path) -> Any:
         texts = (f"{c['effect']:+.3f} [{c['low']:+.3f}, {c['high']:+.3f}]" for c in row)
         table.add_row(Text(one_line(arm, 100)), *texts)
     return Group(table, *(Text(line) for line in pattern_lines(summary)))
-
-
-WORDS: Final = {
-    "mismatch": "trained on one group and tested on another, bits a byte more than trained on it",
-    "slope": "a year between training and test, bits a byte",
-    "own_loss": "left out: bits a byte more on the group itself than on the others",
-}
-
-
-def pattern_lines(summary: Mapping[str, Any]) -> list[str]:
-    """Return each number for the whole table as a sentence."""
-    return [
-        f"{WORDS[name]}: {p['mean']:+.4f} [{p['low']:+.4f}, {p['high']:+.4f}] over {p['seeds']} "
-        f"seeds; so in {p['holds']} of {p['cells']} cells"
-        for name, p in summary["patterns"].items()
-    ]

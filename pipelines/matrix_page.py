@@ -6,13 +6,19 @@ Texts of names and groups are escaped as everywhere (`curator.report.markup`); n
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from markupsafe import Markup
 
 from curator.report.markup import tag
 from curator.report.page import document
 from curator.report.tables import cell, row_head, section, table
+
+WORDS: Final = {
+    "mismatch": "trained on one group and tested on another, bits a byte more than trained on it",
+    "slope": "a year between training and test, bits a byte",
+    "own_loss": "left out: bits a byte more on the group itself than on the others",
+}
 
 
 def page_of(summary: Mapping[str, Any], name: str) -> str:
@@ -27,8 +33,6 @@ def page_of(summary: Mapping[str, Any], name: str) -> str:
 
 def matrix_section(summary: Mapping[str, Any]) -> Markup:
     """Return the section with the cells and the sentences on the whole table."""
-    from pipelines.matrix import pattern_lines
-
     groups = [group["group"] for group in summary["groups"]]
     heads = [("arm", ""), *((f"{g['group']} ({g['documents']} documents)", "r")
                             for g in summary["groups"])]  # fmt: skip
@@ -78,3 +82,12 @@ def _sizes(summary: Mapping[str, Any]) -> Markup:
         "natural size each could be read for longer before it repeats."
     )
     return section("sizes", "Sizes", lead, table("text by arm", heads, rows))
+
+
+def pattern_lines(summary: Mapping[str, Any]) -> list[str]:
+    """Return each number for the whole table as a sentence."""
+    return [
+        f"{WORDS[name]}: {p['mean']:+.4f} [{p['low']:+.4f}, {p['high']:+.4f}] over {p['seeds']} "
+        f"seeds; so in {p['holds']} of {p['cells']} cells"
+        for name, p in summary["patterns"].items()
+    ]

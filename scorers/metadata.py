@@ -25,9 +25,9 @@ from curator.generate.metadata_tasks import BEGINNING, Tasks
 from curator.generate.respondent import Respondent
 from curator.generate.tables import Row
 from curator.generate.transcripts import Entry, write_transcript
-from curator.identity import id_matrix, random_bits, uniform
+from curator.identity import id_matrix, random_bits
 from curator.schema import score_field
-from curator.score.examples import draw_threshold
+from curator.score.examples import draw_examples
 from curator.shards import write_shard
 from curator.stage import Corpus, FittedScorer, Site, circumstance, write_report
 
@@ -194,17 +194,10 @@ class Metadata(FittedScorer):
 
     def _sample(self, corpus: Corpus) -> pa.Table:
         """Return the documents to ask about, each once, by id."""
-        last = 1.0
-        if self.documents is not None:
-            last = draw_threshold(corpus, self.documents, purpose=_PURPOSE, where=self.name)
-        columns = ("doc_id", "text", self.attribute, *self.columns)
-        parts = [
-            table.filter(pa.array(uniform(id_matrix(table["doc_id"]), _PURPOSE, 0) <= last))
-            for table in corpus.tables(columns)
-        ]
-        found = pa.concat_tables(parts)
-        _, first = np.unique(id_matrix(found["doc_id"]), axis=0, return_index=True)
-        return found.take(pa.array(first))
+        columns = ("text", self.attribute, *self.columns)
+        return draw_examples(
+            corpus, self.documents, purpose=_PURPOSE, where=self.name, columns=columns
+        )
 
     def _rows(self, sample: pa.Table) -> list[Row]:
         """Return what a question may show of each document."""
@@ -228,9 +221,7 @@ class Metadata(FittedScorer):
         client.limits.afford(cost, client.backend.model, self.name, less)
 
     def _client(self, site: Site) -> Client:
-        limits = Limits(self.max_requests, self.max_tokens)
-        cache = None if self.transcript else site.cache
-        return Client(self._respondent().backend(site), limits=limits, cache=cache)
+        return self._respondent().client(site, Limits(self.max_requests, self.max_tokens))
 
     def _respondent(self) -> Respondent:
         return Respondent(

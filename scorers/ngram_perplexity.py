@@ -282,7 +282,8 @@ class NgramPerplexity(FittedScorer):
             raise RecipeError(
                 f"no language has both a model and percentiles: reference {_sizes(report)}; wanted "
                 f"{self.least_reference_words} words of reference text and {self.least_documents} "
-                "documents of the pool in one language. Give more text, lower "
+                "documents of the pool in one language; of the pool's sample have no score "
+                f"{report['sample']['without_score']}. Give more text, lower "
                 "`least_reference_words` or `least_documents`, or say `by_language: false`",
                 where=self.name,
             )
@@ -329,7 +330,7 @@ def _sizes(report: Mapping[str, Any]) -> dict[str, dict[str, int]]:
     return {
         language: {
             "reference words": about.get("reference", {}).get("tokens", 0),
-            "pool documents": about.get("sample_documents", 0),
+            "pool documents with a score": about.get("sample_documents", 0),
         }
         for language, about in report["languages"].items()
     }

@@ -140,10 +140,8 @@ class Judging(FittedScorer):
         """Write what was judged, the transcript and the report into `out`."""
 
     def client(self, site: Site) -> Client:
-        """Return the door to the judge; what was recorded need not be kept once more."""
-        limits = Limits(self.max_requests, self.max_tokens)
-        cache = None if self.transcript else site.cache
-        return Client(self._respondent().backend(site), limits=limits, cache=cache)
+        """Return the door to the judge."""
+        return self._respondent().client(site, Limits(self.max_requests, self.max_tokens))
 
     def sample(self, corpus: Corpus) -> Iterator[pa.Table]:
         """Yield doc_id and text of the documents to judge, each once, shard by shard.

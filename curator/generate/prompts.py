@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from curator.errors import RecipeError, shown
+from curator.generate.wordings import names_in, wording_file
 from curator.identity import fingerprint
 from curator.recipe import suggestion
 from curator.strict_yaml import parse_yaml, read_text
@@ -125,7 +126,7 @@ def cut(text: str, longest: int, pieces: int = 1) -> list[str]:
 
 def prompt_names() -> list[str]:
     """Return the names of the prompts that curator brings, sorted."""
-    return sorted(path.stem for path in ASSETS.glob("*.yaml"))
+    return names_in(ASSETS)
 
 
 def find_prompt(name: str) -> Prompt:
@@ -134,15 +135,7 @@ def find_prompt(name: str) -> Prompt:
     Raises:
         RecipeError: there is none, or the file is no prompt; all mistakes at once.
     """
-    if name in prompt_names():
-        return read_prompt(ASSETS / f"{name}.yaml")
-    path = Path(name).expanduser()
-    if path.suffix in (".yaml", ".yml") and path.is_file():
-        return read_prompt(path)
-    raise RecipeError(
-        f"no prompt {name!r}{suggestion(name, prompt_names())}; write one of {prompt_names()}, or "
-        "the path of a .yaml file like those in curator/generate/assets"
-    )
+    return read_prompt(wording_file("prompt", name, ASSETS))
 
 
 def read_prompt(path: Path) -> Prompt:

@@ -10,6 +10,7 @@ from pathlib import Path
 from curator import weights
 from curator.errors import RecipeError
 from curator.generate.asking import Answer, Backend, Request
+from curator.generate.client import Client, Limits
 from curator.generate.exchange import Server
 from curator.stage import Site
 
@@ -53,6 +54,11 @@ class Respondent:
         if self.url:
             return f"endpoint {self.model}"
         return weights.digest(weights.find(self.model))
+
+    def client(self, site: Site, limits: Limits) -> Client:
+        """Return the door to the one to ask; what was recorded need not be kept once more."""
+        cache = None if self.transcript else site.cache
+        return Client(self.backend(site), limits=limits, cache=cache)
 
     def backend(self, site: Site) -> Backend:
         """Return the one to ask. A model on disk is read when it is first asked, not before."""

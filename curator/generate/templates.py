@@ -16,6 +16,7 @@ from typing import Any, Final
 from curator.errors import RecipeError, shown
 from curator.generate.asking import Request, digest_of
 from curator.generate.prompts import harmless
+from curator.generate.wordings import names_in, wording_file
 from curator.identity import fingerprint
 from curator.recipe import suggestion
 from curator.strict_yaml import parse_yaml, read_text
@@ -154,7 +155,7 @@ class Template:
 
 def template_names() -> list[str]:
     """Return the names of the templates that curator brings, sorted."""
-    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+    return names_in(FOLDER)
 
 
 def find_template(name_or_file: str) -> Template:
@@ -163,16 +164,7 @@ def find_template(name_or_file: str) -> Template:
     Raises:
         RecipeError: there is none, or the file is no template; all mistakes at once.
     """
-    if name_or_file in template_names():
-        return read_template(FOLDER / f"{name_or_file}.yaml")
-    path = Path(name_or_file).expanduser()
-    if path.suffix in (".yaml", ".yml") and path.is_file():
-        return read_template(path)
-    names = template_names()
-    raise RecipeError(
-        f"no template {name_or_file!r}{suggestion(name_or_file, names)}; write one of {names}, or "
-        "the path of a .yaml file like those in curator/generate/templates"
-    )
+    return read_template(wording_file("template", name_or_file, FOLDER))
 
 
 def read_template(path: Path) -> Template:

@@ -29,7 +29,6 @@ from curator.generate.asking import REFUSED, STOP, Answer, Request
 from curator.generate.client import Client, Cost
 from curator.generate.templates import Template, find_template
 from curator.identity import derived_ids, id_matrix, uniform
-from curator.recipe import suggestion
 from curator.refine.cleaning import cleaned
 from curator.refine.faithfulness import Checks, repeated_share
 from curator.refine.refiner import Refined, children_of, outcome_of
@@ -102,13 +101,7 @@ class Cosmopedia(Writing):
     def __post_init__(self) -> None:
         """Refuse unknown styles, topics of no clusters, and counts that mean nothing."""
         super().__post_init__()
-        for style in self.styles:
-            if style not in STYLES:
-                raise RecipeError(
-                    f"no style {style!r}{suggestion(style, STYLES)}; wanted some of {[*STYLES]}"
-                )
-        if not self.styles or len(set(self.styles)) < len(self.styles):
-            raise RecipeError(f"styles={[*self.styles]!r}; wanted one or more, each once")
+        self._choice("styles", STYLES)
         if bool(self.topic) != bool(self.topics):
             raise RecipeError(
                 f"topic={self.topic!r} and {len(self.topics)} topics; wanted a score that numbers "

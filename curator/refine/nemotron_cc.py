@@ -21,7 +21,6 @@ from curator.errors import RecipeError
 from curator.generate.asking import LENGTH, REFUSED, Answer, Request
 from curator.generate.templates import Template, find_template
 from curator.identity import id_matrix, random_bits
-from curator.recipe import suggestion
 from curator.refine import nemotron_tasks as tasks
 from curator.refine.cleaning import refuses, speaks_in_turns
 from curator.refine.faithfulness import copied_share
@@ -74,13 +73,7 @@ class NemotronCC(Writing):
     def __post_init__(self) -> None:
         """Refuse unknown tasks, and tasks for two qualities without a score that tells them."""
         super().__post_init__()
-        for task in self.tasks:
-            if task not in TASKS:
-                raise RecipeError(
-                    f"no task {task!r}{suggestion(task, TASKS)}; wanted some of {[*TASKS]}"
-                )
-        if not self.tasks or len(set(self.tasks)) < len(self.tasks):
-            raise RecipeError(f"tasks={[*self.tasks]!r}; wanted one or more, each once")
+        self._choice("tasks", TASKS)
         if not self.quality and len({TASKS[task].quality for task in self.tasks}) > 1:
             raise RecipeError(
                 f"tasks={[*self.tasks]!r} are for documents of low and of high quality; say which "

@@ -20,7 +20,6 @@ import pyarrow as pa
 from curator.errors import RecipeError
 from curator.generate.asking import REFUSED, STOP, Answer, Request
 from curator.generate.templates import Template, find_template
-from curator.recipe import suggestion
 from curator.refine.cleaning import cleaned
 from curator.refine.faithfulness import Checks
 from curator.refine.passages import Passage, derivable, guessed_tokens, joined, passages_of
@@ -82,13 +81,7 @@ class Wrap(Writing):
     def __post_init__(self) -> None:
         """Refuse unknown styles, and bounds that let nothing through."""
         super().__post_init__()
-        for style in self.styles:
-            if style not in STYLES:
-                raise RecipeError(
-                    f"no style {style!r}{suggestion(style, STYLES)}; wanted some of {[*STYLES]}"
-                )
-        if not self.styles or len(set(self.styles)) < len(self.styles):
-            raise RecipeError(f"styles={[*self.styles]!r}; wanted one or more, each once")
+        self._choice("styles", STYLES)
         sizes = self.passage_tokens >= 1 and 0 < self.written <= _MOST_WRITTEN
         if not sizes or not 0 <= self.least_accepted <= 1:
             raise RecipeError(

@@ -7,16 +7,18 @@ and the file of kept answers is a transcript that replays the run without a mode
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import pyarrow as pa
 
+from curator.errors import RecipeError
 from curator.generate.asking import Answer, Request, refuse_sampling
 from curator.generate.client import Client, Cost, Limits
 from curator.generate.respondent import Respondent
 from curator.generate.templates import Template
+from curator.recipe import suggestion
 from curator.refine.refiner import Refined, Refiner
 from curator.stage import Site, circumstance
 
@@ -91,9 +93,8 @@ class Writing(Refiner):
         return {**named, "templates": wordings, "writer": self._respondent().name}
 
     def load(self, site: Site) -> Client:
-        """Return the door to the writer; what was recorded need not be kept once more."""
-        cache = None if self.transcript else site.cache
-        return Client(self._respondent().backend(site), limits=self._limits(), cache=cache)
+        """Return the door to the writer."""
+        return self._respondent().client(site, self._limits())
 
     def refine(self, model: Client, table: pa.Table) -> Refined:
         """Return what `write` makes with the answers of `model`."""
@@ -120,6 +121,18 @@ class Writing(Refiner):
         """
         less = "refine fewer documents, shorter ones or smaller pieces of them"
         self._limits().afford(cost, self._respondent().name, self.name, less)
+
+    def _choice(self, setting: str, known: Collection[str]) -> None:
+        """Refuse a setting that names what is not known, nothing, or something twice."""
+        chosen = getattr(self, setting)
+        for one in chosen:
+            if one not in known:
+                raise RecipeError(
+                    f"no {setting.removesuffix('s')} {one!r}{suggestion(one, known)}; wanted some "
+                    f"of {[*known]}"
+                )
+        if not chosen or len(set(chosen)) < len(chosen):
+            raise RecipeError(f"{setting}={[*chosen]!r}; wanted one or more, each once")
 
     def _limits(self) -> Limits:
         return Limits(self.max_requests, self.max_tokens)

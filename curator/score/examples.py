@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -12,33 +14,40 @@ from curator.stage import Corpus
 
 
 def draw_examples(
-    corpus: Corpus, limit: int, *, purpose: str, seed: int = 0, where: str = ""
+    corpus: Corpus,
+    limit: int | None,
+    *,
+    purpose: str,
+    seed: int = 0,
+    where: str = "",
+    columns: Sequence[str] = ("text",),
 ) -> pa.Table:
-    """Return doc_id and text of at most `limit` distinct documents, sorted by id.
+    """Return doc_id and other columns of at most `limit` distinct documents, sorted by id.
 
     The documents whose ids draw lowest are kept, so neither the order of rows nor the cut into
     shards can change the choice. Ids are read first, so only the texts that are kept are held.
 
     Args:
         corpus: what to choose from; a document that is there twice counts once.
-        limit: documents wanted at most.
+        limit: documents wanted at most; None: all.
         purpose: what the chance is for, as in `curator.identity.uniform`.
         seed: of the chance.
         where: what an error is about, such as a scorer's role.
+        columns: to read beside doc_id.
 
     Raises:
         RecipeError: the corpus has no documents.
     """
     last = draw_threshold(corpus, limit, purpose=purpose, seed=seed, where=where)
     parts = []
-    for table in corpus.tables(("doc_id", "text")):
+    for table in corpus.tables(("doc_id", *columns)):
         drawn = uniform(id_matrix(table["doc_id"]), purpose, seed)
         parts.append(table.filter(pa.array(drawn <= last)))
     return _sorted_distinct(pa.concat_tables(parts))
 
 
 def draw_threshold(
-    corpus: Corpus, limit: int, *, purpose: str, seed: int = 0, where: str = ""
+    corpus: Corpus, limit: int | None, *, purpose: str, seed: int = 0, where: str = ""
 ) -> float:
     """Return the chance that at most `limit` distinct documents draw no higher than, in (0, 1).
 

@@ -10,7 +10,7 @@ from curator.identity import settings_of
 from curator.train.checkpoint import Position
 from curator.train.draws import DrawnBatches
 from curator.train.loader import Batches
-from curator.train.opening import Grown
+from curator.train.opening import Opened
 from curator.train.picking import PickedBatches
 from curator.train.piece import of_whole
 from curator.train.proxy import Shape
@@ -105,7 +105,7 @@ def _of_own_steps(
 
 def _order(run: Run, batches: RunBatches, position: Position) -> dict[str, Any] | None:
     """Return the settings of a run's order, and what opened when and was read again, if it grew."""
-    if isinstance(batches, Batches) and isinstance(batches.stream, Grown):
+    if isinstance(batches, Batches) and isinstance(batches.stream, Opened):
         return batches.stream.account(position.step * batches.batch_tokens)
     return None if run.order is None else settings_of(run.order)
 

@@ -28,7 +28,7 @@ from curator.identity import id_matrix
 from curator.shards import read_shard
 from curator.train.arranging import Arranged
 from curator.train.curriculum import Curriculum
-from curator.train.opening import Grown, Iterative
+from curator.train.opening import Iterative, Opened
 from curator.train.packing import Coverage, Stream
 
 if TYPE_CHECKING:
@@ -246,11 +246,11 @@ class Batches:
         self.rows, self.context = rows, context
         tokens = None if steps is None else steps * self.batch_tokens
         stream = mixture.stream(order_seed, tokens, after=after)
-        self.stream: Stream | Arranged | Grown = stream
+        self.stream: Stream | Arranged | Opened = stream
         if order is not None:
             whole = stream.lap_tokens if tokens is None else tokens
             if isinstance(order, Iterative):
-                self.stream = Grown(
+                self.stream = Opened(
                     stream, order, mixture.difficulties, whole,
                     batch_tokens=self.batch_tokens, evaluated=evaluated,
                 )  # fmt: skip

@@ -124,7 +124,7 @@ def held_back(stream: Stream, settings: Iterative, tokens: int) -> NDArray[np.in
     return held
 
 
-class Grown:
+class Opened:
     """Where each token of a run lies in tokens.bin, easy documents first and again.
 
     In each phase the open documents are read in an order by chance of their own, lap after lap.

@@ -28,6 +28,7 @@ from torch import Tensor
 
 from curator.errors import RecipeError
 from curator.identity import uniform
+from curator.nucleus import drawn
 from curator.train.checkpoint import load_model
 from curator.train.growing import Grown
 from curator.train.loss import cap_
@@ -36,9 +37,6 @@ from curator.train.tokenizer import bos_id, encode, load_tokenizer
 
 ROWS = 64  # documents at a time: d2's step is then half products; more gained nothing on one core
 COMPACT = 0.75  # a batch is made smaller when fewer of its rows still grow
-# Widths of the first looks for a nucleus: sorting a vocabulary for each token would take longer
-# than the model.
-LOOKS = (64, 512)
 STOP, LENGTH = "stop", "length"
 
 
@@ -243,34 +241,7 @@ def draw_tokens(
         return likeliest
     shares_BV = torch.softmax(logits_BV * (math.log(2) / sampling.temperature), 1)
     chance_B = torch.from_numpy(uniform(doc_ids, f"sampling.{place}", sampling.seed))
-    found = nucleus(shares_BV, chance_B.to(shares_BV.device), sampling.top_p)
+    top_p_B = torch.full_like(chance_B, sampling.top_p)
+    found = drawn(shares_BV, chance_B.to(shares_BV.device), top_p_B.to(shares_BV.device))
     tokens: NDArray[np.int64] = found.cpu().numpy()
     return tokens
-
-
-def nucleus(shares_BV: Tensor, chance_B: Tensor, top_p: float) -> Tensor:
-    """Return the token at each row's chance in (0, 1) among its likeliest that make `top_p`."""
-    if top_p >= 1:
-        return _at(shares_BV.double().cumsum(1), chance_B)
-    found = torch.zeros(len(shares_BV), dtype=torch.int64, device=shares_BV.device)
-    todo = torch.arange(len(shares_BV), device=shares_BV.device)
-    vocabulary = shares_BV.shape[1]
-    for look in (*(width for width in LOOKS if width < vocabulary), vocabulary):
-        largest, ids = shares_BV[todo].topk(look, sorted=True)
-        mass = largest.double().cumsum(1)
-        enough = (mass[:, -1] >= top_p) | (look == vocabulary)
-        inside = mass - largest.double() < top_p  # what stands before it is not yet enough
-        mass = torch.where(inside, largest.double(), 0.0).cumsum(1)
-        place = _at(mass, chance_B[todo])
-        found[todo[enough]] = ids.gather(1, place[:, None])[enough, 0]
-        todo = todo[~enough]
-        if not len(todo):
-            break
-    return found
-
-
-def _at(mass_BV: Tensor, chance_B: Tensor) -> Tensor:
-    """Return where each row's chance of its whole mass falls."""
-    wanted = (chance_B * mass_BV[:, -1])[:, None]
-    place = torch.searchsorted(mass_BV, wanted, right=True)[:, 0]
-    return place.clamp_max(mass_BV.shape[1] - 1)

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curator.generate import drawing
+from curator import nucleus as nucleus_
 from curator.generate.drawing import Draw, next_tokens
 
 N = 4000
@@ -43,7 +43,7 @@ def test_tokens_are_drawn_as_often_as_their_odds_say(temperature: float, top_p: 
 def test_a_wide_nucleus_is_found_beyond_the_likeliest(monkeypatch: pytest.MonkeyPatch):
     rows = torch.linspace(0, 0.1, 50).repeat(N, 1)
     whole = next_tokens(rows, draws(1.0, 0.9))
-    monkeypatch.setattr(drawing, "_LIKELIEST", 3)
+    monkeypatch.setattr(nucleus_, "_LOOKS", (3, 7))
 
     assert next_tokens(rows, draws(1.0, 0.9)) == whole
 

@@ -8,14 +8,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from curator.errors import RecipeError
 from curator.identity import document_ids, id_matrix
 from curator.train.growing import Grown
 from curator.train.loss import cap_
-from curator.train.sample import Sampling, nucleus, sample_texts, sample_tokens
+from curator.train.sample import Sampling, sample_texts, sample_tokens
 from tests.curator.train.test_model import LEXICAL, SHAPE, tokens, trained_like
 from tests.support.trained import trained_run
 
@@ -97,23 +95,6 @@ def test_tokens_come_as_often_as_the_model_says():
     # 50 deviates of about one standard deviation each; 4.5 of them in one is 1 in 3,000.
     deviates = (found - count * shares) / np.sqrt(count * shares * (1 - shares))
     assert np.abs(deviates).max() < 4.5
-
-
-@settings(max_examples=50, deadline=None)
-@given(st.floats(0.01, 0.999), st.integers(0, 10_000), st.integers(2, 1500))
-def test_the_nucleus_is_the_fewest_likeliest_that_are_enough(top_p, seed, vocabulary):
-    random = np.random.default_rng(seed)
-    shares = random.dirichlet(np.full(vocabulary, 0.3), 3).astype(np.float32)
-    chance = random.random(3)
-
-    found = nucleus(torch.from_numpy(shares), torch.from_numpy(chance), top_p).numpy()
-
-    for row, u, token in zip(shares.astype(np.float64), chance, found, strict=True):
-        order = np.argsort(-row, kind="stable")
-        mass = np.cumsum(row[order])
-        inside = order[: int(np.searchsorted(mass, top_p)) + 1]
-        at = int(np.searchsorted(np.cumsum(row[inside]), u * row[inside].sum(), side="right"))
-        assert row[token] == pytest.approx(row[inside[min(at, len(inside) - 1)]])
 
 
 def test_chance_belongs_to_the_document():
