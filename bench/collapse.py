@@ -1,14 +1,16 @@
 """Generations of proxies that train on what earlier ones wrote: collapse by policy, on real text.
 
     python -m bench.collapse [--corpus bench/recipes/claims/poisoning_corpus.yaml] [--proxy d2]
-        [--tokens 300_000] [--generations 4] [--seeds 1 2 3] [--policies replace accumulate ...]
+        [--tokens 200_000] [--generations 4] [--seeds 1 2 3] [--policies replace accumulate ...]
 
 Generation 0 is trained on real documents, D_0. Each later one is a recipe like
 configs/recipes/collapse.yaml whose refiner `sample` is asked with the models of the generations
 before, and a proxy trained from scratch on what its policy takes: `accumulate` on all of it,
-the others on as many tokens as D_0. Printed for every generation, the mean over seeds with the
+the others on as many tokens as D_0. `edit` writes nothing: it puts D_0 through ToEdit, once by each
+model so far (methods, part R4, check B). Printed for every generation, the mean over seeds with the
 standard deviation: bits a byte of real held-out text; of what its model writes, distinct 4-grams
-and different words among the first thousands.
+and different words among the first thousands. Last the share of documents that the last step
+made anew.
 """
 
 from __future__ import annotations
@@ -29,10 +31,13 @@ from curator.errors import RecipeError
 from curator.identity import document_ids, id_matrix
 from curator.refine.collapse import POLICIES, distinct, find_policy, require_kinds, types
 
-SLACK = 1.3  # tokens selected for each that is trained on: models write shorter documents
+SLACK = 2.0  # tokens selected for each that is trained on: models write shorter documents
 WRITTEN = 200  # documents of each model that diversity is measured on
 WORDS = 4000  # of them
 LONGEST = 512  # tokens of a document that a model writes
+EDIT = "edit"
+# A proxy is never as sure as the published .99 wants; at 1.5 it would draw the same token again.
+SURE, SPREAD, CANDIDATES = 0.5, 3.0, 64
 
 
 @dataclass(frozen=True)
@@ -47,12 +52,17 @@ class Settings:
 
 @dataclass(frozen=True)
 class Generation:
-    """One trained model: its run, bits a byte on real text, and the diversity of what it writes."""
+    """One trained model: its run, bits a byte on real text, and the diversity of what it writes.
+
+    Attributes:
+        changed: share of the documents it was trained on that the last edit changed.
+    """
 
     model: Path
     bits: float
     distinct_4: float
     types: int
+    changed: float
 
 
 def main() -> None:
@@ -60,10 +70,11 @@ def main() -> None:
     here = Path("bench/recipes/claims/poisoning_corpus.yaml")
     parser.add_argument("--corpus", type=Path, default=here)
     parser.add_argument("--proxy", default="d2")
-    parser.add_argument("--tokens", type=int, default=300_000)
+    parser.add_argument("--tokens", type=int, default=200_000)
     parser.add_argument("--generations", type=int, default=4)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--policies", nargs="+", default=list(POLICIES))
+    known = [*POLICIES, EDIT]
+    parser.add_argument("--policies", nargs="+", default=known, choices=known)
     parser.add_argument("--out", type=Path, default=Path("/tmp/curator-collapse"))
     told = parser.parse_args()
     settings = Settings(told.corpus.resolve(), told.proxy, told.tokens, told.out)
@@ -87,7 +98,9 @@ def trained(
         "select": {"method": "random", "tokens": int(SLACK * settings.tokens), "seed": seed}
     }
     tokens = settings.tokens
-    if models:
+    if models and policy == EDIT:
+        arm["refine"] = [edited(model, turn, seed) for turn, model in enumerate(models, 1)]
+    elif models:
         known = find_policy(policy, acknowledged=True)
         tokens *= known.size(number)
         asked = {"models": [str(one) for one in models], "policy": policy, "seed": seed}
@@ -106,7 +119,13 @@ def trained(
         check_kinds(told)
     model = Path(told["proxies"][0]["folder"])
     texts = written(model, seed)
-    return Generation(model, bits_of(told), distinct(texts), types(texts, WORDS))
+    return Generation(model, bits_of(told), distinct(texts), types(texts, WORDS), changed_by(told))
+
+
+def edited(model: Path, turn: int, seed: int) -> dict[str, Any]:
+    """An entry of `refine` that puts text through ToEdit by a model of some turn."""
+    settings = {"threshold": SURE, "beta": SPREAD, "candidates": CANDIDATES, "least_changed": 0}
+    return {"use": "toedit", "as": f"turn{turn}", "model": str(model), "seed": seed, **settings}
 
 
 def run(recipe: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -141,6 +160,12 @@ def bits_of(told: dict[str, Any]) -> float:
     return float(np.mean(told["evaluation"]["heldout"]))
 
 
+def changed_by(told: dict[str, Any]) -> float:
+    """Share of the documents of an arm that its last step made anew; 0 where there was none."""
+    steps = told.get("refined", {}).get("steps")
+    return float(steps[-1]["refined"] / max(steps[-1]["documents_in"], 1)) if steps else 0.0
+
+
 def written(model: Path, seed: int) -> list[str]:
     """What a model writes from nothing."""
     from curator.train.sample import Sampling, sample_texts
@@ -157,6 +182,7 @@ def show(policy: str, number: int, found: Sequence[Generation]) -> None:
         ("bits/byte", "bits", ".4f"),
         ("distinct-4", "distinct_4", ".3f"),
         ("types", "types", ".0f"),
+        ("changed", "changed", ".2f"),
     ]
     shown = []
     for head, name, form in columns:

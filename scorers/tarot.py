@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from curator.embed.costs import Distances, median_cost
 from curator.embed.directions import directions
-from curator.embed.gathered import Gathered, gather, mean_vectors
+from curator.embed.gathered import Gathered, gather, known_vectors, mean_vectors
 from curator.embed.neighbors import Found, Neighbors
 from curator.embed.proposals import Clouds, Fold, Placed, estimated, layers_of, placed
 from curator.embed.transport import SHARE
@@ -75,7 +75,8 @@ class Tarot(FittedScorer):
         folds: "ratio": parts of the targets, each of which proposes for the others.
         neighbors: "ratio": of a target at most.
         targets: examples kept at most, chosen by their ids.
-        whiten: False: features as they are, brought to length one.
+        whiten: False: features as they are, brought to length one; a document whose feature is
+            zero, such as one whose gradient half precision cannot hold, gets no place.
         ridge: of the covariance, as a multiple of its mean variance.
         compat: "paper_repo": the release's mistakes. Features of the last model where the mean was
             meant; products rounded to half precision; 2,000 neighbors, after which it ends without
@@ -193,7 +194,11 @@ class Tarot(FittedScorer):
         targets = self._targets(corpora["target"], site)
         with tempfile.TemporaryDirectory(dir=out) as scratch:
             pool = gather(
-                corpora["raw"], self._read, Path(scratch) / "features.npy", where=self.name
+                corpora["raw"],
+                self._read,
+                Path(scratch) / "features.npy",
+                where=self.name,
+                directed=not self.whiten,
             )
             clouds, metric = self._clouds(pool, targets, Path(scratch) / "white.npy")
             search = Neighbors(clouds.candidates, device=site.device, threads=site.threads)
@@ -243,8 +248,7 @@ class Tarot(FittedScorer):
         for stage, column in zip(self.beside, self._columns, strict=True):
             made = stage.process(stage.load(site), drawn)[column]
             drawn = drawn.append_column(column, made)
-        for column in self._read:
-            drawn = drawn.filter(pc.is_valid(drawn[column]))
+        drawn = known_vectors(drawn, self._read, directed=not self.whiten)
         least = self.folds if self.mode == "ratio" else 1
         if drawn.num_rows < least:
             raise RecipeError(

@@ -33,7 +33,9 @@ class Gathered(NamedTuple):
     vectors: NDArray[np.floating[Any]]
 
 
-def gather(corpus: Corpus, columns: Sequence[str], path: Path, *, where: str) -> Gathered:
+def gather(
+    corpus: Corpus, columns: Sequence[str], path: Path, *, where: str, directed: bool = False
+) -> Gathered:
     """Return the documents of `corpus` with their vectors, in float16 in the file `path`.
 
     Args:
@@ -41,12 +43,13 @@ def gather(corpus: Corpus, columns: Sequence[str], path: Path, *, where: str) ->
         columns: of vectors; of several the mean is kept, of documents that have all.
         path: of the file to write.
         where: what an error is about.
+        directed: leave out documents whose vector has no length, for those who compare angles.
 
     Raises:
         RecipeError: no document has vectors, or they are of several lengths.
     """
     found = [
-        id_matrix(table.filter(_known(table, columns))["doc_id"])
+        id_matrix(known_vectors(table, columns, directed=directed)["doc_id"])
         for table in corpus.tables(("doc_id", *columns))
     ]
     whole = np.concatenate([np.zeros((0, 16), np.uint8), *found])
@@ -58,7 +61,7 @@ def gather(corpus: Corpus, columns: Sequence[str], path: Path, *, where: str) ->
     written: NDArray[np.float16] | None = None
     begin = 0
     for table in corpus.tables(("doc_id", *columns)):
-        rows = mean_vectors(table.filter(_known(table, columns)), columns)
+        rows = mean_vectors(known_vectors(table, columns, directed=directed), columns)
         if not len(rows):
             continue
         if written is None:
@@ -87,8 +90,13 @@ def mean_vectors(table: pa.Table, columns: Sequence[str]) -> NDArray[np.float32]
     return mean
 
 
-def _known(table: pa.Table, columns: Sequence[str]) -> pa.ChunkedArray:
+def known_vectors(table: pa.Table, columns: Sequence[str], *, directed: bool) -> pa.Table:
+    """Return the rows that have a vector in each of `columns`, and a direction if `directed`."""
     known = pc.is_valid(table[columns[0]])
     for name in columns[1:]:
         known = pc.and_(known, pc.is_valid(table[name]))
-    return known
+    found = table.filter(known)
+    if not directed or not found.num_rows:
+        return found
+    lengths = mean_vectors(found, columns).astype(np.float16).any(axis=1)
+    return found.filter(pa.array(lengths))

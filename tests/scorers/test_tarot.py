@@ -115,6 +115,20 @@ def test_the_release_cuts_a_layer_by_highest_potentials(scorer: Tarot, tmp_path:
     assert (np.diff(second) <= 1.1e-4).all()  # a step of the grid
 
 
+def test_a_document_without_direction_gets_no_place(scorer: Tarot, tmp_path: Path):
+    plain, table = replace(scorer, whiten=False), pool(scorer)
+    vectors = table["vector"].to_pylist()
+    vectors[70] = [0.0] * len(vectors[70])
+    vectors[71] = [1e-9] * len(vectors[71])  # zero in half precision
+    place = table.column_names.index("vector")
+    bare = table.set_column(place, "vector", pa.array(vectors, table["vector"].type))
+
+    found = scores(plain, bare, fitted(plain, bare, tmp_path))
+
+    assert found["tarot"].to_pylist()[70:72] == [0.0, 0.0]
+    assert report(tmp_path)["documents"] == len(POOL) - 2
+
+
 def test_whitening_changes_the_places(scorer: Tarot, tmp_path: Path):
     table = pool(scorer)
     plain = replace(scorer, whiten=False)
