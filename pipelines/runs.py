@@ -80,7 +80,7 @@ def conduct_in_words(run: Mapping[str, Any]) -> str:
     if weighed:
         told += f", weights by {weighed['rule']}" + (" dealt anew" if weighed["placebo"] else "")
     if order:
-        back = "reversed " if order["reverse"] else ""
+        back = "reversed " if order.get("reverse") else ""  # what grows has no other way round
         told += f", {back}{order['strategy']} by {order['by']}"
         told += " dealt anew" if order["placebo"] else ""
     return told

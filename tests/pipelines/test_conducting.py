@@ -195,6 +195,15 @@ def test_a_proxy_of_three_rows_and_one_that_averages_are_told(told, tmp_path):
     assert "a proxy with `average_share` cannot prune" in told(prune=PRUNE, train=train)
 
 
+GROWING = {
+    "by": "hard.length",
+    "strategy": "iterative",
+    "every": 5,
+    "held_back": 256,
+    "placebo": True,
+}
+
+
 @pytest.fixture(scope="module")
 def board(tmp_path_factory):
     folder = tmp_path_factory.mktemp("conducting")
@@ -208,6 +217,7 @@ def board(tmp_path_factory):
         "seta": {"select": select, "prune": PRUNE},
         "weighed": {"select": select, "reweight": {"rule": "upper", "temperature": 0.3}},
         "ordered": {"select": select, "order": {"by": "hard.length"}},
+        "growing": {"select": select, "order": GROWING},
         "poisson": {"select": {"method": "poisson", "by": "hard.length", "tokens": 20_000}},
     }
     made = content(files) | {"arms": arms, "train": train_of(TOKENS, str(proxy))}
@@ -252,6 +262,13 @@ def test_an_ordered_arm_reads_the_documents_of_the_random_one_from_easy_to_hard(
         assert not logs[0].equals(logs[1])
     assert told[0]["mixture"] == runs_of(board[0], "random")[1][0]["mixture"]
     assert conduct_in_words(told[0]) == ", sorted by hard.length"
+
+
+def test_an_arm_that_opens_more_and_more_says_so_in_the_report(board):
+    _, [run, _] = runs_of(board[0], "growing")
+
+    assert run["order"]["strategy"] == "iterative"
+    assert conduct_in_words(run) == ", iterative by hard.length dealt anew"
 
 
 def test_weights_of_a_poisson_selection_reach_its_proxies(board):
