@@ -8,6 +8,7 @@ but compared with every text exactly, for the texts are few and to miss one is w
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -18,8 +19,9 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curator.clean.hosts import Place, places
 from curator.dedup.shingles import shingle_sets
-from curator.optout.requests import Requests
+from curator.optout.requests import Requests, place_of
 
 NGRAM: Final = 5
 JACCARD: Final = 0.8
@@ -27,7 +29,8 @@ CONTAINMENT: Final = 0.95
 # Below it a phrase that anybody writes would make a document a copy: only the whole counts then.
 LEAST_SHINGLES: Final = 8
 _SLACK: Final = 1e-9
-_URL: Final = r"(?i)^https?://(?:[^/?#@\s]*@)?([^/?#\s]+)"
+_ON_THE_WEB: Final = r"(?i)^\s*https?://"
+_PARTS: Final = "[/?&;]"  # what begins the next part of a path or query (RFC 3986, section 3.3)
 
 
 def requested(requests: Requests, table: pa.Table) -> pa.Array:
@@ -56,25 +59,31 @@ def _by_address(requests: Requests, table: pa.Table) -> list[pa.Array]:
     urls = pl.Series("url", pl.from_arrow(table["url"])).cast(pl.String)
     origins = pl.Series("origin", pl.from_arrow(table["origin"])).cast(pl.String)
     told = urls.is_not_null() & (urls.str.strip_chars() != "")
-    address = urls.zip_with(told.fill_null(value=False), origins).str.strip_chars()
-    host = address.str.extract(_URL, 1).str.to_lowercase()
-    rest = address.str.replace(_URL, "")
-    rest = pl.select(
-        pl.when(rest.str.starts_with("/")).then(rest).otherwise("/" + rest)
-    ).to_series()
-    plain = host + rest
-    found = []
+    address = urls.zip_with(told.fill_null(value=False), origins)
+    kept = address.str.contains(_ON_THE_WEB).fill_null(value=False)
+    found = places(address.set(~kept, None).to_arrow())
+    masks = []
     if requests.urls:
-        # A loop over requests: each is one search over the column.
-        below = pl.Series(np.zeros(len(plain), np.bool_))
-        for prefix in requests.urls:
-            below = below | plain.str.starts_with(prefix).fill_null(value=False)
-        found.append(_where(pa.array(below.to_numpy()), "url"))
+        masks.append(_where(pa.array(_below(found, set(requests.urls))), "url"))
     if requests.domains:
-        name = host.str.replace(r":[0-9]*$", "").str.strip_suffix(".")
-        within = _within(name, set(requests.domains))
-        found.append(_where(pa.array(within), "domain"))
-    return found
+        masks.append(_where(pa.array(_within(found["host"], set(requests.domains))), "domain"))
+    return masks
+
+
+def _below(found: pl.DataFrame, wanted: set[str]) -> npt.NDArray[np.bool_]:
+    """Return whether each place is one of those wanted, as `place_of` names them, or below one.
+
+    What is below goes on after a whole part of the path or of the query: a page `/4` is not `/40`.
+    """
+    within = np.zeros(len(found), np.bool_)
+    hosts = {re.split(_PARTS, one, maxsplit=1)[0] for one in wanted}
+    rows = found["host"].is_in(list(hosts)).arg_true()
+    # A loop over the documents of hosts that are asked for: each is cut after every part.
+    for row in rows:
+        named = place_of(Place(*found.row(row)))
+        ends = [*(match.start() for match in re.finditer(_PARTS, named)), len(named)]
+        within[row] = any(named[:end] in wanted for end in ends)
+    return within
 
 
 def _within(hosts: pl.Series, domains: set[str]) -> npt.NDArray[np.bool_]:

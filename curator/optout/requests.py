@@ -3,7 +3,7 @@
 One request a line, its kind first; blank lines and lines that begin with # are none:
 
     id      0123456789abcdef0123456789abcdef      a document, as `curator show` names it
-    url     https://example.org/people/jane/      whatever lies below
+    url     https://example.org/people/jane/      a page, and what lies below it
     domain  example.org                           and the domains below it
     sha256  9f86d081...                           of the text's UTF-8 bytes
     text    letter.txt                            a file in the folder of the list: copies of it
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from curator.clean.hosts import Place, canonical
 from curator.errors import RecipeError, shown
 from curator.identity import fingerprint
 
@@ -28,7 +29,7 @@ _LONGEST_LINE: Final = 8192  # characters: a URL is shorter
 _SHOWN: Final = 20
 _LABEL: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _DOMAIN: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})+")
-_URL: Final = re.compile(r"https?://([^/?#@\s]+)(\S*)", re.IGNORECASE)
+_URL: Final = re.compile(r"https?://[^/?#@\s]+([/?#]\S*)?$", re.IGNORECASE)
 # Below these anybody registers: "co.uk" would take out half of a country.
 _REGISTRY: Final = re.compile(r"(?:ac|co|com|edu|go|gob|gov|gouv|ne|net|or|org|nom|sch)\.[a-z]{2}")
 
@@ -39,7 +40,7 @@ class Requests:
 
     Attributes:
         ids: 32 hex digits.
-        urls: without scheme, the host in lower case, with a slash after it.
+        urls: as `place_of` names what `curator.clean.hosts` reads of them.
         domains: in lower case.
         hashes: 64 hex digits.
         texts: (name of the file, its text).
@@ -76,7 +77,7 @@ def read_requests(path: Path) -> Requests:
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise RecipeError(f"has more than {_MOST_BYTES} bytes; split it", where=str(path))
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"cannot be read as UTF-8 ({error})", where=str(path)) from None
     found: dict[str, dict[str, str]] = {kind: {} for kind in KINDS}
@@ -110,8 +111,7 @@ def _request(line: str, folder: Path) -> Iterator[tuple[str, str, str]]:
         return
     if len(line) > _LONGEST_LINE:
         raise RecipeError(f"has {len(line)} characters, which no request has")
-    kind, _, value = line.partition(" ")
-    value = value.strip()
+    kind, value = (*line.split(maxsplit=1), "")[:2]
     if kind not in KINDS:
         raise RecipeError(f"{shown(line[:80])} begins with no kind; wanted {', '.join(KINDS)}")
     if not value:
@@ -123,9 +123,10 @@ def _request(line: str, folder: Path) -> Iterator[tuple[str, str, str]]:
 
 
 def _id(value: str) -> str:
-    if not re.fullmatch("[0-9a-f]{32}", value):
+    folded = value.lower()
+    if not re.fullmatch("[0-9a-f]{32}", folded):
         raise RecipeError(f"id {shown(value[:80])}; wanted 32 hex digits, the whole doc_id")
-    return value
+    return folded
 
 
 def _hash(value: str) -> str:
@@ -147,12 +148,20 @@ def _domain(value: str) -> str:
 
 
 def _url(value: str) -> str:
-    match = _URL.fullmatch(value)
-    host = match[1].lower() if match else ""
-    if match is None or not _DOMAIN.fullmatch(host.partition(":")[0]):
-        raise RecipeError(f"url {shown(value[:80])}; wanted https://HOST/PATH, whole or its start")
-    rest = match[2]
-    return host + (rest if rest.startswith("/") else f"/{rest}")
+    place = canonical(value)
+    if not _URL.match(value) or not _DOMAIN.fullmatch(place.host):
+        raise RecipeError(f"url {shown(value[:80])}; wanted https://HOST/PATH")
+    if "#" in value or value.endswith("*"):
+        raise RecipeError(
+            f"url {shown(value[:80])} ends in a fragment or in *; name the page, or what all lies "
+            "below: it needs no *, and where in a page something stands is in no address"
+        )
+    return place_of(place)
+
+
+def place_of(place: Place) -> str:
+    """Return what a place is called in `Requests.urls`: host, path and query."""
+    return "".join(place)
 
 
 def _text_of(value: str, folder: Path) -> str:

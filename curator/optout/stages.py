@@ -61,6 +61,7 @@ class Named(Stage):
     """
 
     name: ClassVar[str] = "optout.named"
+    version: ClassVar[int] = 2  # 2: addresses are compared part by part
     reads: ClassVar[tuple[str, ...]] = ("doc_id", "url", "origin", "text")
     libraries: ClassVar[tuple[str, ...]] = ("polars",)
     writes: ClassVar[pa.Schema] = pa.schema([pa.field(NAMED, pa.string())])

@@ -16,7 +16,7 @@ from curator.optout.matching import (
     copies_of,
     requested,
 )
-from curator.optout.requests import Requests
+from curator.optout.requests import Requests, read_requests
 from curator.testing import documents
 from tests.support.withdrawn import prose
 
@@ -38,20 +38,36 @@ def test_a_document_is_named_by_its_id_or_the_digest_of_its_text():
     assert requested(Requests(ids=ids, hashes=hashes), table).to_pylist() == [None, "id", "sha256"]
 
 
+def asked(tmp_path, url: str) -> Requests:
+    (tmp_path / "list").write_text(f"url {url}\n")
+    return read_requests(tmp_path / "list")
+
+
+@pytest.mark.parametrize("end", ["", "/"])
 @pytest.mark.parametrize(
     ("url", "named"),
     [
+        ("https://example.org/jane", True),
         ("https://example.org/jane/post", True),
         ("http://EXAMPLE.org/jane/", True),
         ("https://user@example.org/jane/x?y=1", True),
+        ("https://example.org:443/jane?page=2", True),
+        ("https://example.org./jane;v=1#top", True),
+        ("https://example.org/%6Aane/x", True),
+        ("https://example.org//x/../jane", True),
+        (" https://example.org/jane", True),
         ("https://example.org/janet", False),
+        ("https://example.org/", False),
+        ("https://blog.example.org/jane/", False),
         ("https://example.org.evil.com/jane/", False),
         ("https://evil.com/https://example.org/jane/", False),
+        ("https://evil.com?@example.org/jane/", False),
+        ("example.org/jane", False),
         (None, False),
     ],
 )
-def test_a_url_names_what_begins_with_it(url, named):
-    found = requested(Requests(urls=("example.org/jane/",)), addressed([url]))
+def test_a_url_names_a_page_and_what_lies_below_it(tmp_path, url, named, end):
+    found = requested(asked(tmp_path, f"https://example.org/jane{end}"), addressed([url]))
 
     assert found.to_pylist() == ["url" if named else None]
 
@@ -59,8 +75,33 @@ def test_a_url_names_what_begins_with_it(url, named):
 @pytest.mark.parametrize(
     ("url", "named"),
     [
+        ("https://example.org/post?id=4", True),
+        ("https://example.org/post?id=4&page=2", True),
+        ("https://example.org/post?id=40", False),
+        ("https://example.org/post", False),
+    ],
+)
+def test_a_query_is_compared_part_by_part_too(tmp_path, url, named):
+    found = requested(asked(tmp_path, "https://example.org/post?id=4"), addressed([url]))
+
+    assert found.to_pylist() == ["url" if named else None]
+
+
+def test_a_host_is_all_of_it_and_none_of_its_neighbors(tmp_path):
+    table = addressed(
+        ["https://a.org", "http://a.org:80/x?y", "https://b.a.org/", "https://a.orgy/"]
+    )
+    requests = asked(tmp_path, "https://A.org")
+
+    assert requested(requests, table).to_pylist() == ["url", "url", None, None]
+
+
+@pytest.mark.parametrize(
+    ("url", "named"),
+    [
         ("https://example.org/", True),
         ("https://example.org", True),
+        ("https://b\u00fccher.example.org./", True),
         ("https://blog.example.org:8080/a", True),
         ("https://notexample.org/", False),
         ("https://example.org.uk/", False),

@@ -30,7 +30,7 @@ def test_every_kind_is_read_and_comments_are_none(tmp_path):
     )  # fmt: skip
 
     assert found.ids == (ID,)
-    assert found.urls == ("example.org/People/jane",)
+    assert found.urls == ("example.org/people/jane",)
     assert found.domains == ("a.example.org",)
     assert found.hashes == (SHA,)
     assert found.texts == (("mine.txt", "what I wrote"),)
@@ -40,7 +40,10 @@ def test_every_kind_is_read_and_comments_are_none(tmp_path):
     ("line", "message"),
     [
         ("id 0123", "wanted 32 hex digits"),
-        (f"id {ID.upper()}", "wanted 32 hex digits"),
+        ("url https://jane@example.org/a", "wanted https://HOST/PATH"),
+        ("url https://example.org/a b", "wanted https://HOST/PATH"),
+        ("url https://example.org/#!/jane", "needs no"),
+        ("url https://example.org/jane*", "needs no"),
         ("url example.org", "wanted https://HOST/PATH"),
         ("url https://localhost/a", "wanted https://HOST/PATH"),
         ("url ftp://example.org/a", "wanted https://HOST/PATH"),
@@ -60,6 +63,10 @@ def test_every_kind_is_read_and_comments_are_none(tmp_path):
 def test_a_line_that_is_no_request_refuses_the_whole_list(tmp_path, line, message):
     with pytest.raises(RecipeError, match=f"line 2: .*{message}.*Nothing of the list was done"):
         listed(tmp_path, f"id {ID}", line)
+
+
+def test_what_editors_leave_in_a_list_is_read_past(tmp_path):
+    assert listed(tmp_path, f"\ufeffid\t{ID.upper()} ").ids == (ID,)
 
 
 def test_all_faults_are_named_at_once(tmp_path):
