@@ -22,7 +22,10 @@ ED25519: Final = "Ed25519"
 HMAC: Final = "HMAC-SHA256"
 _SIGNED: Final = "signature"
 _LEAST_KEY: Final = 32  # bytes: as long as the digest (RFC 2104, section 3)
+_ID_BYTES: Final = 16
 _PEM: Final = b"-----BEGIN"
+# Public keys in forms other than PEM, of OpenSSH and in DER (RFC 8410, section 4): no secrets.
+_PUBLIC: Final = (b"ssh-", bytes.fromhex("302a300506032b6570032100"))
 _MAKE_KEY: Final = (
     "make one by `openssl genpkey -algorithm ed25519 -out key.pem` or `head -c 32 /dev/urandom > "
     "key.bin`"
@@ -39,7 +42,7 @@ def signed(content: Mapping[str, Any], key: Path) -> dict[str, Any]:
     receipt.pop(_SIGNED, None)
     secret = _key(key)
     message = canonical_bytes(receipt)
-    if not secret.startswith(_PEM):
+    if _PEM not in secret:
         value = hmac.new(secret, message, hashlib.sha256).hexdigest()
         return {**receipt, _SIGNED: {"algorithm": HMAC, "value": value}}
     private = _private(secret, key)
@@ -68,7 +71,7 @@ def checked(receipt: Mapping[str, Any], key: Path | None) -> str:
         if key is None:
             raise RecipeError(f"it is signed by {HMAC}; give the --key that signed it")
         secret = _key(key)
-        if secret.startswith(_PEM):  # everybody has a public key, and could sign so with it
+        if _PEM in secret:  # everybody has a public key, and could sign so with it
             raise LedgerError(f"signed by {HMAC}, and {key} is a key of {ED25519}: another signed")
         value = hmac.new(secret, message, hashlib.sha256).hexdigest()
         if not hmac.compare_digest(value.encode(), ascii(told["value"])[1:-1].encode()):
@@ -99,6 +102,23 @@ def read_receipt(path: Path) -> dict[str, Any]:
     return content
 
 
+def ids_in(receipt: Mapping[str, Any]) -> list[bytes]:
+    """Return the ids of the documents that a receipt is about.
+
+    Raises:
+        LedgerError: it does not name them; whoever signed it wrote it otherwise than this module.
+    """
+    try:
+        ids = [bytes.fromhex(one["doc_id"]) for one in receipt["documents"]]
+    except (KeyError, TypeError, ValueError):
+        ids = [b""]
+    if any(len(one) != _ID_BYTES for one in ids):
+        raise LedgerError(
+            "names no `documents` each with its `doc_id`, so nothing can be looked for"
+        )
+    return ids
+
+
 def require_key(key: Path) -> None:
     """Refuse a key that cannot sign, before anything is removed.
 
@@ -110,6 +130,8 @@ def require_key(key: Path) -> None:
 
 def _key(path: Path) -> bytes:
     try:
+        if path.exists() and not path.is_file():  # /dev/urandom has no end
+            raise RecipeError(f"--key {path} is no file; {_MAKE_KEY}")
         content = path.read_bytes()
     except OSError as error:
         raise RecipeError(f"--key {path} cannot be read ({error.strerror}); {_MAKE_KEY}") from None
@@ -117,14 +139,20 @@ def _key(path: Path) -> bytes:
         raise RecipeError(
             f"--key {path} has {len(content)} bytes; wanted {_LEAST_KEY} or more: {_MAKE_KEY}"
         )
+    if content.startswith(_PUBLIC):
+        raise RecipeError(
+            f"--key {path} is a public key, and no PEM; wanted a PEM file, or a secret"
+        )
     return content
 
 
 def _private(content: bytes, path: Path) -> Any:
     serialization, ed25519 = _cryptography()
+    from cryptography.exceptions import UnsupportedAlgorithm
+
     try:
         found = serialization.load_pem_private_key(content, password=None)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise RecipeError(f"--key {path} is no private key in PEM ({error})") from None
     if not isinstance(found, ed25519.Ed25519PrivateKey):
         raise RecipeError(f"--key {path} is no key of {ED25519}; {_MAKE_KEY}")
@@ -133,7 +161,7 @@ def _private(content: bytes, path: Path) -> Any:
 
 def _checked_public(told: Mapping[str, Any], message: bytes, key: Path | None) -> str:
     serialization, ed25519 = _cryptography()
-    from cryptography.exceptions import InvalidSignature
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
     try:
         claimed = base64.b64decode(str(told.get("public_key")), validate=True)
@@ -146,7 +174,7 @@ def _checked_public(told: Mapping[str, Any], message: bytes, key: Path | None) -
     content = _key(key)
     try:
         owner = serialization.load_pem_public_key(content)
-    except ValueError:
+    except (ValueError, UnsupportedAlgorithm):
         owner = _private(content, key).public_key()
     if not isinstance(owner, ed25519.Ed25519PublicKey) or owner.public_bytes_raw() != claimed:
         raise LedgerError(f"another key than {key} signed it")

@@ -6,11 +6,12 @@ import hashlib
 import hmac
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
 from curator.errors import LedgerError, RecipeError
-from curator.optout.receipt import FORMAT, canonical_bytes, checked, read_receipt, signed
+from curator.optout.receipt import FORMAT, canonical_bytes, checked, ids_in, read_receipt, signed
 
 CONTENT = {"documents": [{"doc_id": "00", "why": "id"}], "time": "2026-11-21T00:00:00+00:00"}
 
@@ -104,11 +105,64 @@ def test_a_public_key_signs_nothing(tmp_path):
     public = tmp_path / "public.pem"
     public.write_bytes(b"-----BEGIN PUBLIC KEY-----\n" + b"x" * 60)
     forged = {**CONTENT, "format": FORMAT}
-    value = hmac.new(public.read_bytes(), canonical_bytes(forged), hashlib.sha256).hexdigest()
-    forged["signature"] = {"algorithm": "HMAC-SHA256", "value": value}
+    for before in (b"", b"Bag Attributes\n"):
+        public.write_bytes(before + public.read_bytes())
+        value = hmac.new(public.read_bytes(), canonical_bytes(forged), hashlib.sha256).hexdigest()
+        signature = {"algorithm": "HMAC-SHA256", "value": value}
 
-    with pytest.raises(LedgerError, match="another signed"):
-        checked(forged, public)
+        with pytest.raises(LedgerError, match="another signed"):
+            checked({**forged, "signature": signature}, public)
+
+
+@pytest.mark.parametrize(
+    "content", [b"ssh-ed25519 " + b"A" * 68, bytes.fromhex("302a300506032b6570032100") + bytes(32)]
+)
+def test_a_public_key_that_is_no_pem_is_no_secret(tmp_path, content):
+    (tmp_path / "public").write_bytes(content)
+    with pytest.raises(RecipeError, match="is a public key"):
+        signed(CONTENT, tmp_path / "public")
+
+
+def test_a_key_without_an_end_is_not_waited_for():
+    with pytest.raises(RecipeError, match="is no file"):
+        signed(CONTENT, Path("/dev/zero"))
+
+
+@pytest.mark.parametrize(
+    "documents", [None, 5, [1], [{}], [{"doc_id": "zz"}], [{"doc_id": "00"}], [{"doc_id": 5}]]
+)
+def test_a_receipt_that_names_no_documents_says_so(documents):
+    assert ids_in({"documents": [{"doc_id": "00" * 16}]}) == [bytes(16)]
+    with pytest.raises(LedgerError, match="nothing can be looked for"):
+        ids_in({"documents": documents})
+
+
+def test_only_the_owner_of_a_private_key_is_believed(private, key, tmp_path):
+    from cryptography.hazmat.primitives import serialization as form
+
+    receipt = signed(CONTENT, private)
+    owner = form.load_pem_private_key(private.read_bytes(), password=None)
+    public = tmp_path / "public.pem"
+    public.write_bytes(
+        owner.public_key().public_bytes(form.Encoding.PEM, form.PublicFormat.SubjectPublicKeyInfo)
+    )
+    other = tmp_path / "other.pem"
+    other.write_bytes(public.read_bytes().replace(b"MCowBQYDK2Vw", b"MCowBQYDK2Vu"))
+
+    assert checked(receipt, public) == "signed with this key, and unchanged"
+    with pytest.raises(RecipeError, match="no private key in PEM"):
+        signed(CONTENT, public)
+    for none in (key, other):  # no PEM, and a kind of key that signs nothing
+        with pytest.raises((LedgerError, RecipeError), match=r"another key|no private key"):
+            checked(receipt, none)
+    for change in (
+        {"public_key": None},
+        {"public_key": "A" * 44},
+        {"value": 5},
+        {"value": "\u00e9"},
+    ):
+        with pytest.raises(LedgerError, match="changed, or forged"):
+            checked({**receipt, "signature": {**receipt["signature"], **change}}, private)
 
 
 @pytest.mark.parametrize("value", ["é" * 64, 5, None, ["a"], "\ud800"])
