@@ -134,8 +134,13 @@ def read_run(folder: Path) -> dict[str, Any]:
     """Return a run's record.
 
     Raises:
-        LedgerError: the folder holds no finished run, or its record is broken.
+        LedgerError: the folder holds no finished run, its record is broken, or it was withdrawn.
     """
+    if (folder / WITHDRAWN).exists():
+        raise LedgerError(
+            f"the run in {folder} is withdrawn: documents that it stood on were opted out, and all "
+            "that it made of them went with them; run its recipe again"
+        )
     try:
         content = json.loads((folder / RUN).read_bytes())
     except (FileNotFoundError, NotADirectoryError):

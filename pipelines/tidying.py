@@ -12,7 +12,7 @@ from curator.ledger import RECORD, Artifact, Store
 from curator.report.visible import one_line
 from pipelines.looking import Found
 from pipelines.registering import Register, forget, forget_unfinished, registered
-from pipelines.running import RUN, read_run
+from pipelines.running import RUN, WITHDRAWN, read_run
 
 _SHOWN = 20
 
@@ -118,12 +118,12 @@ def _registered_runs(known: Register, store: Store) -> list[dict[str, Any]]:
 
 
 def _runs(folders: Iterable[Path], store: Store) -> list[dict[str, Any]]:
-    """Return the records of the runs in some folders that use this store."""
+    """Return the records of the runs in some folders that use this store and were not withdrawn."""
     records = [
         record
         for folder in folders
         for record in sorted({folder / RUN, *folder.glob(f"*/{RUN}")})
-        if record.exists()
+        if record.exists() and not (record.parent / WITHDRAWN).exists()
     ]
     return [run for run in (read_run(record.parent) for record in records) if _uses(run, store)]
 

@@ -1,7 +1,8 @@
 """`curator optout`: what somebody wants out is found in a store, taken out, and a receipt signed.
 
-Runs that stood on it are withdrawn: what they learned is removed with their reports, which quote
-documents, and a note is left in their folders. Run again, they make the rest anew without it.
+Runs that stood on it are withdrawn: what they learned is removed with their reports and the
+examples in their records, which quote documents, and a note is left in their folders. Run again,
+they make the rest anew without it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from curator.identity import file_digest, fingerprint
 from curator.ledger import RECORD, Artifact, Store
 from curator.optout.family import keys_of
 from curator.optout.holding import INGEST, Held, Meant, downstream, folders_of, holdings, meant_by
-from curator.optout.receipt import checked, read_receipt, require_key, signed
+from curator.optout.receipt import checked, ids_in, read_receipt, require_key, signed
 from curator.optout.removal import (
     drop_answers,
     redact,
@@ -117,8 +118,7 @@ def verify_receipt(path: Path, store: Path | None, key: Path | None) -> Found:
     searched = store is not None and store.is_dir()
     if store is not None and searched:
         place = Store(store.absolute())
-        ids = [bytes.fromhex(one["doc_id"]) for one in receipt["documents"]]
-        keys = keys_of(pa.array(ids, pa.binary(16)))
+        keys = keys_of(pa.array(ids_in(receipt), pa.binary(16)))
         held = holdings(Meant(keys, {}), place, [one for _, one in place.artifacts()])
         again = sorted(held.documents)
         if again:
@@ -232,6 +232,7 @@ def _remove(
         if (run / REPORT).is_file():
             (run / REPORT).unlink()
             reports.append(str(run / REPORT))
+        _quote_nothing(run / RUN)
         note = {"why": "documents that it stood on were opted out; run its recipe again"}
         write_atomically(run / WITHDRAWN, (json.dumps(note) + "\n").encode())
     remove_folders(touched.folders)
@@ -250,6 +251,15 @@ def _remove(
         "answers": answers,
         "rows": {str(path): rows for path, rows in sorted(lost.items())},
     }
+
+
+def _quote_nothing(record: Path) -> None:
+    """Take the examples of texts that refiners changed out of a run's record."""
+    content = json.loads(record.read_bytes())
+    for arm in content.get("arms", {}).values():
+        for step in arm.get("refined", {}).get("steps", ()):
+            step["examples"] = []
+    write_atomically(record, (json.dumps(content, indent=1) + "\n").encode())
 
 
 def _left(requests: Requests, meant: Meant, store: Store) -> int:

@@ -13,7 +13,8 @@ from curator.errors import LedgerError, RecipeError
 from curator.ledger import Store
 from curator.shards import read_shard
 from pipelines import withdrawing
-from pipelines.looking import open_view, verification_of
+from pipelines.looking import lineage_of, open_view, statistics_of, verification_of
+from pipelines.tidying import collect_garbage
 from pipelines.withdrawing import opt_out_of_store, verify_receipt
 from tests.support.withdrawn import plain_run, prose, write_documents
 
@@ -124,6 +125,36 @@ def test_what_is_meant_goes_with_all_that_came_of_it_and_nothing_else(place):
     assert not (run / "report.html").exists()
     assert (run / "withdrawn.json").exists()
     assert prose(1)[:40] not in json.dumps(receipt)
+
+
+def test_the_record_of_a_withdrawn_run_quotes_nothing_and_is_read_no_more(place):
+    arms = {"random": {"select": {"method": "random", "share": 1.0}, "refine": ECHO}}
+    run = plain_run(place / "in", place / "store", place / "run", arms=arms)
+
+    def quoted() -> list:
+        told = json.loads((run / "run.json").read_text())["arms"]["random"]["refined"]
+        return [example for step in told["steps"] for example in step["examples"]]
+
+    assert quoted()
+    withdraw(place)
+    assert not quoted()
+    for command in (verification_of, statistics_of, lineage_of):
+        args = (None,) if command is statistics_of else ()
+        with pytest.raises(LedgerError, match=r"is withdrawn: documents .* run its recipe again"):
+            command(str(run), place / "store", *args)
+
+
+def test_a_withdrawn_run_keeps_nothing_from_being_freed(place):
+    write_documents(place / "other", {f"https://else.net/{n}": prose(n) for n in range(40, 60)})
+    kept = plain_run(place / "other", place / "store", place / "runs" / "kept")
+    plain_run(place / "in", place / "store", place / "runs" / "gone")
+    withdraw(place)
+    freed = collect_garbage([place / "runs"], place / "store", delete=True).summary
+
+    assert freed["runs_kept"] == [str(kept)]
+    assert freed["files"] > 0
+    assert prose(10)[:80] not in stored(place / "store")
+    assert verification_of(str(kept), place / "store").summary["faults"] == []
 
 
 def test_a_run_made_afterwards_from_the_store_alone_lacks_it(place):
