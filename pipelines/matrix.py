@@ -108,7 +108,9 @@ def matrix_of(run: Path, *, by: str, baseline: str, least: int) -> Found:
             for group, row in effects.items() for arm, e in row.items()
         ],
         "natural": _natural(record),
-        "patterns": {name: vars(found) for name, found in _patterns(record, cells, chosen).items()},
+        "patterns": {
+            name: vars(found) for name, found in _patterns(record, cells, by, chosen).items()
+        },
     }  # fmt: skip
     write_atomically(run / TABLE.format(by=by), (json.dumps(summary, indent=1) + "\n").encode())
     write_atomically(run / PAGE.format(by=by), page_of(summary, run.name).encode())
@@ -123,12 +125,13 @@ def _cells(record: Mapping[str, Any], trained: Mapping[str, Any], by: str, least
     documents = _heldout(folders)
     groups = dict(zip(documents["doc_id"].to_pylist(), group_of(documents), strict=True))
     evaluations = _evaluations(folders)
+    asked = {name: _asked_with(arm) for name, arm in record["recipe_content"]["arms"].items()}
     bits: dict[Key, float] = {}
     sizes: dict[str, tuple[int, int]] = {}
     seeds: set[int] = set()
     for arm, told in trained.items():
         for proxy in told["proxies"]:
-            table = _bits_of(Path(proxy["folder"]), evaluations, groups)
+            table = _bits_of(Path(proxy["folder"]), asked[arm], evaluations, groups)
             named = [groups[one] for one in table["doc_id"].to_pylist()]
             found = cell_bits(table["bits"].to_numpy(), table["bytes"].to_numpy(), named)
             seeds.add(int(proxy["seed"]))
@@ -175,27 +178,35 @@ def _heldout(folders: Sequence[Path]) -> pa.Table:
     return read_shard(found[0] / "documents.arrow")
 
 
-def _evaluations(folders: Sequence[Path]) -> dict[str, Path]:
-    """Return the digest of a proxy's weights -> the folder of its evaluation."""
+def _evaluations(folders: Sequence[Path]) -> dict[tuple[str, str], Path]:
+    """Return the digest of a proxy's weights and what it was asked with -> its evaluation."""
     found = {}
     for folder in folders:
         if folder.name.startswith(f"{EVALUATION}-"):
             identity = json.loads((folder / RECORD).read_text())["identity"]
-            found[str(identity["run"])] = folder
+            found[str(identity["run"]), _asked_with(identity)] = folder
     return found
 
 
+def _asked_with(told: Mapping[str, Any]) -> str:
+    """Return what names the tags before texts, of an arm or an evaluation: arms share proxies."""
+    return fingerprint([told.get("prefix") or [], told.get("prefix_by", "document")])
+
+
 def _bits_of(
-    proxy: Path, evaluations: Mapping[str, Path], groups: Mapping[bytes, str | None]
+    proxy: Path,
+    asked: str,
+    evaluations: Mapping[tuple[str, str], Path],
+    groups: Mapping[bytes, str | None],
 ) -> pa.Table:
     """Return what one proxy got on each held-out document, each once."""
     digest = folder_digest(proxy, (WEIGHTS, TOKENIZER))
-    if digest not in evaluations:
+    if (digest, asked) not in evaluations:
         raise LedgerError(f"the evaluation of {proxy} is not in the store; run the recipe again")
     known = pa.array(list(groups), pa.binary(16))
     tables = [
         table.filter(pc.is_in(table["doc_id"], known))
-        for path in sorted(evaluations[digest].glob("bits-*.arrow"))
+        for path in sorted(evaluations[digest, asked].glob("bits-*.arrow"))
         for table in [read_shard(path, ("doc_id", "bits", "bytes"))]
     ]
     whole = pl.from_arrow(pa.concat_tables(tables))
@@ -260,7 +271,9 @@ def _effects(
     return compare_all(measured, baseline)
 
 
-def _patterns(record: Mapping[str, Any], cells: Cells, baseline: str) -> dict[str, Pattern]:
+def _patterns(
+    record: Mapping[str, Any], cells: Cells, by: str, baseline: str
+) -> dict[str, Pattern]:
     """Return the numbers for the whole table that its arms allow."""
     from curator.evaluate.cells import mismatch, own_loss, slope
 
@@ -270,11 +283,11 @@ def _patterns(record: Mapping[str, Any], cells: Cells, baseline: str) -> dict[st
         return {}
     arms = [arm_of[group] for group in groups]
     bits = cells.of(arms, groups)
-    era = {one["use"]: one for one in record["recipe_content"]["score"]}.get("era")
-    if era is None or set(groups) - set(era["bins"]):
+    if by == SOURCE:
         base = cells.of([baseline], groups)[0]
         return {"own_loss": own_loss(bits - base[None])}
-    years = [sum(era["bins"][group]) / 2 for group in groups]
+    bins = _era(record, by).bins
+    years = [sum(bins[group]) / 2 for group in groups]
     return {"mismatch": mismatch(bits), "slope": slope(bits, years)}
 
 

@@ -11,6 +11,7 @@ from bench.trial import made_up, write_files
 from curator.ledger import Store
 from curator.train.loader import open_mixture
 from curator.train.tokenizer import load_tokenizer, tag_ids
+from pipelines.matrix import _cells
 from pipelines.running import read_run
 from tests.support.runs import small_run
 
@@ -38,11 +39,11 @@ def made(tmp_path_factory):
         folder / "out",
         corpus={
             "tokenizer": {"bpe": 400, "tags": ["good", "bad"]},
-            "heldout": {"web": {"share": 0.1}},
+            "heldout": {"web": {"share": 0.1}, "books": {"share": 0.1}},
         },
         arms=arms,
         train={"proxy": str(folder / "small.yaml"), "tokens": 2048, "seeds": [1]},
-        evaluate={"heldout": ["web"], "samples": {"above": 0.9, "count": 8, "tokens": 16}},
+        evaluate={"heldout": ["web", "books"], "samples": {"above": 0.9, "count": 8, "tokens": 16}},
     )  # fmt: skip
 
 
@@ -50,7 +51,12 @@ def test_every_arm_is_measured_on_the_same_text_and_writes(made):
     arms = read_run(made)["arms"]
 
     for arm in arms.values():
-        assert set(arm["evaluation"]) == {"heldout/web", "samples#bad_rate"}
+        assert set(arm["evaluation"]) == {
+            "heldout/web",
+            "heldout/books",
+            "heldout",
+            "samples#bad_rate",
+        }
     bits = {name: arm["evaluation"]["heldout/web"][0] for name, arm in arms.items()}
     assert len({round(value, 9) for value in bits.values()}) == len(bits)
 
@@ -79,3 +85,14 @@ def test_tags_are_what_proxies_are_trained_on_and_only_where_they_were_put(made)
     for name in ("tagged", "shuffled"):
         assert found[name]["bad"] == pytest.approx(0.3 * sum(found[name].values()), rel=0.35)
     assert set(run["arms"]) == {"plain", "tagged", "untold", "shuffled"}
+
+
+def test_a_matrix_has_of_each_arm_what_it_got_as_it_was_asked(made):
+    record = read_run(made)
+    cells = _cells(record, record["arms"], "source", 1)
+
+    for name, arm in record["arms"].items():
+        for group in ("books", "web"):
+            assert cells.bits[name, group, 1] == pytest.approx(
+                arm["evaluation"][f"heldout/{group}"][0]
+            )
