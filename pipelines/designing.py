@@ -27,7 +27,9 @@ from pipelines.looking import Found
 ERA: Final = "era"
 BASELINE: Final = "random"
 _PERCENT: Final = 100
+PLACEBO: Final = "placebo"
 _SEEDS: Final = [1, 2, 3]  # of `train`, unless it says others
+_SIGN: Final = "# Written by `curator design"
 Factor = Literal["age", "quality", "toxicity", "leave_out"]
 Level = tuple[str, dict[str, Any]]  # an arm's name, and what its selection says besides the budget
 
@@ -89,13 +91,19 @@ def design_recipe(path: Path, out: Path | None) -> Found:
     place = out or path.with_name(f"{path.name.removesuffix('.yaml').removesuffix('.design')}.yaml")
     if place.resolve() == path.resolve():
         raise RecipeError(f"--out {place} is the design itself; name another file", where=str(path))
+    before = place.read_bytes() if place.is_file() else None
+    if before is not None and _SIGN.encode() not in before:
+        raise RecipeError(
+            f"{place} is there already and was not written by this command; name another file "
+            "by --out, or move it away",
+            where=str(path),
+        )
     recipe = expanded(content, where=str(path))
     corpus = recipe.get("corpus")
     if isinstance(corpus, str) and (path.parent / corpus).exists():
         near = (path.parent / corpus).resolve()
         recipe["corpus"] = os.path.relpath(near, place.resolve().parent)
     text = _written(recipe, path)
-    before = place.read_bytes() if place.exists() else None
     write_atomically(place, text.encode())
     try:
         load_recipe(place)
@@ -130,14 +138,23 @@ def expanded(content: Mapping[str, Any], *, where: str = "design") -> dict[str, 
     scores = list(rest.get("score") or [])
     if spec.age is not None:
         scores.append({"use": "era", "as": ERA, **_set(spec.age)})
-    arms = {name: {"select": select} for name, select in _arms(spec).items()}
+    arms = [(name, {"select": select}) for name, select in _arms(spec)]
     if spec.placebo is not None:
-        if spec.placebo not in arms:
+        known = [name for name, _ in arms]
+        if spec.placebo not in known:
             raise RecipeError(
-                f"design.placebo: no arm {spec.placebo!r}; there are {', '.join(arms)}", where=where
+                f"design.placebo: no arm {spec.placebo!r}; there are {', '.join(known)}",
+                where=where,
             )
-        arms["placebo"] = {"select": {"method": "placebo", "of": spec.placebo}}
-    made = {**rest, **({"score": scores} if scores else {}), "arms": {**arms, **_own_arms(rest)}}
+        arms.append((PLACEBO, {"select": {"method": "placebo", "of": spec.placebo}}))
+    arms += (rest.get("arms") or {}).items()
+    names = [name for name, _ in arms]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise RecipeError(
+            f"design has several arms called {twice}; give shares by other names, each once",
+            where=where,
+        )
+    made = {**rest, **({"score": scores} if scores else {}), "arms": dict(arms)}
     made.setdefault("baseline", BASELINE)
     return made
 
@@ -146,6 +163,9 @@ def _faults(spec: DesignSpec, rest: Mapping[str, Any]) -> Iterator[str]:
     """Yield what would make the arms of a study differ in more than what is varied."""
     if not (spec.age or spec.quality or spec.toxicity or spec.leave_out):
         yield "design varies nothing; give age, quality, toxicity or leave_out"
+    for key, kind, wanted in (("score", list, "a list"), ("arms", Mapping, "a mapping")):
+        if rest.get(key) and not isinstance(rest[key], kind):
+            yield f"{key} is {shown(rest[key])}; wanted {wanted}"
     train = rest.get("train")
     if not isinstance(train, Mapping):
         yield "train: missing; a study compares proxies: give proxy, tokens and seeds"
@@ -161,9 +181,6 @@ def _faults(spec: DesignSpec, rest: Mapping[str, Any]) -> Iterator[str]:
         )
     if spec.cross:
         yield from _cross_faults(spec)
-    names = [BASELINE, *(name for levels in _factors(spec).values() for name, _ in levels)]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        yield f"design has several arms called {twice}; give shares by other names, each once"
 
 
 def _cross_faults(spec: DesignSpec) -> Iterator[str]:
@@ -178,13 +195,13 @@ def _cross_faults(spec: DesignSpec) -> Iterator[str]:
         )
 
 
-def _arms(spec: DesignSpec) -> dict[str, dict[str, Any]]:
-    """Return the selection of every cell, by the name of its arm; the baseline first."""
+def _arms(spec: DesignSpec) -> Iterator[Level]:
+    """Yield the selection of every cell, by the name of its arm; the baseline first."""
     budget = {"tokens": spec.tokens}
     factors = _factors(spec)
-    arms: dict[str, dict[str, Any]] = {BASELINE: {"method": "random", **budget}}
+    yield BASELINE, {"method": "random", **budget}
     for levels in factors.values():
-        arms |= {name: {"method": "random", **level, **budget} for name, level in levels}
+        yield from ((name, {"method": "random", **level, **budget}) for name, level in levels)
     if spec.cross:
         one, other = spec.cross
         for (a, first), (b, second) in product(factors[one], factors[other]):
@@ -192,8 +209,7 @@ def _arms(spec: DesignSpec) -> dict[str, dict[str, Any]]:
             if "age" in spec.cross:
                 cell["within"] = ERA  # the better half of each era, not the era of the better half
             cell["method"] = "band"
-            arms[f"{a}_{b}"] = cell
-    return arms
+            yield f"{a}_{b}", cell
 
 
 def _factors(spec: DesignSpec) -> dict[Factor, list[Level]]:
@@ -246,11 +262,6 @@ def _set(spec: AgeSpec) -> dict[str, Any]:
     return {"dates": spec.dates, **spec.model_dump(exclude_unset=True)}
 
 
-def _own_arms(rest: Mapping[str, Any]) -> Mapping[str, Any]:
-    arms = rest.get("arms") or {}
-    return arms if isinstance(arms, Mapping) else {}
-
-
 def _written(recipe: Mapping[str, Any], path: Path) -> str:
     writer = YAML()
     writer.default_flow_style = None
@@ -259,5 +270,5 @@ def _written(recipe: Mapping[str, Any], path: Path) -> str:
     writer.dump(dict(recipe), stream)
     lines = path.read_text(encoding="utf-8").splitlines()
     told = [f"{line}\n" for line in takewhile(lambda line: line.startswith("#"), lines)]
-    head = f"# Written by `curator design {path.name}`: change that file, or this one by hand.\n"
+    head = f"{_SIGN} {path.name}`: change that file, or this one by hand.\n"
     return "".join([*told, head]) + stream.getvalue()

@@ -14,7 +14,7 @@ from curator.select.selector import select
 from curator.select.spec import parse_select
 from pipelines.check import load_recipe
 from pipelines.designing import design_recipe, expanded
-from pipelines.matrix import _drawn, matrix_of
+from pipelines.matrix import Cells, _drawn, _patterns, matrix_of
 from tests.support.terminal import on_terminal
 from tests.support.withdrawn import prose
 
@@ -101,6 +101,8 @@ def test_a_threshold_that_keeps_too_little_is_refused():
     [
         ({"design": {"tokens": 4096}}, "varies nothing"),
         ({"train": None}, "train: missing"),
+        ({"score": 7}, "score is 7; wanted a list"),
+        ({"arms": [1]}, r"arms is \[1\]; wanted a mapping"),
         ({"train": {"proxy": "demo", "tokens": 4096, "seeds": [1]}}, "two or more"),
         ({"train": {"proxy": "demo", "tokens": 5000, "seeds": [1, 2]}}, "or more `repeats`"),
         ({"design": {"tokens": 4096, "quality": {"by": "q", "keep": [1.0]}}}, r"inside \(0, 1\)"),
@@ -155,6 +157,17 @@ def test_the_recipe_that_is_written_is_one_that_runs(tmp_path):
     assert "design" not in read_yaml(path)
 
 
+def test_a_recipe_of_somebody_is_not_written_over(tmp_path):
+    path = written(tmp_path, leave_out=["web"])
+    (tmp_path / "study.yaml").write_text("name: mine\n")
+    with pytest.raises(RecipeError, match="was not written by this command"):
+        design_recipe(path, None)
+    assert (tmp_path / "study.yaml").read_text() == "name: mine\n"
+
+    first = design_recipe(path, tmp_path / "other.yaml").summary
+    assert design_recipe(path, tmp_path / "other.yaml").summary == first
+
+
 def test_seeds_may_be_left_to_the_recipe(tmp_path):
     path = written(tmp_path, leave_out=["web"])
     plain = read_yaml(path)
@@ -203,6 +216,12 @@ def test_two_levels_of_one_name_are_refused():
         arms(quality=half, toxicity=half)
     with pytest.raises(RecipeError, match="several arms"):
         arms(quality={"by": "letters", "keep": [0.1234567, 0.1234568]})
+    with pytest.raises(RecipeError, match=r"\['placebo'\]"):
+        arms(quality={"by": "letters", "keep": {"placebo": 0.5}}, placebo="random")
+    with pytest.raises(RecipeError, match=r"\['without_web'\]"):
+        expanded({**content(leave_out=["web"]), "arms": {"without_web": {}}})
+    with pytest.raises(RecipeError, match=r"\['age_early_low'\]"):
+        arms(age=AGE, quality=half | {"inverse": {"age_early_low": 0.5}}, cross=["age", "quality"])
     with pytest.raises(RecipeError, match=r"\['random'\]"):
         arms(quality={"by": "letters", "keep": {"random": 0.5}})
 
@@ -213,3 +232,23 @@ def test_a_heading_of_a_matrix_is_no_markup():
         "groups": [{"group": "a[/b]", "documents": 5, "bytes": 9}],
     }  # fmt: skip
     assert "a[/b] (5)" in on_terminal(_drawn(summary, Path("run")))
+
+
+def test_the_years_of_a_matrix_are_those_of_the_eras_that_it_is_by():
+    eras = {"old": [1800, 1899], "new": [1900, 1999]}
+    own = {"age_old": "old", "age_new": "new"}
+    bits = {
+        (arm, group, seed): 1.0 + (group != own.get(arm)) for arm in ("random", *own)
+        for group in eras for seed in (1, 2)
+    }  # fmt: skip
+    cells = Cells(bits, dict.fromkeys(eras, (9, 9)), ("random", *own), (1, 2), own)
+    entries = [
+        {"use": "era", "as": "century", "bins": eras, "dates": "authorship"},
+        {"use": "era", "as": "other", "bins": BINS, "dates": "authorship"},
+    ]
+    record = {"recipe_content": {"score": entries}}
+    found = _patterns(record, cells, "century", "random")
+
+    assert found["mismatch"].mean == 1.0
+    assert found["slope"].mean == pytest.approx(1 / 100)
+    assert list(_patterns(record, cells, "source", "random")) == ["own_loss"]
