@@ -28,6 +28,7 @@ from curator.refine.nemotron_tasks import TASKS, Task
 from curator.refine.passages import derivable, guessed_tokens
 from curator.refine.refiner import Refined, children_of, outcome_of
 from curator.refine.writing import Ask, Writing
+from curator.score.numbers import numbers_of
 
 _MARGIN: Final = 2  # tokens left free beside prompt and segment, as in the release
 
@@ -98,12 +99,14 @@ class NemotronCC(Writing):
         texts: list[str] = table["text"].to_pylist()
         routed, reasons = self._routed(table)
         wordings = dict(zip(self.tasks, self.templates, strict=True))
-        asked = [
-            _Asked(row, task, piece, segment)
-            for row, wanted in enumerate(routed)
-            for task in wanted
-            for piece, segment in enumerate(_segments(texts[row], task, wordings[task.name]))
-        ]
+        asked: list[_Asked] = []
+        faults: list[Counter[str]] = [Counter() for _ in texts]
+        for row, wanted in enumerate(routed):
+            for task in wanted:
+                found, over = _segments(texts[row], task, wordings[task.name])
+                asked += [_Asked(row, task, piece, one) for piece, one in enumerate(found)]
+                if over:
+                    faults[row]["long_line"] += 1
         ids = [one.hex() for one in table["doc_id"].to_pylist()]
         requests = [self._request(one, wordings[one.task.name], ids[one.row]) for one in asked]
         answers = ask(requests)
@@ -112,7 +115,7 @@ class NemotronCC(Writing):
             self._accepted(one, answer, np.random.default_rng([int(bits[one.row]), one.piece]))
             for one, answer in zip(asked, answers, strict=True)
         ]
-        return self._made(routed, asked, said, reasons)
+        return self._made(routed, asked, said, faults, reasons)
 
     def _routed(self, table: pa.Table) -> tuple[list[list[Task]], list[str | None]]:
         """Return each document's tasks, and why it has none."""
@@ -125,12 +128,13 @@ class NemotronCC(Writing):
                 quality: [task for task in wanted if task.quality == quality]
                 for quality in ("low", "high")
             }
-            buckets = table[self.quality].to_pylist()
+            buckets = numbers_of(table, self.quality, where=self.name)
+            high, unscored = buckets >= self.high_from, np.isnan(buckets)
             routed = [
-                [] if bucket is None else by["high" if bucket >= self.high_from else "low"]
-                for bucket in buckets
+                [] if none else by["high" if up else "low"]
+                for up, none in zip(high, unscored, strict=True)
             ]
-            reasons = [None if bucket is not None else "nemotron_cc.unscored" for bucket in buckets]
+            reasons = ["nemotron_cc.unscored" if none else None for none in unscored]
         if self.require_derivable:
             for row, license_ in enumerate(table["license"].to_pylist()):
                 if not derivable(license_):
@@ -189,10 +193,10 @@ class NemotronCC(Writing):
         routed: Sequence[Sequence[Task]],
         asked: Sequence[_Asked],
         said: Sequence[tuple[str, str | None]],
+        faults: Sequence[Counter[str]],
         reasons: list[str | None],
     ) -> Refined:
         groups: dict[tuple[int, str, int], list[str]] = {}
-        faults: list[Counter[str]] = [Counter() for _ in routed]
         for one, (text, fault) in zip(asked, said, strict=True):
             if fault is not None:
                 faults[one.row][fault] += 1
@@ -217,10 +221,11 @@ class NemotronCC(Writing):
         return Refined(children_of(rows, texts, about), outcome_of(keep, reasons))
 
 
-def _segments(text: str, task: Task, wording: Template) -> list[str]:
-    """Return the segments of a document that a task reads; none of one that is too short for it."""
+def _segments(text: str, task: Task, wording: Template) -> tuple[list[str], bool]:
+    """Return the segments of a document that a task reads, and whether a line was too long for one;
+    none of a document that is too short for it."""
     if guessed_tokens(text) < task.least_document:
-        return []
+        return [], False
     prompt = guessed_tokens(wording.system) + guessed_tokens(wording.user)
     most = task.most_read - prompt - _MARGIN
     return tasks.segments(text, most, task.least_segment, guessed_tokens)
@@ -228,10 +233,8 @@ def _segments(text: str, task: Task, wording: Template) -> list[str]:
 
 def _reason(faults: Mapping[str, int], *, made: bool, tried: bool) -> str | None:
     """Return why less was made of a document than asked: its most common fault."""
-    if not tried:
-        return "nemotron_cc.short"
     if not faults:
-        return None
+        return None if tried else "nemotron_cc.short"
     if made:
         return "nemotron_cc.partly"
     return "nemotron_cc." + min(faults, key=lambda fault: (-faults[fault], fault))

@@ -67,10 +67,13 @@ TASKS: Final = {
 }
 
 
-def segments(text: str, most: int, least: int, count: Callable[[str], int]) -> list[str]:
+def segments(
+    text: str, most: int, least: int, count: Callable[[str], int]
+) -> tuple[list[str], bool]:
     """Return a document's lines joined with neighbors to segments of `most` tokens at most.
 
-    A line above `most` is left out, and so is a segment below `least`.
+    A line above `most` is left out, and so is a segment below `least`; the second value says
+    whether a line was.
 
     Args:
         text: of a document.
@@ -78,12 +81,12 @@ def segments(text: str, most: int, least: int, count: Callable[[str], int]) -> l
         count: the tokens of a text.
     """
     found: list[list[str]] = [[]]
-    size = 0
+    size, over = 0, False
     for line in text.split("\n"):
         cost = count(line + "\n")
         if cost > most:
             found.append([])  # what stood on both sides of it is not joined
-            size = 0
+            size, over = 0, True
             continue
         if size + cost > most:
             found.append([])
@@ -91,7 +94,7 @@ def segments(text: str, most: int, least: int, count: Callable[[str], int]) -> l
         found[-1].append(line)
         size += cost
     joined = ("\n".join(lines).strip() for lines in found)
-    return [one for one in joined if one and count(one) >= least]
+    return [one for one in joined if one and count(one) >= least], over
 
 
 def after_opening(text: str, opening: str) -> str | None:

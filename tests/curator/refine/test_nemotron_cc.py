@@ -147,6 +147,22 @@ def test_documents_too_short_or_of_another_quality_are_not_asked_about():
     assert found.outcome["keep"].to_pylist() == [True, True]
 
 
+def test_a_line_that_is_too_long_to_read_is_told_of():
+    line = " ".join([SENTENCE] * 40)
+    found, ask = made([line, f"{TEXT}\n{line}\n{TEXT}"], tasks=("wikipedia_paraphrase",))
+
+    assert len(ask.asked) == 2
+    assert [row for row, _ in tasks_of(found)] == [1]
+    assert found.outcome["reason"].to_pylist() == ["nemotron_cc.long_line", "nemotron_cc.partly"]
+
+
+def test_a_quality_that_is_no_number_is_refused():
+    words = documents([TEXT]).append_column("bucket", pa.array(["low"]))
+
+    with pytest.raises(RecipeError, match="score 'bucket' is string; wanted numbers"):
+        refiner(quality="bucket").write(Scripted(good), words)
+
+
 def test_a_license_that_forbids_changes_keeps_a_document_from_being_asked_about():
     found, ask = made([TEXT], tasks=HIGH, require_derivable=True)
 

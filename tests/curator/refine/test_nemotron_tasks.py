@@ -17,23 +17,24 @@ def count(text):
 
 
 def test_lines_are_joined_up_to_the_limit_and_no_further():
-    assert tasks.segments("a b\nc d\ne f", 4, 1, count) == ["a b\nc d", "e f"]
+    assert tasks.segments("a b\nc d\ne f", 4, 1, count) == (["a b\nc d", "e f"], False)
 
 
 def test_a_line_above_the_limit_goes_and_parts_what_stands_around_it():
-    assert tasks.segments("a\nb c d e f\ng", 4, 1, count) == ["a", "g"]
+    assert tasks.segments("a\nb c d e f\ng", 4, 1, count) == (["a", "g"], True)
 
 
 def test_short_segments_go():
-    assert tasks.segments("a b c\nd", 3, 2, count) == ["a b c"]
+    assert tasks.segments("a b c\nd", 3, 2, count) == (["a b c"], False)
 
 
 @given(st.lists(st.text("ab \n", max_size=12), max_size=8), st.integers(1, 6))
 def test_every_segment_keeps_to_the_limit_and_the_order(parts, most):
     text = "\n".join(parts)
-    found = tasks.segments(text, most, 1, count)
+    found, over = tasks.segments(text, most, 1, count)
 
     assert all(1 <= count(one) <= most for one in found)
+    assert over == any(count(f"{line}\n") > most for line in text.split("\n"))
     place = 0
     for one in found:
         place = text.index(one, place) + len(one)
