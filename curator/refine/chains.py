@@ -12,12 +12,12 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from curator.identity import id_matrix, uniform
 from curator.refine.pair_layout import Told, laid_out, manners
 from curator.refine.question_pairs import Pair
 from curator.refine.refiner import Refined, children_of, outcome_of
+from curator.score.numbers import numbers_of
 
 LONGEST: Final = 512  # documents of a block, which no chain reaches beyond
 
@@ -68,8 +68,8 @@ def left_alone(
         out = uniform(id_matrix(table["doc_id"]), f"{name}.convert", seed) >= share
         found = dict.fromkeys(np.flatnonzero(out).tolist(), f"{name}.not_converted")
     if among:
-        inside = pc.fill_null(pc.less_equal(table[among], above), fill_value=True).to_numpy()
-        found |= dict.fromkeys(np.flatnonzero(inside).tolist(), f"{name}.not_among")
+        outside = ~(numbers_of(table, among, where=name) > above)
+        found |= dict.fromkeys(np.flatnonzero(outside).tolist(), f"{name}.not_among")
     return found
 
 

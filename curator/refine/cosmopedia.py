@@ -202,6 +202,7 @@ class Cosmopedia(Writing):
 
     def _asked(self, table: pa.Table) -> tuple[list[_Asked], list[str | None]]:
         """Return what is asked for, and why nothing is for some documents."""
+        self._require_numbers(table)
         ids = id_matrix(table["doc_id"])
         drawn = (uniform(ids, "cosmopedia.style", self.seed) * len(self.styles)).astype(int)
         named = uniform(ids, "cosmopedia.topic", self.seed) < self.topic_share
@@ -216,6 +217,15 @@ class Cosmopedia(Writing):
                 styles = self.styles if self.every_style else (self.styles[int(drawn[row])],)
                 asked += [_Asked(row, style, extract, context) for style in styles]
         return asked, reasons
+
+    def _require_numbers(self, table: pa.Table) -> None:
+        """Refuse a topic that numbers nothing."""
+        if self.topic and not pa.types.is_integer(kind := table.schema.field(self.topic).type):
+            raise RecipeError(
+                f"topic={self.topic!r} is a score of {kind}; wanted whole numbers, such as those "
+                "of `clusters`",
+                where=self.name,
+            )
 
     def _about(self, table: pa.Table, row: int) -> str | None:
         """Return the topic of a row's cluster, "" where there are no topics; None: no seed."""

@@ -98,6 +98,12 @@ def test_half_of_the_prompts_name_the_topic_and_a_cluster_without_one_is_no_seed
     assert Counter(found.outcome["reason"].to_pylist()) == {None: 19, "cosmopedia.cluster": 21}
 
 
+def test_a_topic_that_numbers_nothing_is_refused():
+    shares = [("clusters", pa.array([0.5]))]
+    with pytest.raises(RecipeError, match="is a score of double; wanted whole numbers"):
+        made(SEEDS[:1], columns=shares, topic="clusters", topics=("ceramics",))
+
+
 def test_a_cluster_beyond_the_topics_is_refused():
     clusters = [("clusters", pa.array([3], pa.int32()))]
     with pytest.raises(RecipeError, match="in cluster 3"):
