@@ -20,7 +20,9 @@ _OPTION: Final = re.compile(
 )
 _LABELED: Final = re.compile(r"^\(?([A-Za-z]|\d{1,2})[.)]?(?:[ \t]+|$)")
 _REASONING: Final = re.compile(
-    r"[ \t\n]*let(?:'|\u2019)?s think step by step[.:]?[ \t]*", re.IGNORECASE
+    # White space is matched from where it begins: else a long run is looked at from each place.
+    r"(?:(?<![ \t\n])[ \t\n]+)?let(?:'|\u2019)?s think step by step[.:]?[ \t]*",
+    re.IGNORECASE,
 )
 
 _HEADINGS: Final = ("Options:", "Choose one:", "Possible answers:", "One of these:")

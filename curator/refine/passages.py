@@ -7,7 +7,6 @@ a document is cut must not depend on who answers.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -17,7 +16,6 @@ from curator.refine.pieces import By, pieces
 # English has 4 to 5 bytes a token with most tokenizers; other scripts have more bytes a letter and
 # fewer letters a token.
 _BYTES_A_TOKEN: Final = 4
-_BREAKS: Final = re.compile(r"\s*\n\s*\Z")
 _UNCHANGED_ONLY: Final = ("no_derivatives", "proprietary")
 
 
@@ -48,8 +46,8 @@ def passages_of(text: str, budget: int, by: By = "sentence") -> list[Passage]:
     for piece in pieces(text, budget, guessed_tokens, by=by):
         stretch = text[piece.start : piece.end]
         if stretch.strip():
-            broken = _BREAKS.search(stretch)
-            joint = "\n" * min(2, broken.group().count("\n")) if broken else " "
+            breaks = stretch.count("\n", len(stretch.rstrip()))
+            joint = "\n" * min(2, breaks) or " "
             found.append(Passage(len(found), stretch.strip(), joint, piece.over))
     return found
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from curator.refine.options import phrased
@@ -52,5 +54,8 @@ def test_a_call_for_reasoning_is_put_in_other_words():
     assert phrased(Pair("How many? Let's think step by step.", "Four."), bits(phrase=1)) == Pair(
         "How many? Show how you get there.", "Four."
     )
+    begun = time.perf_counter()
+    phrased(Pair(f"How{' ' * 40_000}many?", "Four."), bits())
+    assert time.perf_counter() - begun < 2.0  # of white space, each place is looked at once
     bare = Pair("How many?", "Let's think step by step.")
     assert phrased(bare, bits()) == bare

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,6 +30,14 @@ def test_line_breaks_between_passages_stay():
 
 def test_no_passages_are_no_text():
     assert passages_of(" \n ", 5) == []
+
+
+def test_a_long_stretch_of_white_space_takes_no_longer_than_its_length():
+    begun = time.perf_counter()
+    (found,) = passages_of(f"One{' ' * 40_000}two", 10**6)
+
+    assert time.perf_counter() - begun < 2.0  # it took eight seconds when it was squared
+    assert found.joint == " "
     assert joined([]) == ""
 
 
