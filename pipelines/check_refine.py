@@ -31,7 +31,7 @@ def refine_problems(content: Mapping[str, Any]) -> Iterator[str]:
 def _entry(
     where: str, entry: Mapping[str, Any], seen: set[str], content: Mapping[str, Any], *, first: bool
 ) -> Iterator[str]:
-    from curator.refine.finding import make_refiner, refiner_name
+    from curator.refine.finding import make_refiner, refiner_name, stands_beside
 
     name = refiner_name(entry)
     if name in seen:
@@ -45,7 +45,7 @@ def _entry(
     if faults:
         return
     refiner = make_refiner(entry)
-    beside = bool(entry.get("beside", refiner.kind == "synthetic"))
+    beside = stands_beside(entry, refiner)
     if misplaced := refiner.misplaced(beside=beside):
         yield f"{where}.beside: {misplaced}"
     if entry.get("share") is not None and not beside:

@@ -24,7 +24,7 @@ from curator.generate.client import Cost
 from curator.identity import fingerprint
 from curator.ledger import Artifact, folder_digest
 from curator.mix.spec import MixEntry, MixSpec
-from curator.refine.finding import make_refiner, refiner_name
+from curator.refine.finding import make_refiner, refiner_name, stands_beside
 from curator.refine.refiner import Refiner
 from curator.schema import SELECTION, conform
 from curator.select.manifest import id_keys, manifest_hash
@@ -74,7 +74,7 @@ def refine_arm(
 
     Raises:
         BudgetError: asking a language model would cost more than an entry allows; nothing was
-            asked.
+            asked. Or nothing is left of the selection.
     """
     if not arm.refine:
         return None
@@ -101,8 +101,17 @@ def refine_arm(
     )
     content = json.loads((folder / "refined.json").read_text())
     if content["left_out"] and not driver.quiet:
-        told = ", ".join(f"{reason} {n:,}" for reason, n in content["left_out"].items())
+        told = _counted(content["left_out"])
         print(f"refine: new documents of {selected.name} left out: {told}", file=sys.stderr)
+    if not content["documents"]:
+        gone = [
+            _counted(counts) for counts in (*(s["dropped"] for s in steps), content["left_out"])
+        ]
+        raise BudgetError(
+            f"arms.{selected.name}.refine: no document is left of {steps[0]['documents_in']:,} "
+            f"({', '.join(filter(None, gone))}); select more, or let its refiners keep what they "
+            "cannot change"
+        )
     account = {**content, "steps": steps}
     return RefinedArm(folder_shard(folder, "selection"), made.shards, account, named)
 
@@ -157,7 +166,7 @@ def _new_sources(selected: Selected, arm: ArmSpec, teachers: Teachers) -> dict[s
     made: dict[str, str] = {}
     for entry in arm.refine:
         name = refiner_name(entry)
-        if not bool(entry.get("beside", made_refiner(entry, teachers).kind == "synthetic")):
+        if not stands_beside(entry, made_refiner(entry, teachers)):
             continue
         for source in (*sources, *made):
             new = f"{source}.{name}"
@@ -183,7 +192,7 @@ def mix_of(arm: ArmSpec, spec: MixSpec, refined: RefinedArm, wanted: int | None)
     }
     if not shares:
         return spec
-    caps = {refiner_name(e): float(e.get("max_epochs", DEFAULT_MAX_EPOCHS)) for e in arm.refine}
+    caps = {refiner_name(e): float(e.get("max_epochs") or DEFAULT_MAX_EPOCHS) for e in arm.refine}
     sizes: Mapping[str, int] = refined.account["sources"]
     groups: dict[str, dict[str, int]] = {}
     for source, size in sizes.items():
@@ -227,7 +236,7 @@ def _refined(
         site = replace(site, fitted=fitted)
     fitted_digest = folder_digest(site.fitted) if site.fitted else None
     identity = {**refiner.identity(), "fitted": fitted_digest}
-    beside = bool(entry.get("beside", refiner.kind == "synthetic"))
+    beside = stands_beside(entry, refiner)
     told = {"identity": identity, "name": name, "beside": beside, "block": BLOCK}
     step = f"refine.{name}"
     operation = fingerprint(identity)
@@ -344,6 +353,10 @@ def _told(entry: Mapping[str, Any], made: Artifact) -> dict[str, Any]:
         **{name: sum(each[name] for each in notes) for name in counts},
         "examples": [pair for each in notes for pair in each["examples"]][:_EXAMPLES],
     }
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{reason} {n:,}" for reason, n in counts.items())
 
 
 def _total(costs: Sequence[Cost]) -> Cost:

@@ -260,12 +260,18 @@ def learned_from(
     Raises:
         RecipeError: a role that the scorer has not, or one that nothing fills.
     """
-    told = dict(entry.get("learns_from") or {})
+    told = entry.get("learns_from") or {}
+    if not isinstance(told, Mapping):
+        raise RecipeError(
+            f"{entry_name(entry)}: learns_from is {shown(told)}; wanted a mapping of "
+            f"{list(wanted)}",
+            where="score",
+        )
     missing = [r for r in wanted if r not in told and r not in known and r not in DEFAULT_ROLES]
     if missing or set(told) - set(wanted):
         raise RecipeError(
-            f"{entry_name(entry)}: learns_from has roles {sorted(told)}, corpus.roles has "
-            f"{sorted(known)}; wanted {list(wanted)}",
+            f"{entry_name(entry)}: learns_from has roles {sorted(map(str, told))}, corpus.roles "
+            f"has {sorted(known)}; wanted {list(wanted)}",
             where="score",
         )
     found = []

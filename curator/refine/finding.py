@@ -20,6 +20,12 @@ def make_refiner(entry: Mapping[str, Any]) -> Refiner:
     return refiner
 
 
+def stands_beside(entry: Mapping[str, Any], refiner: Refiner) -> bool:
+    """Return whether the originals of an entry stay: `beside`, or what its refiner's kind means."""
+    told = entry.get("beside")
+    return refiner.kind == "synthetic" if told is None else bool(told)
+
+
 def refiner_name(entry: Mapping[str, Any]) -> str:
     """Return what an entry is called: `as`, or the refiner's own name."""
     return str(entry.get("as") or str(entry["use"]).split(":")[-1].lower())

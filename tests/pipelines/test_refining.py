@@ -135,6 +135,20 @@ def test_a_share_is_a_share_of_the_tokens_whatever_there_is_of_it(run):
     assert new / sum(each["tokens"] for each in sources.values()) == pytest.approx(0.25, abs=0.02)
 
 
+def test_a_key_of_an_entry_that_is_null_means_what_it_means_left_out(run):
+    told = run([{**ECHO, "times": 1, "share": 0.25, "beside": None, "max_epochs": None}])
+    left_out = run([{**ECHO, "times": 1, "share": 0.25}])
+
+    assert told.arms["main"].account == left_out.arms["main"].account
+
+
+def test_an_arm_of_which_nothing_is_left_is_refused_with_the_reasons(run):
+    with pytest.raises(
+        BudgetError, match=r"arms\.main\.refine: .* left of \d+ \(echo\.refused \d+\)"
+    ):
+        run([{**ECHO, "beside": False, "refuses": " "}])
+
+
 def test_a_share_that_would_repeat_what_was_written_is_refused(run):
     with pytest.raises(BudgetError, match="echo"):
         run([{**ECHO, "times": 1, "share": 0.5}], train={"proxy": "d1", "tokens": 40_000})
@@ -224,6 +238,7 @@ def test_what_would_cost_too_much_is_not_begun(run, tmp_path):
         ({**ECHO, "tmies": 3}, "tmies: unknown setting; did you mean 'times'?"),
         ({**SHOUT, "share": 0.5}, "what replaces its originals has no share"),
         ({**ECHO, "as": "a b"}, "wanted letters, digits"),
+        ({"use": f"{HERE}:Sign", "learns_from": "pool"}, "learns_from is 'pool'; wanted a mapping"),
         ({"use": f"{HERE}:Sign", "by": "lettres"}, "no score 'lettres'; did you mean 'letters'?"),
         ({**ECHO, "model": "nowhere"}, "refine.0: model: unknown setting"),
     ],

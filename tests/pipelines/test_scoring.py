@@ -220,6 +220,8 @@ def test_a_role_comes_from_the_entry_the_corpus_or_its_default():
         learned_from({"use": "x"}, ("target",), {})
     with pytest.raises(RecipeError, match=r"learns_from has roles \['bad'\]"):
         learned_from({"use": "x", "learns_from": {"bad": "pool"}}, ("target",), known)
+    with pytest.raises(RecipeError, match=r"learns_from is 'pool'; wanted a mapping of \['target'"):
+        learned_from({"use": "x", "learns_from": "pool"}, ("target",), known)
 
 
 def test_an_arm_takes_its_scores_and_what_they_read():
