@@ -100,7 +100,8 @@ class Plugins:
         try:
             return kind(**_converted(kind, settings))
         except CuratorError as error:
-            raise RecipeError(error.message, where=f"{self.word} {use}") from error
+            # With the place in a file that it is about, if there is one.
+            raise RecipeError(str(error), where=f"{self.word} {use}") from error
 
     def _offers(self) -> dict[str, list[EntryPoint]]:
         """Return the entry points of each name; a package seen twice on the path counts once."""

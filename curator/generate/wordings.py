@@ -31,6 +31,6 @@ def wording_file(kind: str, name_or_file: str, folder: Path) -> Path:
     if path.suffix in (".yaml", ".yml") and path.is_file():
         return path
     raise RecipeError(
-        f"no {kind} {name_or_file!r}{suggestion(name_or_file, names)}; write one of {names}, or "
-        f"the path of a .yaml file like those in curator/generate/{folder.name}"
+        f"no {kind} {name_or_file!r}{suggestion(name_or_file, names)}; or write the path of a "
+        f".yaml file like those in curator/generate/{folder.name}"
     )

@@ -55,10 +55,7 @@ class Plant(Refiner):
             raise RecipeError(f"rate={self.rate!r}; wanted above 0, and 1 at most")
         for kind in self.kinds:
             if kind not in NOISE_KINDS:
-                raise RecipeError(
-                    f"no kind {kind!r} of noise{suggestion(kind, NOISE_KINDS)}; wanted some of "
-                    f"{[*NOISE_KINDS]}"
-                )
+                raise RecipeError(f"no kind {kind!r} of noise{suggestion(kind, NOISE_KINDS)}")
         if not self.kinds:
             raise RecipeError("kinds=[]; wanted one or more")
         if self.lines:

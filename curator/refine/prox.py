@@ -36,11 +36,11 @@ class Prox(Editing):
     def __post_init__(self) -> None:
         """Refuse kinds that there are not."""
         super().__post_init__()
+        if not self.kinds:
+            raise RecipeError(f"kinds=[]; wanted one or more of {[*KINDS]}")
         for kind in self.kinds:
             if kind not in KINDS:
-                raise RecipeError(
-                    f"no kind {kind!r} of lines{suggestion(kind, KINDS)}; wanted some of {[*KINDS]}"
-                )
+                raise RecipeError(f"no kind {kind!r} of lines{suggestion(kind, KINDS)}")
 
     def refine(self, model: Any, table: pa.Table) -> Refined:
         """Return the documents without their noise."""

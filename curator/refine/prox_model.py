@@ -66,8 +66,7 @@ class ProxModel(Editing, Writing):
         """Refuse levels that there are not, and budgets that show nothing."""
         Writing.__post_init__(self)
         Editing.__post_init__(self)
-        if not self.levels or not set(self.levels) <= {"document", "chunk"}:
-            raise RecipeError(f"levels={[*self.levels]!r}; wanted some of ['document', 'chunk']")
+        self._choice("levels", ("document", "chunk"))
         least = {"document_tokens": 1, "chunk_tokens": _NUMBER_TOKENS + 2, "answer_tokens": 1}
         for name, fewest in least.items():
             if getattr(self, name) < fewest:

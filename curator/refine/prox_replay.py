@@ -7,6 +7,7 @@ as it is and is counted; what `about` says of a refined document is in the same 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from curator.errors import RecipeError
+from curator.errors import RecipeError, shown
 from curator.identity import file_digest
 from curator.refine.edited import Editing
 from curator.refine.execute import Programs
@@ -24,6 +25,7 @@ from curator.refine.prox_verdicts import document_faults
 from curator.refine.refiner import Refined
 from curator.stage import Site
 
+_ID: Final = re.compile("[0-9a-f]{32}")
 _MOST_BYTES: Final = 1 << 30  # of a file of programs: it is read whole
 
 
@@ -111,19 +113,28 @@ class ProxReplay(Editing):
         for number, line in enumerate(path.read_bytes().split(b"\n"), 1):
             if not line.strip():
                 continue
+            where = f"{self.programs}, line {number}"
             try:
                 one = decoder.decode(line)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                raise RecipeError(f"line {number} is no record of programs: {error}") from None
-            _require(one, f"{self.programs}, line {number}")
-            found[one.doc_id] = one
+                raise RecipeError(f"no record of programs: {error}", where=where) from None
+            _require(one, where)
+            if found.setdefault(one.doc_id, one) != one:
+                raise RecipeError(
+                    f"doc_id {one.doc_id} was there before with other programs; wanted each once",
+                    where=where,
+                )
         if not found:
             raise RecipeError(f"{self.programs!r} has no programs; wanted one or more")
         return found
 
 
 def _require(one: Recorded, where: str) -> None:
-    """Refuse chunks that are no lines in order."""
+    """Refuse an id that no document has, and chunks that are no lines in order."""
+    if not _ID.fullmatch(one.doc_id):
+        raise RecipeError(
+            f"doc_id {shown(one.doc_id)}; wanted 32 hex digits in lower case", where=where
+        )
     before = -1
     for first, last, _ in one.chunks:
         if not before < first <= last < 2**40:

@@ -127,12 +127,11 @@ class Writing(Refiner):
         chosen = getattr(self, setting)
         for one in chosen:
             if one not in known:
-                raise RecipeError(
-                    f"no {setting.removesuffix('s')} {one!r}{suggestion(one, known)}; wanted some "
-                    f"of {[*known]}"
-                )
+                raise RecipeError(f"no {setting.removesuffix('s')} {one!r}{suggestion(one, known)}")
         if not chosen or len(set(chosen)) < len(chosen):
-            raise RecipeError(f"{setting}={[*chosen]!r}; wanted one or more, each once")
+            raise RecipeError(
+                f"{setting}={[*chosen]!r}; wanted one or more of {[*known]}, each once"
+            )
 
     def _limits(self) -> Limits:
         return Limits(self.max_requests, self.max_tokens)

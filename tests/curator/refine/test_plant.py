@@ -98,5 +98,5 @@ def test_every_wording_is_filled_in(kind):
     ],
 )
 def test_what_plants_nothing_is_refused(wrong):
-    with pytest.raises(RecipeError, match=r"wanted|no file"):
+    with pytest.raises(RecipeError, match=r"wanted|no file|no kind 'banner'"):
         Plant(**wrong)

@@ -95,7 +95,12 @@ def test_a_placebo_takes_as_many_lines_and_others():
 
 
 @pytest.mark.parametrize(
-    ("wrong", "message"), [({"kinds": ("menus",)}, "menu"), ({"policy": "fast"}, "legacy")]
+    ("wrong", "message"),
+    [
+        ({"kinds": ("menus",)}, "menu"),
+        ({"kinds": ()}, "one or more"),
+        ({"policy": "fast"}, "legacy"),
+    ],
 )
 def test_unknown_kinds_and_policies_are_refused(wrong, message):
     with pytest.raises(RecipeError, match=message):

@@ -136,12 +136,17 @@ def test_the_wordings_and_the_settings_are_the_identity():
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"levels": ()}, {"levels": ("line",)}, {"chunk_tokens": 5}, {"answer_tokens": 0},
+    [{"levels": ()}, {"levels": ("chunk", "chunk")}, {"chunk_tokens": 5}, {"answer_tokens": 0},
      {"max_errors": -1}],
 )  # fmt: skip
 def test_budgets_below_one_numbered_line_are_refused(wrong):
     with pytest.raises(RecipeError, match="wanted"):
         writer(**wrong)
+
+
+def test_an_unknown_level_is_refused():
+    with pytest.raises(RecipeError, match="no level 'line'; known: chunk, document"):
+        writer(levels=("line",))
 
 
 @pytest.mark.parametrize("policy", ["exact", "legacy"])

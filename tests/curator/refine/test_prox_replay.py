@@ -70,13 +70,18 @@ def test_the_content_of_the_file_is_the_identity(tmp_path):
     ("line", "message"),
     [
         ("", "no programs"),
-        ("[1]", "line 1 is no record"),
-        ('{"doc_id": 3}', "line 1 is no record"),
-        ('{"doc_id": "a", "chunks": [[0, 1]]}', "line 1 is no record"),
-        ('{"doc_id": "a", "chunks": [[2, 1, ""]]}', "in order"),
-        ('{"doc_id": "a", "chunks": [[0, 1, ""], [1, 2, ""]]}', "in order"),
-        ('{"doc_id": "a", "chunks": [[-1, 1, ""]]}', "in order"),
-        ('{"doc_id": "a", "document": "\ud800"}', "line 1 is no record"),
+        ("[1]", "line 1: no record"),
+        ('{"doc_id": 3}', "line 1: no record"),
+        (f'{{"doc_id": "{IDS[0]}", "chunks": [[0, 1]]}}', "line 1: no record"),
+        (f'{{"doc_id": "{IDS[0]}", "chunks": [[2, 1, ""]]}}', "line 1: .* in order"),
+        (f'{{"doc_id": "{IDS[0]}", "chunks": [[0, 1, ""], [1, 2, ""]]}}', "in order"),
+        (f'{{"doc_id": "{IDS[0]}", "chunks": [[-1, 1, ""]]}}', "in order"),
+        (f'{{"doc_id": "{IDS[0]}", "document": "\ud800"}}', "line 1: no record"),
+        (f'{{"doc_id": "{IDS[0].upper()}F"}}', "wanted 32 hex digits in lower case"),
+        (
+            f'{{"doc_id": "{IDS[0]}"}}\n{{"doc_id": "{IDS[0]}", "document": "drop_doc()"}}',
+            "each once",
+        ),
     ],
 )
 def test_a_file_that_records_no_programs_is_refused(tmp_path, line, message):
