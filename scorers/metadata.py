@@ -63,6 +63,9 @@ class Metadata(FittedScorer):
         concurrency: questions under way at an endpoint.
         timeout_seconds: for one try at an endpoint.
         attempts: tries at an endpoint that is busy or broken.
+        skip_refused: whether a question that an endpoint refuses by itself (HTTP 400, 413, 422),
+            or that is too long for a model on disk, has no answer: its rows are asked about again,
+            each alone. Else it ends the run; all refused end it anyway.
         seed: of examples, audit and planted mistakes.
     """
 
@@ -86,6 +89,7 @@ class Metadata(FittedScorer):
     concurrency: int = circumstance(4)
     timeout_seconds: float = circumstance(120.0)
     attempts: int = circumstance(6)
+    skip_refused: bool = False
     seed: int = 0
 
     name: ClassVar[str] = "metadata"
@@ -128,7 +132,10 @@ class Metadata(FittedScorer):
 
     def identity(self) -> dict[str, Any]:
         """Return what names the score: the settings and who answers."""
-        return {**super().identity(), "respondent": self._respondent().name}
+        named = super().identity()
+        if not self.skip_refused:  # as before there was such a setting: what was said still stands
+            del named["settings"]["skip_refused"]
+        return {**named, "respondent": self._respondent().name}
 
     def fit(self, corpora: Mapping[str, Corpus], out: Path, site: Site) -> None:
         """Ask about the sample; write what was said, the transcript and a report into `out`.
@@ -226,5 +233,5 @@ class Metadata(FittedScorer):
     def _respondent(self) -> Respondent:
         return Respondent(
             "model", self.model, self.url, self.key_variable, self.transcript, self.precision,
-            self.concurrency, self.timeout_seconds, self.attempts,
+            self.concurrency, self.timeout_seconds, self.attempts, self.skip_refused,
         )  # fmt: skip

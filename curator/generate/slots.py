@@ -39,7 +39,7 @@ class Continued:
         rest: further tokens of the prompt.
         most: tokens to write at most.
         draw: how a token is drawn, by its place in the answer.
-        ended: whether the answer ends with the tokens so far, and why not by itself.
+        stopped: whether the answer ends with the tokens so far, where the request said.
         ids: the tokens so far.
         finish: why it ended; "" while it has not.
     """

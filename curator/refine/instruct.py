@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar, Final
 
 import pyarrow as pa
@@ -142,7 +143,7 @@ class Instruct(Writing):
             reasons |= dict.fromkeys(sorted(alone), f"{self.name}.alone")
         return documents_of(table, whole, reasons, name=self.name, seed=self.seed)
 
-    @property
+    @cached_property
     def _wording(self) -> Template:
         return find_template(self.template)
 

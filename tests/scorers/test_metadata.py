@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from curator.errors import BudgetError, LedgerError, RecipeError
-from curator.generate.asking import Request
+from curator.generate.asking import REFUSED, Answer, Request
 from curator.generate.metadata_tasks import RIGHT, WRONG
 from curator.schema import DOCUMENT
 from curator.stage import Corpus, Site
@@ -72,6 +72,24 @@ def test_missing_values_are_said_and_known_ones_are_not_touched(asked, tmp_path:
 
     for row, value in enumerate(scores["imputed"].to_pylist()):
         assert value == (None if known[row] else "de" if row % 3 == 0 else "en")
+
+
+def test_rows_of_a_question_that_is_refused_are_asked_about_alone(asked, tmp_path: Path):
+    def short_only(request: Request) -> str | Answer:
+        return oracle(request) if len(rows_of(request)) == 1 else Answer(finish=REFUSED)
+
+    asked(short_only)
+    lenient = replace(SCORER, skip_refused=True)
+    scores = fitted(lenient, tmp_path, table())
+
+    assert scores["imputed"].is_valid().equals(table()["language"].is_null())
+    assert lenient._respondent().skip_refused
+    assert not SCORER._respondent().skip_refused
+
+
+def test_what_was_asked_before_refusals_could_be_skipped_still_stands():
+    assert "skip_refused" not in SCORER.identity()["settings"]
+    assert replace(SCORER, skip_refused=True).identity()["settings"]["skip_refused"] is True
 
 
 def test_a_value_that_does_not_fit_is_doubted(asked, tmp_path: Path):
