@@ -301,8 +301,6 @@ def _watch(
     starts = np.zeros(LONGEST, np.int64)
     while row < len(offsets) - 1:
         begin, end = offsets[row], offsets[row + 1]
-        if room < (end - begin) * LONGEST // 2 and room < len(table.keys) // 4:
-            break  # a text could fill it: grow first
         words = 0
         hashed, start, stop = next_word(data, begin, end, tables)
         while start < end:
@@ -313,6 +311,8 @@ def _watch(
                     continue
                 slot = _slot_of(table, recent[n])
                 if table.documents[slot] == 0:
+                    if room == 0:
+                        return row  # read again in a larger table: stamps tell what was counted
                     table.keys[slot] = recent[n]
                     room -= 1
                 if table.stamps[slot, 0] != first + row:
