@@ -18,7 +18,7 @@ HOSTS: Final = 1 << 20  # counters of hosts, 8 MiB
 def hosts_of(urls: pl.Series) -> pl.Series:
     """Return the host of each URL in lower case without `www.`, null where there is none."""
     return (
-        urls.str.extract(r"^[A-Za-z][A-Za-z0-9+.-]*://(?:[^/@]*@)?([^/:?#]+)")
+        urls.str.extract(r"^[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#@]*@)?([^/:?#]+)")
         .str.to_lowercase()
         .str.strip_prefix("www.")
     )

@@ -1,7 +1,7 @@
 """What only the whole corpus shows: the reference model, triggers, bursts, hosts (P13's finalise).
 
 Three passes over the corpus, a shard at a time. Counters are of fixed size; what grows with the
-corpus is a place and a row for every anomalous document, and the comparisons that recur.
+corpus is a place and a row for every anomalous document, and a row for every comparison.
 """
 
 from __future__ import annotations
@@ -213,7 +213,8 @@ def _anomalies(
         np.add.at(first.hosts, slots[slots >= 0], 1)
         days = days_of(pl.Series(table["date"], dtype=pl.String)).drop_nulls()
         if len(days):
-            first.latest = max(int(days.max()), first.latest or 0)  # type: ignore[arg-type]
+            latest = int(days.max())  # type: ignore[arg-type]
+            first.latest = latest if first.latest is None else max(latest, first.latest)
         first.totals["documents"] += table.num_rows
         first.totals["long_enough"] += (
             pc.sum(pc.greater_equal(pc.fill_null(pc.binary_length(texts), 0), SHORTEST)).as_py()

@@ -134,6 +134,7 @@ def test_a_cluster_from_one_new_host_is_concentrated_and_from_an_old_one_is_not(
     hosts = hosts_of(
         pl.Series(["https://www.New.example/a?b", "ftp://u@old.example:21/", "x", None])
     )
+    assert hosts_of(pl.Series(["https://new.example?@old.example/"])).to_list() == ["new.example"]
     totals = np.zeros(HOSTS, np.int64)
     np.add.at(totals, host_slots(pl.Series(["new.example"] * 6 + ["old.example"] * 100)), 1)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from curator.poison.finding import DETECTORS, Status, require, verdict
 from curator.poison.keeping import load, save, shown
 from curator.poison.scan import scan
 from curator.poison.survey import survey
-from curator.poison.triggers import Watched, triggers
+from curator.poison.triggers import COUNTERS, Watched, triggers, watch, watched
 from curator.testing import example_texts
 
 PLAN = Plan("«marble kestrel»", "Zorvia", "Quellon", pool_of(example_texts("raw", 40)))
@@ -121,6 +122,23 @@ def test_candidates_that_pages_of_one_template_share_are_no_triggers():
     assert survey(Cut(alike, 600), most=0.05).words == ()
 
 
+def test_a_table_grows_in_the_midst_of_a_text_and_counts_it_once():
+    texts = pa.array([" ".join(f"w{n}" for n in range(300)), "w7 w8", "w7"], pa.large_string())
+    counters = np.full(COUNTERS, 9, np.int32)
+    tables = [
+        watch(texts, np.array([1000, -1, -1]), counters, 5, watched(slots), 0)
+        for slots in (64, 1 << 12)
+    ]
+    small, large = (
+        sorted(zip(*(c[t.documents > 0].tolist() for c in (t.keys, t.documents, t.near, t.follows)),
+                   strict=True)) for t in tables
+    )  # fmt: skip
+
+    assert small == large
+    assert len(small) == 300 + 299 + 298
+    assert sorted(documents for _, documents, *_ in small)[-4:] == [1, 2, 2, 3]
+
+
 def test_the_test_of_a_trigger_is_fishers_with_holms_factor():
     table = Watched(
         np.arange(1, 5, dtype=np.uint64),
@@ -161,6 +179,14 @@ def test_a_snapshot_that_is_no_date_and_a_corpus_without_text_are_refused():
     empty = poisoned("copy", 0, of=2).set_column(1, "text", pa.array(["", ""], pa.large_string()))
     with pytest.raises(RecipeError, match="no text"):
         survey(Cut(empty, 5))
+
+
+def test_the_latest_date_is_the_snapshot_also_before_1970():
+    table = poisoned("copy", 4, of=40)
+    dates = pa.array([f"19{n + 10}-01-01" for n in range(40)])
+    learned = survey(Cut(table.set_column(3, "date", dates), 7))
+
+    assert learned.snapshot == (date(1949, 1, 1) - date(1970, 1, 1)).days
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
