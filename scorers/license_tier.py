@@ -56,6 +56,7 @@ class LicenseTier(Scorer):
     unknown: Literal["null", "lowest", "refuse"] = "null"
 
     name: ClassVar[str] = NAME
+    version: ClassVar[int] = 2  # 2: more words take back what they name, "research use only"
     reads: ClassVar[tuple[str, ...]] = ("text", "license", "doc_id")
     libraries: ClassVar[tuple[str, ...]] = ("polars",)
     writes: ClassVar[pa.Schema] = pa.schema(

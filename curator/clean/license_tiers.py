@@ -44,7 +44,9 @@ _EXCEPTION: Final = re.compile(
 _HEDGED: Final = re.compile(
     r"\b(?:not|never|no longer|without|except|unless|mostly|partly|partially|mainly|some|various"
     r"|mixed|unknown|unclear|unsure|probably|possibly|perhaps|maybe|may be|might|assumed|presumably"
-    r"|pending|tbd|todo|but|however|non[\s-]?commercial(?:ly)?|commons[\s-]clause)\b|\?",
+    r"|pending|tbd|todo|but|however|non[\s-]?commercial(?:ly)?|commons[\s-]clause|commercial"
+    r"|where|nc|nd|(?:academic|educational|evaluation|internal|personal|private|research)"
+    r"[\w\s,/-]{0,40}(?:use|purposes?|only))\b|\?",
     re.IGNORECASE,
 )
 

@@ -52,7 +52,18 @@ def test_an_expression_is_as_cautious_as_all_that_holds(said, tier):
 
 @pytest.mark.parametrize(
     "said",
-    ["not public domain", "mostly CC BY 4.0", "MIT?", "perhaps CC0", "CC BY, mixed"],
+    [
+        "not public domain",
+        "mostly CC BY 4.0",
+        "MIT?",
+        "perhaps CC0",
+        "CC BY, mixed",
+        "Free for research use only, MIT",
+        "MIT for academic, non-profit purposes",
+        "CC0 (text), images NC",
+        "CC BY 4.0 where stated",
+        "MIT; see LICENSE for commercial terms",
+    ],
 )
 def test_words_that_take_back_a_license_leave_it_unknown(said):
     assert tier_of(said).name == "UNKNOWN"
