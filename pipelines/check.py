@@ -26,7 +26,7 @@ from pipelines.check_refine import refine_problems
 from pipelines.check_staged import staged_problems
 from pipelines.check_tags import tag_problems
 from pipelines.conducting import conduct_problems
-from pipelines.lenient import listing, mapping, refusal, words
+from pipelines.lenient import absent_models, listing, mapping, refusal, words
 from pipelines.picking import pick_problems
 from pipelines.placebos import placebo_problems, placebos
 from pipelines.sharing import share_problems
@@ -124,11 +124,7 @@ def _absent(where: str, entry: Mapping[str, Any], trained: Mapping[str, Any]) ->
     encoders = {getattr(stage, "encoder", None) for stage in beside} - {None}
     for name in sorted(map(str, encoders)):
         yield from refusal(lambda n=name: weights.find(n), f"{where}.encoder")
-    for name in words(entry.get("models")):
-        head, _, number = name.rpartition("-")
-        if name not in trained and not (number.isdigit() and head in trained):
-            for fault in refusal(lambda n=name: weights.find(n), f"{where}.models"):
-                yield f"{fault}; of this recipe: {', '.join(map(str, trained)) or 'none'}"
+    yield from absent_models(words(entry.get("models")), f"{where}.models", trained)
 
 
 def _lacking(column: str, made: Mapping[str, Columns]) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from curator.errors import CuratorError, shown
+from curator.errors import shown
 from curator.recipe import suggestion
 from curator.schema import DOCUMENT
 from curator.section import is_name
-from pipelines.lenient import listing, mapping, refusal
+from pipelines.lenient import absent_models, listing, mapping, refusal, words
 
 
 def refine_problems(content: Mapping[str, Any]) -> Iterator[str]:
@@ -96,15 +96,9 @@ def _read(
 
 def _models(where: str, entry: Mapping[str, Any], trained: Mapping[str, Any]) -> Iterator[str]:
     """Yield the models that an entry asks for and that are neither the recipe's nor here."""
-    from curator import weights
-
-    if not isinstance(entry.get("model"), str) or entry.get("url") or entry["model"] in trained:
-        return
-    try:
-        weights.find(entry["model"])
-    except CuratorError as error:
-        known = ", ".join(map(str, trained)) or "none"
-        yield f"{where}.model: {error.message}; of this recipe: {known}"
+    if not entry.get("url"):
+        yield from absent_models(words([entry.get("model")]), f"{where}.model", trained)
+    yield from absent_models(words(entry.get("models")), f"{where}.models", trained)
 
 
 def _beside(where: str, arm: Mapping[str, Any]) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from curator.errors import CuratorError
@@ -16,6 +16,17 @@ def refusal(attempt: Any, where: str = "") -> Iterator[str]:
         place = where or error.where
         for line in error.message.splitlines():
             yield f"{place}: {line.strip()}" if place else line.strip()
+
+
+def absent_models(names: Iterable[str], where: str, trained: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the models that are neither among those of a recipe, or of a swarm of it, nor here."""
+    from curator import weights
+
+    for name in names:
+        head, _, number = name.rpartition("-")
+        if name not in trained and not (number.isdigit() and head in trained):
+            for fault in refusal(lambda n=name: weights.find(n), where):
+                yield f"{fault}; of this recipe: {', '.join(map(str, trained)) or 'none'}"
 
 
 def mapping(value: Any) -> Mapping[str, Any]:

@@ -71,7 +71,15 @@ class OfFlags(Work):
         found = np.full(table.num_rows, -1, np.int64)
         for place, axis in reversed(list(enumerate(AXES))):
             if axis in self.flags:
-                found[numbers_of(table, self.flags[axis], where=self.name) == 1] = place
+                flagged = numbers_of(table, self.flags[axis], where=self.name)
+                strange = flagged[~np.isin(flagged, (0, 1)) & ~np.isnan(flagged)]
+                if len(strange):
+                    raise RecipeError(
+                        f"score {self.flags[axis]!r} has {strange[0]:g}; wanted flags, 0 or 1, "
+                        f"such as those of middo_{axis}",
+                        where=self.name,
+                    )
+                found[flagged == 1] = place
         return found
 
 

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from curator.errors import RecipeError
+from curator.errors import RecipeError, shown
 from curator.identity import id_matrix, uniform
 from curator.refine.edited import Editing
 from curator.refine.line_features import SHAPES
@@ -136,7 +136,14 @@ class ProxLearned(Editing):
                     "a document has another number of lines than `line_labels`; wanted one label "
                     "a line, of the text as it is in the pool (no rewriting before)"
                 )
-            return np.array([label == 0 for one in labels for label in one], np.bool_)
+            flat = [label for one in labels for label in one]
+            strange = [label for label in flat if label not in (0, 1)]
+            if strange:
+                raise RecipeError(
+                    f"line_labels has {shown(strange[0])}; wanted 1 for a line to keep, 0 for one "
+                    "to drop"
+                )
+            return np.array([label == 0 for label in flat], np.bool_)
         replay = ProxReplay(programs=self.programs)
         return removed_by(replay.recorded(replay.load(Site()), table).programs, lined)
 

@@ -240,6 +240,7 @@ def test_what_would_cost_too_much_is_not_begun(run, tmp_path):
         ({**ECHO, "as": "a b"}, "wanted letters, digits"),
         ({"use": f"{HERE}:Sign", "learns_from": "pool"}, "learns_from is 'pool'; wanted a mapping"),
         ({"use": f"{HERE}:Sign", "by": "lettres"}, "no score 'lettres'; did you mean 'letters'?"),
+        ({"use": "sample", "models": ["nowhere"]}, "refine.0.models: no model 'nowhere'"),
         ({**ECHO, "model": "nowhere"}, "refine.0: model: unknown setting"),
     ],
 )

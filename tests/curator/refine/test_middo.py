@@ -191,3 +191,10 @@ def test_ratings_are_read_from_the_number_that_comes_first(name):
 
     assert found.parsed.tolist() == [True, True, False, False]
     assert found.grades[:2].tolist() == [7.0, 7.5]
+
+
+def test_a_score_that_flags_nothing_is_refused():
+    graded = table().set_column(3, "complexity", pa.array([0.5] * 12))
+
+    with pytest.raises(RecipeError, match=r"'complexity' has 0\.5; wanted flags, 0 or 1"):
+        DropFlagged().refine(None, graded)

@@ -119,6 +119,12 @@ def test_labels_of_other_lines_are_refused(tmp_path):
         )
 
 
+def test_labels_that_are_no_labels_are_refused(tmp_path):
+    corpus = labelled(tmp_path, ["one\ntwo"] * 3, [["1", "0"]] * 3)
+    with pytest.raises(RecipeError, match="line_labels has '1'; wanted 1 for a line to keep"):
+        ProxLearned(teacher="labels").fit({"raw": corpus}, tmp_path, Site())
+
+
 def test_it_learns_from_programs_of_another(tmp_path):
     texts = [f"{one}\nshare this page {n}" for n, one in enumerate(prose(120))]
     path = tmp_path / "programs.jsonl"
