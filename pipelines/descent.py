@@ -19,7 +19,7 @@ def descent_of(prefix: str, record: Mapping[str, Any], store: Store) -> tuple[De
     Empty where no refined arm of a run has exactly one such document.
 
     Args:
-        prefix: whole bytes of it are compared.
+        prefix: any number of digits.
         record: of the run.
         store: of the run.
     """
@@ -28,7 +28,7 @@ def descent_of(prefix: str, record: Mapping[str, Any], store: Store) -> tuple[De
         one["doc_id"]: (arm, name, one)
         for arm, name, shards in steps
         for one in _like(bytes.fromhex(prefix[: len(prefix) // 2 * 2]), shards)
-        if one["kind"] != "original"
+        if one["kind"] != "original" and one["doc_id"].hex().startswith(prefix.lower())
     }
     if len(found) != 1:
         return ()

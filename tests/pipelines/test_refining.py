@@ -316,6 +316,11 @@ def test_a_refined_document_is_explained_back_to_what_was_read(tmp_path, files, 
     assert found.summary["descent"][-1]["parents"][0] == found.summary["doc_id"]
     assert one["text"].lower().endswith(found.summary["text"][:200].lower())
     assert "synthetic by shout" in on_terminal(found.shown)
+    head = one["doc_id"].hex()[:9]
+    assert explain_document(head.upper(), tmp_path / "out").summary["descent"]
+    other = "0" if head[8] != "0" else "1"
+    with pytest.raises(RecipeError, match="0 documents have an id like"):
+        explain_document(head[:8] + other, tmp_path / "out")
 
 
 def sourced(texts, place):
