@@ -28,6 +28,7 @@ class Grown:
     def __init__(self, model: Gpt) -> None:
         self._model = model
         self.device = model.head.weight.device
+        self.context = model.shape.context
         self._read = torch.zeros((0, 0), dtype=torch.int64, device=self.device)  # (B, T)
         self._kept: list[tuple[Tensor, Tensor]] = []  # a layer: keys and values, (B, H, T, D)
         self._before: Tensor | None = None  # (B, 1, C), the last embedding, which the next smears
@@ -35,11 +36,10 @@ class Grown:
     def logits(self, new_BS: Tensor) -> Tensor:
         """Return raw logits of the token after all that was read and `new_BS`, (B, V) float32."""
         read = torch.cat((self._read, new_BS), 1) if self._kept else new_BS
-        context = self._model.shape.context
-        if read.shape[1] > context:
+        if read.shape[1] > self.context:
             # A token more than the context: the later half is read again from its own beginning.
             self._kept, self._before = [], None
-            read = read[:, -max(1, context // 2) :]
+            read = read[:, -max(1, self.context // 2) :]
             new_BS = read
         hidden_BSC = self._hidden(new_BS)
         self._read = read

@@ -186,7 +186,8 @@ class _Batch:
 
     def grow(self) -> None:
         """Draw until every document has ended."""
-        place, columns = 0, int(self.lengths.min())
+        # No more at once than fits: where the model then begins anew follows from the place alone.
+        place, columns = 0, min(int(self.lengths.min()), self.model.context)
         while len(self.growing):
             new = torch.from_numpy(self.ids[self.growing, place : place + columns])
             logits_BV = self.model.logits(new.to(self.model.device))

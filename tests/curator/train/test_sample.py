@@ -112,11 +112,12 @@ def test_chance_belongs_to_the_document():
 
 def test_prompts_of_other_lengths_beside_it_do_not_change_what_follows_one():
     model, how = trained_like(), Sampling(max_tokens=9, seed=2)
-    starts = [*prompts(4, 2), *prompts(4, 5), *prompts(4, 3)]
+    beyond = [prompts(1, length)[0] for length in (20, 25, 33, 40)]  # the context is 16
+    starts = [*prompts(4, 2), *prompts(4, 5), *prompts(4, 3), *beyond]
 
-    together = sample_tokens(model, starts, ids(12), how, stop=STOP)
+    together = sample_tokens(model, starts, ids(16), how, stop=STOP)
     alone = [
-        sample_tokens(model, [starts[n]], ids(12)[n : n + 1], how, stop=STOP) for n in range(12)
+        sample_tokens(model, [starts[n]], ids(16)[n : n + 1], how, stop=STOP) for n in range(16)
     ]
 
     assert [t.tolist() for t in together.tokens] == [one.tokens[0].tolist() for one in alone]
