@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _SHOWN: Final = 5
+_TOLD: Final = ("missing", "ambiguous", "outside")  # what a report counts beside the bins
 # So many documents of a source that all have one and the same day were dated by a machine: the
 # WARC-Date of repackaged pages is a constant. Ours; a share would let small sources pass.
 _ONE_DAY: Final = 20
@@ -77,6 +78,8 @@ class Era(FittedScorer):
             raise RecipeError(
                 f"bins {wrong or dict(self.bins)} are none; wanted {{early: [1800, 1899]}}"
             )
+        if kept := sorted({*_TOLD} & {*self.bins}):
+            raise RecipeError(f"bins {kept} are called as what has no era is; call them otherwise")
         spans = sorted((first, last, name) for name, (first, last) in self.bins.items())
         overlapping = [
             (before[2], after[2]) for before, after in pairwise(spans) if before[1] >= after[0]
@@ -95,7 +98,7 @@ class Era(FittedScorer):
         Raises:
             RecipeError: dates are missing, in doubt or of a crawl, or an era is empty.
         """
-        counts = dict.fromkeys((*self.bins, "missing", "ambiguous", "outside"), 0)
+        counts = dict.fromkeys((*self.bins, *_TOLD), 0)
         examples: list[str] = []
         days: dict[str, set[str]] = {}
         documents: dict[str, int] = {}

@@ -102,6 +102,8 @@ def test_one_day_for_a_whole_source_is_that_of_a_snapshot(tmp_path):
 
 
 def test_bins_that_overlap_or_run_backwards_are_refused():
+    with pytest.raises(RecipeError, match=r"bins \['missing'\] are called"):
+        era(bins={"missing": (1, 2), "b": (3, 4)})
     with pytest.raises(RecipeError, match="overlap"):
         era(bins={"a": (1800, 1900), "b": (1900, 1950)})
     with pytest.raises(RecipeError, match="are none"):
