@@ -98,14 +98,14 @@ def token_odds(
         offsets: (N + 1,) where texts begin in `ids`, each with its first token.
         ids: (tokens,) of all texts.
         context: longest window; the model's own context if that is shorter.
-        candidates: how many likeliest tokens are told at each site; 0: none.
+        candidates: how many likeliest tokens are told at each site, of all at most; 0: none.
         above: a token likelier than this is a site.
         wanted: (tokens,) which tokens are sites, however likely; None: those above `above`.
 
     Raises:
         RecipeError: a token that the model does not have: the tokenizer is another model's.
     """
-    _refuse_strange(model, int(ids.max(initial=0)))
+    candidates = min(candidates, _vocabulary(model, int(ids.max(initial=0))))
     windows = cut_windows(offsets, min(context, model.context))
     nats = np.zeros(len(ids), np.float32)
     sites: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
@@ -130,14 +130,15 @@ def token_odds(
     )
 
 
-def _refuse_strange(model: OddsModel, largest: int) -> None:
-    """Refuse tokens beyond the model's own, by asking it for one."""
+def _vocabulary(model: OddsModel, largest: int) -> int:
+    """Return how many tokens a model has, by asking it for one; tokens beyond them are refused."""
     size = model.logits(np.array([[model.first_token]])).shape[2]
     if largest >= size:
         raise RecipeError(
             f"token {largest:,} of a model with {size:,}; the tokenizer is another model's: wanted "
             "the one that it was trained with"
         )
+    return size
 
 
 class _Batch(NamedTuple):
@@ -224,7 +225,7 @@ def _judged(
         site_K = nats_K.exp() > sites
     else:
         site_K = torch.from_numpy(sites[places]).to(device)
-    best = flat_NV[cells_K[site_K]].topk(min(candidates, flat_NV.shape[1]), dim=1)
+    best = flat_NV[cells_K[site_K]].topk(candidates, dim=1)
     return _Found(
         places,
         nats_K.float().cpu().numpy(),

@@ -105,6 +105,15 @@ def test_long_texts_stand_alone_and_short_ones_share_rows(
     np.testing.assert_allclose(packed.nats, apart.nats, atol=1e-4)
 
 
+def test_there_are_no_more_candidates_than_tokens(model: Any):
+    offsets, ids = encode(model, ["a b c d e f"])
+    size = model.logits(np.array([[model.first_token]])).shape[2]
+
+    found = token_odds(model, offsets, ids, context=8, candidates=size + 1, above=1e-9)
+
+    assert found.candidates.shape == (len(found.sites), size)
+
+
 def test_no_texts_have_no_odds(model: Any):
     offsets, ids = encode(model, [])
     found = token_odds(model, offsets, ids, context=8, candidates=2, above=0.5)
