@@ -42,8 +42,8 @@ REPORT: Final = "report.html"
 _OF_DOCUMENTS: Final = ("benchmark.", "heldout", "selection", "mixture.", "refined", "staged")
 _OF_FILES: Final = ("clean.blocklist", "optout.requests")  # made of lists, never of documents
 _ELSEWHERE: Final = (
-    "the files that were ingested, exports, copies and backups outside of the store, the first "
-    "bytes of records that could not be read, and runs that the store does not know"
+    "the files that were ingested, exports, transcripts, copies and backups outside of the store, "
+    "the first bytes of records that could not be read, and runs that the store does not know"
 )
 _SHOWN: Final = 20
 
