@@ -87,7 +87,7 @@ def _sizes(summary: Mapping[str, Any]) -> Markup:
 def pattern_lines(summary: Mapping[str, Any]) -> list[str]:
     """Return each number for the whole table as a sentence."""
     return [
-        f"{WORDS[name]}: {p['mean']:+.4f} [{p['low']:+.4f}, {p['high']:+.4f}] over {p['seeds']} "
+        f"{WORDS[name]}: {p['mean']:+.3g} [{p['low']:+.3g}, {p['high']:+.3g}] over {p['seeds']} "
         f"seeds; so in {p['holds']} of {p['cells']} cells"
         for name, p in summary["patterns"].items()
     ]

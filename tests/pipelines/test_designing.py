@@ -15,6 +15,7 @@ from curator.select.spec import parse_select
 from pipelines.check import load_recipe
 from pipelines.designing import design_recipe, expanded
 from pipelines.matrix import Cells, _drawn, _patterns, matrix_of
+from pipelines.matrix_page import pattern_lines
 from tests.support.terminal import on_terminal
 from tests.support.withdrawn import prose
 
@@ -252,3 +253,10 @@ def test_the_years_of_a_matrix_are_those_of_the_eras_that_it_is_by():
     assert found["mismatch"].mean == 1.0
     assert found["slope"].mean == pytest.approx(1 / 100)
     assert list(_patterns(record, cells, "source", "random")) == ["own_loss"]
+
+
+def test_what_a_year_costs_is_told_however_little_it_is():
+    slope = {"mean": 2.5e-5, "low": 1e-5, "high": 4e-5, "seeds": 3, "holds": 2, "cells": 2}
+    assert (
+        "+2.5e-05 [+1e-05, +4e-05] over 3 seeds" in pattern_lines({"patterns": {"slope": slope}})[0]
+    )
