@@ -21,7 +21,7 @@ from curator.arm_spec import ArmSpec
 from curator.engine.driver import Driver, sights
 from curator.errors import BudgetError, LedgerError
 from curator.generate.client import Cost
-from curator.identity import fingerprint
+from curator.identity import document_ids, fingerprint, id_matrix
 from curator.ledger import Artifact, folder_digest
 from curator.mix.spec import MixEntry, MixSpec
 from curator.refine.finding import make_refiner, refiner_name, stands_beside
@@ -37,7 +37,7 @@ from pipelines.scoring import ANSWERS, Teachers, corpora_of, with_models
 from pipelines.selecting import score_columns
 from pipelines.tokenizing import Tokens
 
-VERSION = 2  # raise it when the same documents and settings start giving another account
+VERSION = 3  # raise it when the same documents and settings start giving another account
 _EXAMPLES = 3  # of texts before and after, in an account
 DEFAULT_MAX_EPOCHS = 1.0  # of new documents beside the originals: repeats are asked for by name
 
@@ -103,6 +103,9 @@ def refine_arm(
     if content["left_out"] and not driver.quiet:
         told = _counted(content["left_out"])
         print(f"refine: new documents of {selected.name} left out: {told}", file=sys.stderr)
+    if content["alike"] and not driver.quiet:
+        told = f"{content['alike']:,} new documents of {selected.name} say what another one says"
+        print(f"refine: {told}, word for word", file=sys.stderr)
     if not content["documents"]:
         gone = [
             _counted(counts) for counts in (*(s["dropped"] for s in steps), content["left_out"])
@@ -131,8 +134,20 @@ def _write_account(
         "kinds": _tokens_by(table.append_column("kind", kinds.filter(stays)), "kind"),
         "manifest_hash": manifest_hash(table, tokens.digest),
         "left_out": left_out,
+        "alike": _alike(made),
     }
     (out / "refined.json").write_text(json.dumps(content, indent=1))
+
+
+def _alike(made: Artifact) -> int:
+    """Return how many new documents there are beyond those of different text."""
+    told = [np.zeros((0, 16), np.uint8)]
+    for shard in made.shards:
+        table = read_shard(shard, ("kind", "text"))
+        new = table["text"].filter(pc.not_equal(table["kind"], "original"))
+        told.append(id_matrix(document_ids("", new)))
+    every = np.concatenate(told)
+    return len(every) - len(np.unique(every.view(np.uint64), axis=0))
 
 
 def _apart(kinds: pa.ChunkedArray, decisions: Sequence[Artifact]) -> tuple[Any, dict[str, int]]:

@@ -135,6 +135,16 @@ def test_a_share_is_a_share_of_the_tokens_whatever_there_is_of_it(run):
     assert new / sum(each["tokens"] for each in sources.values()) == pytest.approx(0.25, abs=0.02)
 
 
+def test_new_documents_that_say_the_same_are_counted_and_stay(run):
+    account = run([{"use": f"{HERE}:Leak", "said": "So be it."}]).arms["main"].refined.account
+    assert account["alike"] == 0  # each begins with its row
+
+    account = run([{"use": f"{HERE}:Same"}]).arms["main"].refined.account
+    made = account["steps"][0]["children"]
+    assert account["alike"] == made - 1 > 0
+    assert account["documents"] == account["steps"][0]["documents_in"] + made
+
+
 def test_a_key_of_an_entry_that_is_null_means_what_it_means_left_out(run):
     told = run([{**ECHO, "times": 1, "share": 0.25, "beside": None, "max_epochs": None}])
     left_out = run([{**ECHO, "times": 1, "share": 0.25}])
