@@ -63,6 +63,11 @@ def verdict(statuses: Sequence[Status], found: int) -> dict[str, Any]:
 
     The verdict is "suspicious" where anything was found, else "incomplete": the check by influence
     is never made here, and no set of detectors is complete.
+
+    Args:
+        statuses: of every detector.
+        found: triggers and statements, what only the corpus shows; what a document shows by itself
+            is in its scores.
     """
     every = [*statuses, *(Status(name, 0, 1, why) for name, why in NEVER.items())]
     gaps = {one.detector: one.why for one in every if not one.complete}
@@ -70,8 +75,8 @@ def verdict(statuses: Sequence[Status], found: int) -> dict[str, Any]:
     return {
         "verdict": "suspicious" if found else "incomplete",
         "could_not_judge_all": gaps,
-        "says": f"{found} findings by {ran} of {len(every)} detectors that judged every document; "
-        "finding nothing certifies nothing",
+        "says": f"{found} triggers and statements; {ran} of {len(every)} detectors judged every "
+        "document, whose scores tell the rest; finding nothing certifies nothing",
     }
 
 
