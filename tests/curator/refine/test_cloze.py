@@ -97,3 +97,10 @@ def test_awkward_documents_keep_the_contract():
 def test_settings_that_mean_nothing_are_refused(setting: dict[str, Any]):
     with pytest.raises(RecipeError, match="wanted"):
         replace(Cloze(), **setting)
+
+
+def test_a_score_that_is_no_number_says_nothing_of_which_documents():
+    words = documents(["One."]).append_column("word", pa.array(["good"]))
+
+    with pytest.raises(RecipeError, match="score 'word' is string; wanted numbers"):
+        Cloze(among="word").refine(None, words)
