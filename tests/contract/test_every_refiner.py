@@ -13,9 +13,10 @@ from curator.errors import PluginError
 from curator.generate.asking import Request
 from curator.generate.client import Client
 from curator.refine.finding import REFINERS, make_refiner
+from curator.refine.middo import AXES
 from curator.refine.testing import check_refiner
 from curator.refine.writing import Writing
-from curator.testing import corpus, example_texts, tiny_language_model
+from curator.testing import awkward_documents, corpus, example_texts, tiny_language_model
 from tests.support.refiners import Broken, Echo, Shout
 from tests.support.trained import trained_run
 from tests.support.writers import Scripted
@@ -46,6 +47,9 @@ SMALL: dict[str, Callable[[Path], dict[str, Any]]] = {
     },
 }
 
+# Middo's diagnoses are flags, not scores of any value.
+FLAGS = [float(row % 3 == 0) for row in range(awkward_documents().num_rows)]
+
 
 def small_run(folder: Path) -> str:
     return str(trained_run(example_texts("raw"), folder / "run"))
@@ -66,7 +70,8 @@ def test_every_installed_refiner_keeps_the_contract(name, tmp_path, monkeypatch)
     lines = ["\n".join(example_texts("raw", 40)[at:]) for at in range(30)]
     corpora = {role: corpus(tmp_path / role, lines) for role in refiner.learns_from}
 
-    check_refiner(refiner, corpora=corpora)
+    columns = dict.fromkeys(AXES, FLAGS) if name in {"drop_flagged", "middo"} else None
+    check_refiner(refiner, corpora=corpora, columns=columns)
 
 
 @pytest.mark.parametrize("refiner", [Shout(), Echo(times=1)])
