@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from curator.engine.progress import StepProgress
 from curator.errors import LedgerError, RecipeError, ShardError
 from curator.identity import file_digest
 from curator.ledger import RECORD, Store, write_folder_record
+from curator.pulse import Pulse, told
 from curator.recipe import TrainSpec, suggestion
 from curator.stage import library_versions
 from curator.train import VERSION
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 PROXY = "proxy"
 PULSE = "pulse"
-PULSE_SECONDS = 1.0
 TOKENIZER = "tokenizer.json"
 WEIGHTS = "model.safetensors"
 DIFFICULTY = "difficulty.arrow"
@@ -145,6 +144,7 @@ def run_train(job: TrainJob) -> Path:
         return folder
     _forget_damaged(folder)
     # One seed for all streams: arms of a comparison share first weights and order of documents.
+    pulse = Pulse(folder / PULSE)
     trained = train(
         job.mixture,
         find_proxy(job.proxy),
@@ -157,7 +157,7 @@ def run_train(job: TrainJob) -> Path:
         conduct=job.conduct,
         piece=job.piece,
         device=job.device,
-        progress=_Pulse(folder / PULSE),
+        progress=lambda where: pulse.tell(where.step, where.steps),
     )
     return _close(job, folder, trained)
 
@@ -206,11 +206,11 @@ def run_stack(stack: TrainStack) -> list[Path]:
         for folder in todo:
             _forget_damaged(folder)
             folder.mkdir(parents=True, exist_ok=True)
-        pulses = [_Pulse(folder / PULSE) for folder in todo]
+        pulses = [Pulse(folder / PULSE) for folder in todo]
 
         def progress(where: Progress) -> None:
             for pulse in pulses:
-                pulse(where)
+                pulse.tell(where.step, where.steps)
 
         one = stack.jobs[0]
         members = [Member(job.mixture, job.seed, job.seed, folder) for folder, job in todo.items()]
@@ -244,28 +244,6 @@ def _close(job: TrainJob, folder: Path, trained: RunRecord) -> Path:
     shutil.copyfile(job.mixture / TOKENIZER, folder / TOKENIZER)  # the scorer perplexity reads it
     write_folder_record(folder, {"name": PROXY, "identity": trained.identity})
     return folder
-
-
-class _Pulse:
-    """Writes how far a run has come, now and then, where the driver looks."""
-
-    def __init__(self, path: Path) -> None:
-        self._path, self._spoke = path, 0.0
-
-    def __call__(self, progress: Progress) -> None:
-        """Write the share of steps that are done."""
-        now = time.monotonic()
-        if now - self._spoke > PULSE_SECONDS:
-            self._spoke = now
-            self._path.write_text(str(progress.step / progress.steps))
-
-
-def _pulse(path: Path) -> float:
-    """Return the share of a run under way that is done; 0 before it begins and after it ends."""
-    try:
-        return float(path.read_text())
-    except (FileNotFoundError, ValueError):
-        return 0.0
 
 
 def train_arms(
@@ -364,7 +342,7 @@ def _train_all(jobs: Mapping[Path, TrainJob], driver: Driver, step: str) -> None
     todo = [job for job in jobs.values() if job not in stacked]
 
     def watch() -> float:
-        return sum(_pulse(folder / PULSE) for folder in jobs)
+        return sum(told(folder / PULSE) for folder in jobs)
 
     with StepProgress(step, len(jobs), quiet=driver.quiet, unit="tokens", watch=watch) as progress:
         for number, _ in driver.engine.map(run_stack, stacks):

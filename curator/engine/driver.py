@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import FunctionType
 from typing import Any, TypeVar
@@ -20,6 +21,7 @@ from curator.engine.progress import StepProgress
 from curator.engine.run import Engine
 from curator.identity import fingerprint
 from curator.ledger import Artifact, Store, TaskRecord, folder_digest
+from curator.pulse import forget_in, told_in
 from curator.rewrite import Rewriter
 from curator.shards import Shard
 from curator.stage import Corpus, Learning, Site, Stage, WideStage
@@ -277,7 +279,7 @@ class Driver:
         records = {n: self.store.task(job.step, job.key) for n, job in enumerate(jobs)}
         todo = [n for n, record in records.items() if record is None]
         step = jobs[0].step if jobs else ""
-        with StepProgress(step, len(todo), quiet=self.quiet) as progress:
+        with StepProgress(step, len(todo), quiet=self.quiet, watch=_watch(jobs)) as progress:
             for number, record in self.engine.map(work, [jobs[n] for n in todo]):
                 job = jobs[todo[number]]
                 records[todo[number]] = record
@@ -286,6 +288,16 @@ class Driver:
                 progress.advance(record.rows_in, size, {**record.dropped, **record.quarantined})
         done = [record for _, record in sorted(records.items()) if record is not None]
         return done, len(todo), time.monotonic() - begun
+
+
+def _watch(jobs: Sequence[Task]) -> Callable[[], float] | None:
+    """Return what tells how far the jobs under way have come; None if they keep that to
+    themselves."""
+    site = getattr(jobs[0], "site", None) if jobs else None
+    if site is None or site.cache is None:
+        return None
+    forget_in(site.cache)
+    return partial(told_in, site.cache)
 
 
 def sights(

@@ -15,6 +15,7 @@ from curator.generate.asking import Answer, Backend, Request
 from curator.generate.kept import Kept
 from curator.generate.transcripts import Entry, entry_of
 from curator.identity import fingerprint
+from curator.pulse import Pulse
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,7 @@ class Client:
         self.spent = Cost()
         name = f"answers-{fingerprint(backend.model)}.jsonl"
         self._kept = Kept(None if cache is None else cache / name)
+        self._cache = cache
 
     def kept(self, request: Request) -> Answer | None:
         """Return the kept answer to a question, None if it would be asked."""
@@ -144,9 +146,14 @@ class Client:
                 f"{most:,}; ask about fewer documents or raise it"
             )
         model = self.backend.model
-        for place, answer in self.backend.answers(requests):
-            self._kept.add(entry_of(requests[place], model, answer))
-            self._count(answer)
+        pulse = Pulse.beside(self._cache)
+        try:
+            for done, (place, answer) in enumerate(self.backend.answers(requests), 1):
+                self._kept.add(entry_of(requests[place], model, answer))
+                self._count(answer)
+                pulse.tell(done, len(requests))
+        finally:
+            pulse.end()
 
     def _count(self, answer: Answer) -> None:
         tokens = self.spent.tokens + answer.prompt_tokens + answer.tokens

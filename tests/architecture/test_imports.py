@@ -12,7 +12,7 @@ from tests.architecture.sources import imported_on_loading, imports, modules
 LEVELS = {
     "errors": 0, "strict_yaml": 1, "schema": 1, "identity": 1, "shards": 1, "section": 1,
     "corpus_spec": 2, "arm_spec": 2, "recipe": 2, "stage": 2, "ledger": 2, "batches": 2, "text": 2,
-    "nucleus": 3, "rewrite": 3, "weights": 3, "registry": 3, "engine": 4,
+    "nucleus": 3, "pulse": 3, "rewrite": 3, "weights": 3, "registry": 3, "engine": 4,
     "ingest": 5, "clean": 5, "dedup": 5, "embed": 5, "score": 5, "select": 5, "generate": 5,
     "poison": 5, "submodular": 5, "mix": 5, "laws": 5, "train": 5, "evaluate": 6, "influence": 6,
     "testing": 6, "optout": 6, "refine": 7, "report": 7,

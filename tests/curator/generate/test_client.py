@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
+import curator.pulse
 from curator.errors import BudgetError, RecipeError
 from curator.generate.asking import Answer
 from curator.generate.client import Client, Cost, Limits
+from curator.pulse import told_in
 from tests.support.judges import Rule, request
 
 TEXTS = [f"text {n}" for n in range(6)]
@@ -46,6 +48,22 @@ def test_the_same_question_is_asked_once_and_answered_for_every_document():
 
     assert len(backend.asked) == 1
     assert [entry.documents for entry in found] == [("a",), ("b",)]
+
+
+def test_how_far_it_has_come_can_be_seen_while_it_asks(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(curator.pulse, "_SECONDS", -1.0)
+    seen = []
+    backend = rule()
+
+    def answer(one):
+        seen.append(told_in(tmp_path))
+        return Answer(odds={"yes": 0.5})
+
+    backend.rule = answer
+    Client(backend, cache=tmp_path).ask(ASKED)
+
+    assert seen == pytest.approx([done / 6 for done in range(6)])
+    assert told_in(tmp_path) == 0.0
 
 
 def test_a_killed_run_asks_only_what_it_has_no_answer_to(tmp_path: Path):
