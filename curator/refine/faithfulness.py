@@ -26,6 +26,7 @@ from curator.text.words import word_counts
 _COPY_NGRAM: Final = 5  # words
 _ECHO_NGRAM: Final = 8  # words of an instruction in a row that no rewriting happens to have
 _FIGURE: Final = re.compile(r"\d+(?:[.,]\d+)*")
+_GROUPED: Final = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")  # thousands, as in 1,731.5
 _LISTED: Final = re.compile(r"^[ \t]*\d{1,2}[.)]", re.MULTILINE)  # numbers its lines
 _NUMBERS: Final = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
@@ -155,11 +156,17 @@ def echoes(written: pa.Array, passages: pa.Array, instruction: str) -> NDArray[n
 def has_new_figures(passage: str, written: str) -> bool:
     """Return whether a text has a number in digits that its passage has neither so nor in words.
 
-    Numbers of lines do not count.
+    Numbers of lines do not count, and commas between thousands make no other number.
     """
     words = re.findall(r"[a-z]+", passage.lower())
-    known = {*_FIGURE.findall(passage), *(_SPELLED[word] for word in words if word in _SPELLED)}
-    return not set(_FIGURE.findall(_LISTED.sub("", written))) <= known
+    known = _figures(passage) | {_SPELLED[word] for word in words if word in _SPELLED}
+    return not _figures(_LISTED.sub("", written)) <= known
+
+
+def _figures(text: str) -> set[str]:
+    return {
+        one.replace(",", "") if _GROUPED.fullmatch(one) else one for one in _FIGURE.findall(text)
+    }
 
 
 def other_language(passages: Sequence[str], written: Sequence[str]) -> NDArray[np.bool_]:

@@ -76,6 +76,7 @@ class Wrap(Writing):
     top_p: float = 0.95
 
     name: ClassVar[str] = "wrap"
+    version: ClassVar[int] = 2
     libraries: ClassVar[tuple[str, ...]] = (*Writing.libraries, "fasttext-community", "numpy")
 
     def __post_init__(self) -> None:

@@ -9,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curator.errors import RecipeError
-from curator.refine.faithfulness import Checks, copied_share, echoes, repeated_share
+from curator.refine.faithfulness import (
+    Checks,
+    copied_share,
+    echoes,
+    has_new_figures,
+    repeated_share,
+)
 
 PASSAGE = (
     "The old mill at the bend of the river ground wheat for nine villages until a flood took its "
@@ -67,6 +73,20 @@ def test_a_verse_that_repeats_itself_may_be_rewritten_with_its_refrain():
     made = "Gently row your little boat down the stream now. " * 4
 
     assert Checks().faults([verse], [made]) == [None]
+
+
+@pytest.mark.parametrize(
+    ("said", "made", "new"),
+    [
+        ("It cost 12,500 dollars.", "12500 dollars.", False),
+        ("It cost 12500.5 dollars.", "12,500.5 dollars.", False),
+        ("A thousand came.", "1,000 came.", False),
+        ("It cost 12,500 dollars.", "12.500 dollars.", True),  # twelve and a half
+        ("In rows 1,2 and 3.", "In row 12.", True),
+    ],
+)
+def test_commas_between_thousands_make_no_other_number(said, made, new):
+    assert has_new_figures(said, made) == new
 
 
 @pytest.mark.parametrize(
