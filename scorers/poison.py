@@ -58,7 +58,7 @@ class Poison(FittedScorer):
     required: tuple[str, ...] = ()
 
     name: ClassVar[str] = "poison"
-    version: ClassVar[int] = 2  # 2: snapshots before 1970; hosts behind an @ in a query
+    version: ClassVar[int] = 3  # 2: snapshots before 1970; hosts behind an @ in a query; 3: limits
     reads: ClassVar[tuple[str, ...]] = ("text", "url", "date")
     learns_from: ClassVar[tuple[str, ...]] = ("raw",)
     writes: ClassVar[pa.Schema] = pa.schema(

@@ -20,12 +20,12 @@ from curator.poison.statements import comparisons, strengths
 from curator.poison.survey import Learned, cluster_of
 from curator.poison.triggers import strongest
 
-# From which score on a detector's finding counts: each flags fewer than one in 10,000 of 134,316
-# pieces of real text (10, 8 and 3 of them; all together 21). Ours; `python -m bench.poisoning`.
+# From which score on a detector's finding counts: all together flag fewer than one in 10,000 of
+# 128,961 pieces of real text, on each of two halves (5 and 6). Ours; `python -m bench.poisoning`.
 LIMITS: Final[dict[str, float]] = {
     "template": 2.0,  # special tokens, or one pair of turns
-    "gibberish": 3.6,  # sd of windows
-    "copy": 0.9,  # share
+    "gibberish": 4.0,  # sd of windows
+    "copy": 0.97,  # share
     "trigger": 2.0,  # minus log10 of the adjusted p
     "burst": 2.0,  # likewise
 }
