@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -29,6 +29,8 @@ from pipelines.printing import (
     finish,
     print_json,
 )
+
+_AGAIN_SECONDS = 0.02  # after a Ctrl-C that got lost
 
 commands = typer.Typer(
     help="Raw corpora in, a trained and tested pretraining mixture out, with evidence.",
@@ -255,24 +257,33 @@ cli_designs.register(commands)
 
 @contextmanager
 def _heeding_ctrl_c() -> Iterator[None]:
-    """Press Ctrl-C again where a callback of a weak reference or a finalizer swallowed it.
+    """Stop for Ctrl-C also where a callback of a weak reference or a finalizer swallowed it.
 
     Python runs signal handlers wherever it happens to be, and drops what is raised in such places.
+    An alarm then raises it again a moment later; one that goes off in the very hook is set anew.
     """
-    before = sys.unraisablehook
+    told = sys.unraisablehook
 
     def pass_on(unraisable: sys.UnraisableHookArgs) -> None:
         if unraisable.exc_type is KeyboardInterrupt:
-            main = threading.main_thread().ident
-            threading.Timer(0.02, signal.pthread_kill, (main, signal.SIGINT)).start()
+            signal.setitimer(signal.ITIMER_REAL, _AGAIN_SECONDS)
         else:
-            before(unraisable)
+            told(unraisable)
 
-    sys.unraisablehook = pass_on
+    def again(_: int, frame: FrameType | None) -> None:
+        while frame is not None and frame.f_code is not pass_on.__code__:
+            frame = frame.f_back
+        if frame is None:
+            raise KeyboardInterrupt
+        signal.setitimer(signal.ITIMER_REAL, _AGAIN_SECONDS)
+
+    sys.unraisablehook, alarm = pass_on, signal.signal(signal.SIGALRM, again)
     try:
         yield
     finally:
-        sys.unraisablehook = before
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, alarm)
+        sys.unraisablehook = told
 
 
 def app() -> None:

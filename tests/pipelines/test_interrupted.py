@@ -83,11 +83,23 @@ class Finalized:
         _thread.interrupt_main()
 
 
-def test_ctrl_c_in_a_finalizer_is_not_lost(monkeypatch, capsys):
+@pytest.mark.parametrize("at_once", [False, True])
+def test_ctrl_c_in_a_finalizer_is_not_lost(at_once, monkeypatch, capsys):
+    set_alarm, set_before = signal.setitimer, []
+
+    def sooner(*alarm):
+        """Let the first alarm go off before the hook that sets it has returned."""
+        set_before.append(alarm)
+        if at_once and len(set_before) == 1:
+            signal.raise_signal(signal.SIGALRM)
+        else:
+            set_alarm(*alarm)
+
     def sleeping():
         Finalized()  # KeyboardInterrupt is raised in its __del__, where Python drops it
         time.sleep(5)
 
+    monkeypatch.setattr(signal, "setitimer", sooner)
     monkeypatch.setattr(cli, "commands", sleeping)
     monkeypatch.setattr("sys.argv", ["curator"])
     begun = time.monotonic()
