@@ -262,10 +262,13 @@ def _heeding_ctrl_c() -> Iterator[None]:
     Python runs signal handlers wherever it happens to be, and drops what is raised in such places.
     An alarm then raises it again a moment later; one that goes off in the very hook is set anew.
     """
-    told = sys.unraisablehook
+    told, alarm = sys.unraisablehook, None
 
     def pass_on(unraisable: sys.UnraisableHookArgs) -> None:
+        nonlocal alarm
         if unraisable.exc_type is KeyboardInterrupt:
+            if alarm is None:
+                alarm = signal.signal(signal.SIGALRM, again)
             signal.setitimer(signal.ITIMER_REAL, _AGAIN_SECONDS)
         else:
             told(unraisable)
@@ -277,12 +280,13 @@ def _heeding_ctrl_c() -> Iterator[None]:
             raise KeyboardInterrupt
         signal.setitimer(signal.ITIMER_REAL, _AGAIN_SECONDS)
 
-    sys.unraisablehook, alarm = pass_on, signal.signal(signal.SIGALRM, again)
+    sys.unraisablehook = pass_on
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, alarm)
+        if alarm is not None:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, alarm)
         sys.unraisablehook = told
 
 

@@ -85,7 +85,7 @@ class Finalized:
 
 @pytest.mark.parametrize("at_once", [False, True])
 def test_ctrl_c_in_a_finalizer_is_not_lost(at_once, monkeypatch, capsys):
-    set_alarm, set_before = signal.setitimer, []
+    before, set_alarm, set_before = signal.getsignal(signal.SIGALRM), signal.setitimer, []
 
     def sooner(*alarm):
         """Let the first alarm go off before the hook that sets it has returned."""
@@ -110,6 +110,7 @@ def test_ctrl_c_in_a_finalizer_is_not_lost(at_once, monkeypatch, capsys):
     assert left.value.code == 130
     assert time.monotonic() - begun < 4
     assert "go on from here" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGALRM) == before
 
 
 @pytest.mark.parametrize("share", [0.02, 0.4, 0.8])  # of the room that the run needs
