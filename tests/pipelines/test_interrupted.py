@@ -83,8 +83,16 @@ class Finalized:
         _thread.interrupt_main()
 
 
+@pytest.fixture
+def heard():
+    """Hear Ctrl-C, which a shell makes those deaf to that it starts in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("at_once", [False, True])
-def test_ctrl_c_in_a_finalizer_is_not_lost(at_once, monkeypatch, capsys):
+def test_ctrl_c_in_a_finalizer_is_not_lost(at_once, heard, monkeypatch, capsys):
     before, set_alarm, set_before = signal.getsignal(signal.SIGALRM), signal.setitimer, []
 
     def sooner(*alarm):
