@@ -1,13 +1,14 @@
 """How far work has come whose end is minutes off: a share in a small file, for who shows progress.
 
 The one that works may be another process than the one that shows, and be killed at any time: what
-a pulse says is never needed for a result.
+a pulse says is never needed for a result, and a folder that takes no pulse stops no work.
 """
 
 from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 _SECONDS = 1.0  # between two tellings
@@ -34,20 +35,21 @@ class Pulse:
         now = time.monotonic()
         if self._path is not None and now - self._spoke > _SECONDS:
             self._spoke = now
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._path.write_text(str(done / of))
+            with suppress(OSError):
+                self._path.write_text(str(done / of))
 
     def end(self) -> None:
         """Say nothing any more."""
         if self._path is not None:
-            self._path.unlink(missing_ok=True)
+            with suppress(OSError):
+                self._path.unlink()
 
 
 def told(path: Path) -> float:
     """Return the share that a pulse tells; 0 before it begins and after it ends."""
     try:
         return float(path.read_text())
-    except (FileNotFoundError, ValueError):
+    except (OSError, ValueError):
         return 0.0
 
 
@@ -59,4 +61,5 @@ def told_in(folder: Path) -> float:
 def forget_in(folder: Path) -> None:
     """Remove the pulses that killed processes left."""
     for path in folder.glob(f"{_PREFIX}*"):
-        path.unlink(missing_ok=True)
+        with suppress(OSError):
+            path.unlink()

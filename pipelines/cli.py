@@ -262,13 +262,11 @@ def _heeding_ctrl_c() -> Iterator[None]:
     Python runs signal handlers wherever it happens to be, and drops what is raised in such places.
     An alarm then raises it again a moment later; one that goes off in the very hook is set anew.
     """
-    told, alarm = sys.unraisablehook, None
+    told, alarm = sys.unraisablehook, signal.getsignal(signal.SIGALRM)
 
     def pass_on(unraisable: sys.UnraisableHookArgs) -> None:
-        nonlocal alarm
         if unraisable.exc_type is KeyboardInterrupt:
-            if alarm is None:
-                alarm = signal.signal(signal.SIGALRM, again)
+            signal.signal(signal.SIGALRM, again)
             signal.setitimer(signal.ITIMER_REAL, _AGAIN_SECONDS)
         else:
             told(unraisable)
@@ -284,7 +282,7 @@ def _heeding_ctrl_c() -> Iterator[None]:
     try:
         yield
     finally:
-        if alarm is not None:
+        if signal.getsignal(signal.SIGALRM) is again:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, alarm)
         sys.unraisablehook = told

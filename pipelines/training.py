@@ -143,8 +143,8 @@ def run_train(job: TrainJob) -> Path:
     if Store.whole(folder):
         return folder
     _forget_damaged(folder)
-    # One seed for all streams: arms of a comparison share first weights and order of documents.
     pulse = Pulse(folder / PULSE)
+    # One seed for all streams: arms of a comparison share first weights and order of documents.
     trained = train(
         job.mixture,
         find_proxy(job.proxy),
@@ -234,7 +234,7 @@ def _close(job: TrainJob, folder: Path, trained: RunRecord) -> Path:
     Raises:
         ShardError: the run failed.
     """
-    (folder / PULSE).unlink(missing_ok=True)
+    Pulse(folder / PULSE).end()
     if not trained.finished:
         raise ShardError(
             f"{trained.reason}; a failed run is never averaged in: lower the proxy's rates, or "

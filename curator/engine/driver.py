@@ -7,7 +7,8 @@ whose record is in the store is not handed out at all.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -279,7 +280,10 @@ class Driver:
         records = {n: self.store.task(job.step, job.key) for n, job in enumerate(jobs)}
         todo = [n for n, record in records.items() if record is None]
         step = jobs[0].step if jobs else ""
-        with StepProgress(step, len(todo), quiet=self.quiet, watch=_watch(jobs)) as progress:
+        with (
+            _watch(jobs[todo[0]] if todo else None) as watch,
+            StepProgress(step, len(todo), quiet=self.quiet, watch=watch) as progress,
+        ):
             for number, record in self.engine.map(work, [jobs[n] for n in todo]):
                 job = jobs[todo[number]]
                 records[todo[number]] = record
@@ -290,14 +294,21 @@ class Driver:
         return done, len(todo), time.monotonic() - begun
 
 
-def _watch(jobs: Sequence[Task]) -> Callable[[], float] | None:
-    """Return what tells how far the jobs under way have come; None if they keep that to
-    themselves."""
-    site = getattr(jobs[0], "site", None) if jobs else None
+@contextmanager
+def _watch(job: tasks.Task | None) -> Iterator[Callable[[], float] | None]:
+    """Yield what tells how far jobs such as this have come; None if they keep it to themselves.
+
+    What killed ones left is removed before and after: only one driver writes to a store.
+    """
+    site = getattr(job, "site", None)
     if site is None or site.cache is None:
-        return None
+        yield None
+        return
     forget_in(site.cache)
-    return partial(told_in, site.cache)
+    try:
+        yield partial(told_in, site.cache)
+    finally:
+        forget_in(site.cache)
 
 
 def sights(

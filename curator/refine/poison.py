@@ -96,6 +96,7 @@ class DropPoison(Refiner):
     limits: Mapping[str, float] | None = None
 
     name: ClassVar[str] = "drop_poison"
+    version: ClassVar[int] = 2  # 2: limits
     kind = "edited"
     reads: ClassVar[tuple[str, ...]] = ("text", "url", "date")
     learns_from: ClassVar[tuple[str, ...]] = ("raw",)

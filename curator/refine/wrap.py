@@ -76,7 +76,7 @@ class Wrap(Writing):
     top_p: float = 0.95
 
     name: ClassVar[str] = "wrap"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 2  # 2: commas between thousands make no new figure
     libraries: ClassVar[tuple[str, ...]] = (*Writing.libraries, "fasttext-community", "numpy")
 
     def __post_init__(self) -> None:

@@ -7,13 +7,13 @@ from curator.pulse import Pulse, forget_in, told, told_in
 
 
 def test_a_pulse_tells_the_share_that_is_done_until_the_end(tmp_path: Path):
-    pulse = Pulse(tmp_path / "new" / "pulse")
-    before = told(tmp_path / "new" / "pulse")
+    pulse = Pulse(tmp_path / "pulse")
+    before = told(tmp_path / "pulse")
     pulse.tell(1, 4)
-    during = told(tmp_path / "new" / "pulse")
+    during = told(tmp_path / "pulse")
     pulse.end()
 
-    assert (before, during, told(tmp_path / "new" / "pulse")) == (0.0, 0.25, 0.0)
+    assert (before, during, told(tmp_path / "pulse")) == (0.0, 0.25, 0.0)
 
 
 def test_it_is_written_now_and_then_only(tmp_path: Path, monkeypatch):
@@ -48,3 +48,15 @@ def test_what_killed_processes_left_is_forgotten_and_nothing_else(tmp_path: Path
 
     assert told_in(tmp_path) == 0.0
     assert [path.name for path in tmp_path.iterdir()] == ["answers.jsonl"]
+
+
+def test_what_cannot_be_written_read_or_removed_stops_no_work(tmp_path: Path):
+    (tmp_path / "pulse-folder").mkdir()
+    missing = Pulse.beside(tmp_path / "missing")
+    missing.tell(1, 2)
+    missing.end()
+    Pulse(tmp_path / "pulse-folder").tell(1, 2)
+    Pulse(tmp_path / "pulse-folder").end()
+    forget_in(tmp_path)
+
+    assert told_in(tmp_path) == told_in(tmp_path / "missing") == 0.0

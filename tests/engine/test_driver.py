@@ -17,6 +17,7 @@ from curator.errors import PluginError, ShardError
 from curator.ledger import Store
 from curator.schema import field_note
 from curator.shards import read_shard
+from curator.stage import Site
 from tests.support.corpus import corpus_of, made_up_texts
 from tests.support.stages import (
     DropShort,
@@ -42,6 +43,16 @@ def driver(request, tmp_path):
         engine = Inline(int(workers))
     yield Driver(Store(tmp_path), engine, quiet=True)
     engine.close()
+
+
+def test_what_killed_jobs_told_of_their_progress_is_gone_after_a_step(driver, tmp_path):
+    answers = tmp_path / "answers"
+    answers.mkdir()
+    (answers / "pulse-1").write_text("0.9")
+    corpus = corpus_of(driver.store, made_up_texts(50), 3)
+    driver.map_stage(DropShort(40), corpus, step="drop", site=Site(cache=answers))
+
+    assert list(answers.iterdir()) == []
 
 
 def test_a_sidecar_has_the_rows_of_its_corpus_and_nulls_for_the_dropped(driver):
